@@ -1,0 +1,254 @@
+"""Everything a run depends on, validated whole before anything is touched. The one place of defaults and presets."""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mimi_core.errors import ConfigError
+
+Placement = Literal["series", "parallel"]
+Positions = Literal["both", "attn", "mlp"]
+Init = Literal["near_identity", "paper"]
+Scope = Literal["global", "local"]
+Normalise = Literal["per_parameter", "fan", "layer_max", "none"]
+ScoreName = Literal["mimi", "l2", "down_only", "activation", "gradient", "taylor", "random"]
+Method = Literal["mimi", "adapter", "linear", "full"]
+
+Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+DEMO_BACKBONE = "demo"
+
+
+class Section(BaseModel):
+    """Base of all parts: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BackboneConfig(Section):
+    name: str = Field("swin_tiny_patch4_window7_224", min_length=1, description="a timm model, or `demo`, the bundled one")
+    pretrained: bool = Field(True, description="fetch timm's weights from the hub (the bundled one needs no hub)")
+    checkpoint: Path | None = Field(None, description="local .safetensors, .pth or .pt file to take the weights from")
+    image_size: Annotated[int, Field(ge=8, le=2048)] | None = Field(None, description="pixels; null: the model's own")
+
+
+class DataConfig(Section):
+    name: str = Field("digits", min_length=1, description="digits | fashion-mnist | folder:PATH")
+    path: Path | None = Field(None, description="where the dataset's files are, when not in their usual place")
+    shots: Positive | None = Field(None, description="training images per class; null: all of them")
+    seed: Seed = Field(0, description="which images the shots, and a folder's splits, are")
+    max_eval: Positive | None = Field(None, description="evaluate on at most so many images per split (a seeded draw)")
+    skip_bad: bool = Field(False, description="leave unreadable images out, with a warning, instead of stopping")
+
+
+class AdapterConfig(Section):
+    sigma_0: Annotated[float, Field(ge=1, le=1e6)] = Field(8, description="compression at the start: widths are M // sigma_0")
+    placement: Placement = Field("series", description="series: on the output; parallel: beside the module")
+    positions: Positions = Field("both", description="at the attention, at the MLP, or at both")
+    init: Init = Field("near_identity", description="near_identity: up starts at zero; paper: both std 0.02")
+    scale: Annotated[float, Field(gt=0)] = Field(1.0, description="factor s of a parallel adapter")
+
+
+class PruneConfig(Section):
+    rho: Annotated[float, Field(gt=0, lt=1)] = Field(0.5, description="share of the neurons removed by every cut")
+    sigma_target: Annotated[float, Field(ge=1, le=1e9)] = Field(64, description="compression at the end")
+    score: ScoreName = Field("mimi", description="importance of a neuron")
+    normalise: Normalise = Field("per_parameter", description="what a score is divided by, per site")
+    scope: Scope = Field("global", description="global: rank all sites together; local: every site keeps its share")
+    retrain_last: bool = Field(True, description="train after the last cut (the authors' code does not)")
+
+
+class TrainConfig(Section):
+    epochs: Positive = Field(100, description="epochs of every cycle")
+    batch_size: Positive = Field(64, description="images per step")
+    lr: Annotated[float, Field(gt=0, le=10)] = Field(5e-4, description="peak learning rate of every cycle")
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = Field(0.05, description="decoupled, on matrices only")
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="share of a cycle with rising learning rate")
+    clip: Annotated[float, Field(gt=0)] = Field(5.0, description="largest gradient norm")
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    reset_optimizer: bool = Field(False, description="start every cycle with fresh moments instead of cut ones")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 autocast on CUDA, fp32 on CPU")
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    workers: Annotated[int, Field(ge=0, le=64)] = Field(2, description="loader processes, for data too large for memory")
+
+
+class RunConfig(Section):
+    """One run, complete. Defaults are the paper's."""
+
+    name: Annotated[str, Field(max_length=80)] = Field("", description="a title for people; may be empty")
+    method: Method = "mimi"
+    backbone: BackboneConfig = BackboneConfig()
+    data: DataConfig = DataConfig()
+    adapter: AdapterConfig = AdapterConfig()
+    prune: PruneConfig = PruneConfig()
+    train: TrainConfig = TrainConfig()
+    seed: Seed = 0
+    versions: dict[str, str] = Field({}, description="written by the program into a run's config.yaml; ignored when read")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_stand_for_sections(cls, values: Any) -> Any:
+        """`data: digits` and `backbone: demo` are short for `{name: ...}`."""
+        if isinstance(values, dict):
+            return {k: {"name": v} if k in ("data", "backbone") and isinstance(v, str) else v for k, v in values.items()}
+        return values
+
+    @model_validator(mode="after")
+    def _target_is_reachable(self) -> Self:
+        if self.method == "mimi" and self.prune.sigma_target < self.adapter.sigma_0:
+            raise ValueError(
+                f"prune.sigma_target ({self.prune.sigma_target:g}) is below adapter.sigma_0 ({self.adapter.sigma_0:g}): "
+                "pruning only raises sigma; raise sigma_target or lower sigma_0"
+            )
+        return self
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "demo": {
+        "name": "demo",
+        "backbone": {"name": DEMO_BACKBONE},
+        "data": {"name": "digits", "shots": 30},
+        "adapter": {"sigma_0": 2},
+        "prune": {"sigma_target": 32},
+        "train": {"epochs": 15, "batch_size": 32, "lr": 0.01},
+    },
+    "quick": {
+        "name": "quick look",
+        "backbone": {"name": DEMO_BACKBONE},
+        "data": {"name": "digits", "shots": 10, "max_eval": 200},
+        "adapter": {"sigma_0": 4},
+        "prune": {"sigma_target": 16},
+        "train": {"epochs": 5, "batch_size": 20, "lr": 0.01},
+    },
+    "paper": {"name": "paper"},
+}
+
+
+def make_config(values: dict[str, Any] | None = None, preset: str | None = None, sets: list[str] | None = None) -> RunConfig:
+    """Merge preset, then `values` (a config file's content), then `a.b=value` overrides, and validate the whole.
+
+    Raises:
+        ConfigError: unknown preset or key (with the nearest known one), or a value out of range.
+    """
+    merged = _expand(PRESETS[_known(preset, PRESETS, "preset")]) if preset else {}
+    merged = _merge(merged, _expand(values or {}))
+    for assignment in sets or []:
+        merged = _merge(merged, _parse_set(assignment))
+    return validate(merged)
+
+
+def validate(values: dict[str, Any]) -> RunConfig:
+    """A RunConfig, or a ConfigError that names every wrong field in one line each."""
+    _refuse_unknown_keys(values, RunConfig, "")
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_explain(e) for e in error.errors())) from error
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; an empty file is an empty mapping.
+
+    Raises:
+        ConfigError: the file is missing, unreadable, not YAML, or not a mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"config file {path} not found") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config file {path} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"config file {path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"config file {path} must hold keys and values, such as 'method: mimi'")
+    return content
+
+
+def to_yaml(config: RunConfig) -> str:
+    """The complete config as YAML, every default written out."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def differences(config: RunConfig, base: RunConfig) -> list[str]:
+    """The `a.b=value` settings that turn `base` into `config`."""
+    return _differences(config.model_dump(mode="json"), base.model_dump(mode="json"), "")
+
+
+def _differences(new: dict[str, Any], old: dict[str, Any], prefix: str) -> list[str]:
+    found: list[str] = []
+    for key, value in new.items():
+        if key == "versions":
+            continue
+        if isinstance(value, dict):
+            found += _differences(value, old[key], f"{prefix}{key}.")
+        elif value != old[key]:
+            found.append(f"{prefix}{key}={yaml.safe_dump(value, default_flow_style=True, width=10**6).split(chr(10))[0]}")
+    return found
+
+
+def _expand(values: dict[str, Any]) -> dict[str, Any]:
+    """Turn the short form `data: digits` into a section, so that it can be merged."""
+    return {k: {"name": v} if k in ("data", "backbone") and isinstance(v, str) else v for k, v in values.items()}
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`over` laid over `base`; sections are merged, everything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _parse_set(assignment: str) -> dict[str, Any]:
+    key, equals, text = assignment.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {assignment!r}: write it as section.key=value, such as prune.rho=0.5")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {assignment!r}: the value is not valid YAML") from error
+    if isinstance(value, str) and key.strip() in ("data", "backbone"):
+        value = {"name": value}
+    for part in reversed(key.strip().split(".")):
+        value = {part: value}
+    return value
+
+
+def _known(name: str, known: Any, what: str) -> str:
+    if name in known:
+        return name
+    raise ConfigError(f"unknown {what} {name!r}{_nearest(name, known)}")
+
+
+def _nearest(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
+    return f": did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+
+
+def _refuse_unknown_keys(values: dict[str, Any], model: type[BaseModel], prefix: str) -> None:
+    for key, value in values.items():
+        if key not in model.model_fields:
+            raise ConfigError(f"unknown key '{prefix}{key}'{_nearest(key, model.model_fields)}")
+        section = model.model_fields[key].annotation
+        if isinstance(section, type) and issubclass(section, Section):
+            if value is None:
+                raise ConfigError(f"'{prefix}{key}' is empty: remove the line or give it keys")
+            if isinstance(value, dict):
+                _refuse_unknown_keys(value, section, f"{prefix}{key}.")
+
+
+def _explain(error: Any) -> str:
+    """One validation error of pydantic as `where: what (got ...)`."""
+    message = str(error["msg"]).removeprefix("Value error, ")
+    where = ".".join(str(part) for part in error["loc"] if not str(part).startswith(("constrained-", "function-")))
+    if not where:
+        return message
+    return f"{where}: {message[0].lower()}{message[1:]} (got {error['input']!r})"

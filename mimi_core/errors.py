@@ -1,0 +1,37 @@
+"""Every failure a user can cause or meet. A message says what is wrong and what to do about it."""
+
+
+class MimiError(ValueError):
+    """Base of all errors that are shown to the user as one line, without a stack trace."""
+
+
+class ConfigError(MimiError):
+    """A config file, a preset name or a `--set` is wrong."""
+
+
+class BudgetError(MimiError):
+    """A neuron budget that cannot be met."""
+
+
+class ScoreError(MimiError):
+    """Scores that cannot be ranked (NaN) or do not fit the adapters."""
+
+
+class NoSitesError(MimiError):
+    """A backbone in which no adapter can be placed."""
+
+
+class BackboneError(MimiError):
+    """A backbone that is unknown, unreachable, or whose checkpoint does not fit."""
+
+
+class DataError(MimiError):
+    """A dataset that is unknown, missing or broken."""
+
+
+class ResourceError(MimiError):
+    """Not enough memory or disk, or a folder that cannot be written."""
+
+
+class RunError(MimiError):
+    """A run that does not exist, is busy, or cannot do what was asked."""

@@ -1,0 +1,212 @@
+"""What happens in a run: frozen, JSON-safe events, one a line in `events.jsonl`; and the state that they add up to."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+Split = Literal["val", "test"]
+Stage = Literal["trained", "cut"]
+Outcome = Literal["finished", "stopped", "failed"]
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    time: float
+    """Seconds since 1970, UTC."""
+
+
+class SiteInfo(BaseModel):
+    """Where an adapter sits. `width` is the token width M."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    name: str
+    block: int
+    position: Literal["attn", "mlp"]
+    width: int
+
+
+class RunStarted(_Event):
+    event: Literal["run_started"] = "run_started"
+    run_id: str
+    config: dict[str, Any]
+    versions: dict[str, str]
+    device: str
+    sites: list[SiteInfo]
+    initial_widths: dict[str, int]
+    keep_fractions: list[float]
+    """One for each cut; their number is K."""
+    class_names: list[str]
+    split_sizes: dict[str, int]
+    backbone_parameters: int
+    head_parameters: int
+    trained_parameters: int
+    """At the start, head included."""
+
+
+class EpochEnded(_Event):
+    event: Literal["epoch_ended"] = "epoch_ended"
+    cycle: int
+    epoch: int
+    """1 .. E within the cycle."""
+    loss: float
+    """Mean training loss."""
+    accuracy: float
+    """On the training images, as seen during the epoch; 0..1."""
+    lr: float
+    """Learning rate of the last step."""
+    images_per_second: float
+    seconds: float
+
+
+class Scored(_Event):
+    """The neurons were ranked. The scores themselves are in `cycles/<cycle>/scores.npz`."""
+
+    event: Literal["scored"] = "scored"
+    cycle: int
+    """The cut that these scores decide, 1 .. K."""
+    score: str
+    normalise: str
+    scope: str
+    keep_fraction: float
+    threshold: float | None
+    """Lowest score that was kept (global scope); null when nothing was, or for local scope."""
+
+
+class Pruned(_Event):
+    event: Literal["pruned"] = "pruned"
+    cycle: int
+    widths: dict[str, int]
+    """Every site of the run -> neurons left; 0 where the adapter is gone."""
+    removed: list[str]
+    """Sites that lost their adapter in this cut."""
+    neurons_before: int
+    neurons_after: int
+    adapter_parameters: int
+    trained_parameters: int
+    seconds: float
+    """Score + select + shrink + carry the optimiser's state."""
+
+
+class Evaluated(_Event):
+    event: Literal["evaluated"] = "evaluated"
+    cycle: int
+    stage: Stage
+    """"trained": at the end of the cycle's training; "cut": right after the cut, before any training."""
+    split: Split
+    accuracy: float
+    """0..1"""
+    loss: float
+    images: int
+
+
+class Warned(_Event):
+    event: Literal["warned"] = "warned"
+    code: str
+    message: str
+
+
+class RunEnded(_Event):
+    event: Literal["run_ended"] = "run_ended"
+    status: Outcome
+    message: str = ""
+    seconds: float
+    """Training time of the whole run, resumed parts included."""
+
+
+Event = RunStarted | EpochEnded | Scored | Pruned | Evaluated | Warned | RunEnded
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
+
+
+@dataclass
+class RunState:
+    """The fold of a run's events: everything that a page needs to know about it."""
+
+    started: RunStarted | None = None
+    epochs: list[EpochEnded] = field(default_factory=list)
+    scored: list[Scored] = field(default_factory=list)
+    cuts: list[Pruned] = field(default_factory=list)
+    evaluations: list[Evaluated] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
+    ended: RunEnded | None = None
+    unreadable_lines: int = 0
+
+    @property
+    def sites(self) -> list[SiteInfo]:
+        return self.started.sites if self.started else []
+
+    @property
+    def widths(self) -> list[dict[str, int]]:
+        """Site -> neurons after every cut; the first entry is the start. Removed adapters count 0."""
+        return [self.started.initial_widths, *(cut.widths for cut in self.cuts)] if self.started else []
+
+    @property
+    def total_cuts(self) -> int:
+        """K."""
+        return len(self.started.keep_fractions) if self.started else 0
+
+    @property
+    def removed_at(self) -> dict[str, int]:
+        """Site -> the cut that took its adapter away."""
+        return {site: cut.cycle for cut in self.cuts for site in cut.removed}
+
+    def accuracy(self, cycle: int, stage: Stage = "trained", split: Split = "test") -> float | None:
+        """Accuracy 0..1 at that point, or None while it is not known."""
+        for e in reversed(self.evaluations):
+            if (e.cycle, e.stage, e.split) == (cycle, stage, split):
+                return e.accuracy
+        return None
+
+    @property
+    def last_accuracy(self) -> float | None:
+        """Test accuracy of the last evaluation that followed training."""
+        trained = [e.accuracy for e in self.evaluations if e.split == "test" and e.stage == "trained"]
+        return trained[-1] if trained else None
+
+
+def fold(events: Iterable[Event], unreadable_lines: int = 0) -> RunState:
+    """Add the events up. Order matters only within one kind."""
+    state = RunState(unreadable_lines=unreadable_lines)
+    for event in events:
+        match event:
+            case RunStarted():
+                state.started = event
+            case EpochEnded():
+                state.epochs.append(event)
+            case Scored():
+                state.scored.append(event)
+            case Pruned():
+                state.cuts.append(event)
+            case Evaluated():
+                state.evaluations.append(event)
+            case Warned():
+                state.warnings.append(event)
+            case RunEnded():
+                state.ended = event
+    return state
+
+
+def to_line(event: Event) -> bytes:
+    """One line of `events.jsonl`, newline included."""
+    return event.model_dump_json().encode() + b"\n"
+
+
+def parse_line(line: bytes) -> Event | None:
+    """The event in a line, or None for a line that is broken or of a later version."""
+    try:
+        return _ADAPTER.validate_json(line)
+    except ValidationError:
+        return None
+
+
+def read_events(path: Path) -> RunState:
+    """Fold a file. A missing file is an empty run, a half-written last line is ignored, broken lines are counted."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return RunState()
+    complete = content[: content.rfind(b"\n") + 1]
+    events = [parse_line(line) for line in complete.splitlines() if line.strip()]
+    return fold((e for e in events if e is not None), unreadable_lines=events.count(None))

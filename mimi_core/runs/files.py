@@ -1,0 +1,54 @@
+"""Names inside a run folder, and writing that leaves nothing half-written."""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from mimi_core.errors import ResourceError
+
+CONFIG = "config.yaml"
+EVENTS = "events.jsonl"
+STATUS = "status.json"
+LOG = "log.txt"
+LOCK = "worker.lock"
+STOP = "stop"
+RESUME = "resume"
+GALLERY = "gallery.npz"
+
+
+def cycle_folder(run: Path, cycle: int) -> Path:
+    return run / "cycles" / str(cycle)
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn an OSError while writing `path` into a ResourceError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            advice = "the disk is full: free some space, then resume the run"
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            advice = "the folder cannot be written: change its permissions or choose another with --runs"
+        else:
+            advice = os.strerror(error.errno) if error.errno else str(error)
+        raise ResourceError(f"cannot write {path}: {advice}") from error
+
+
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Write to the path given; on success it takes the place of `path` in one step, on failure it is removed."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with explained(path):
+            yield partial
+            os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    with replaced(path) as partial:
+        partial.write_text(text, encoding="utf-8")

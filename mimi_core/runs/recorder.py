@@ -1,0 +1,194 @@
+"""The only writer of a run folder while a run is going on. Knows files, numpy arrays and events; no torch."""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import psutil
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from mimi_core.errors import MimiError, ResourceError, RunError
+from mimi_core.runs import files
+from mimi_core.runs.events import Event, to_line
+from mimi_core.runs.status import Status, read_status, write_status
+
+Arrays = Mapping[str, np.ndarray]
+STATUS_PERIOD = 0.5
+"""Seconds between two writes of the status."""
+STATE_PERIOD = 2.0
+"""Least seconds between two safe states, unless one is forced."""
+_EVENTS_SIZE = "events_size"
+
+
+class Recorder:
+    """Context manager around one attempt at a run: takes the run's lock, keeps its status fresh, gives the lock back.
+
+    Raises:
+        RunError: another worker holds the run.
+        ResourceError: the folder cannot be written, on entry or later.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self.run = run
+        self._lock = FileLock(run / files.LOCK)
+        status = read_status(run)
+        now = time.time()
+        self._status = status or Status(created=now, heartbeat=now)
+        self._guard = threading.Lock()
+        self._closing = threading.Event()
+        self._failure: MimiError | None = None
+        self._last_state = 0.0
+        self._process = psutil.Process()
+        self._beat = threading.Thread(target=self._keep_beating, name="status", daemon=True)
+
+    def __enter__(self) -> Self:
+        try:
+            with files.explained(self.run):
+                self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise RunError(f"{self.run.name} is being worked on by another process; stop it first") from error
+        (self.run / files.STOP).unlink(missing_ok=True)
+        self.update(
+            phase="starting", message="", pid=os.getpid(), pid_started=self._process.create_time(), host=os.uname().nodename
+        )
+        self._write_status()
+        self._beat.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._closing.set()
+        self._beat.join()
+        try:
+            self._write_status()
+        finally:
+            self._lock.release()
+
+    # --- what happens -------------------------------------------------------------------------------------------
+
+    def emit(self, event: Event) -> None:
+        """Append one event; on disk before this returns."""
+        self._raise_failure()
+        path = self.run / files.EVENTS
+        with files.explained(path):
+            line = to_line(event)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            try:
+                if os.write(handle, line) != len(line):
+                    raise OSError(28, "No space left on device")
+            finally:
+                os.close(handle)
+
+    def update(self, **fields: Any) -> None:
+        """Change the status in memory; a thread writes it. Raises what that thread met."""
+        self._raise_failure()
+        with self._guard:
+            self._status = self._status.model_copy(update=fields)
+
+    @property
+    def status(self) -> Status:
+        return self._status
+
+    def stop_requested(self) -> bool:
+        """Whether somebody asked for a stop at the end of the cycle."""
+        return (self.run / files.STOP).exists()
+
+    # --- cycles -------------------------------------------------------------------------------------------------
+
+    def save_adapters(self, cycle: int, tensors: Arrays, metadata: Mapping[str, Any]) -> None:
+        folder = self._cycle(cycle)
+        with files.replaced(folder / "adapters.safetensors") as partial:
+            save_file(dict(tensors), partial, metadata={k: json.dumps(v) for k, v in metadata.items()})
+
+    def save_arrays(self, cycle: int, name: str, arrays: Arrays) -> None:
+        """`name` is "scores" or "predictions"."""
+        self._save_npz(self._cycle(cycle) / f"{name}.npz", arrays)
+
+    def save_gallery(self, arrays: Arrays) -> None:
+        self._save_npz(self.run / files.GALLERY, arrays)
+
+    def _cycle(self, cycle: int) -> Path:
+        folder = files.cycle_folder(self.run, cycle)
+        with files.explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @staticmethod
+    def _save_npz(path: Path, arrays: Arrays) -> None:
+        with files.replaced(path) as partial, partial.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **dict(arrays))
+
+    # --- safe states --------------------------------------------------------------------------------------------
+
+    def state_is_due(self) -> bool:
+        return time.monotonic() - self._last_state >= STATE_PERIOD
+
+    def save_state(self, tensors: Arrays, metadata: Mapping[str, Any]) -> None:
+        """Keep a state to resume from, together with how long the event file is now. The one before it stays too."""
+        folder = self.run / files.RESUME
+        with files.explained(folder):
+            folder.mkdir(exist_ok=True)
+            size = (self.run / files.EVENTS).stat().st_size if (self.run / files.EVENTS).exists() else 0
+            newest = folder / "newest.safetensors"
+            with files.replaced(newest) as partial:
+                save_file(dict(tensors), partial, metadata={"state": json.dumps({**metadata, _EVENTS_SIZE: size})})
+                with partial.open("rb") as file:
+                    os.fsync(file.fileno())
+                if newest.exists():
+                    os.replace(newest, folder / "previous.safetensors")
+        self._last_state = time.monotonic()
+
+    def load_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        """The last safe state, or None when there is none: the newest that is whole. Events after it are cut off."""
+        for name in ("newest", "previous"):
+            try:
+                with safe_open(self.run / files.RESUME / f"{name}.safetensors", framework="numpy") as file:
+                    metadata = json.loads((file.metadata() or {})["state"])
+                    tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (not a dict)
+            except (OSError, SafetensorError, KeyError, ValueError):
+                continue
+            self._rewind(int(metadata.pop(_EVENTS_SIZE)))
+            return tensors, metadata
+        self._rewind(0)
+        return None
+
+    def _rewind(self, size: int) -> None:
+        """What happened after the safe state will happen again: drop it, so that nothing is told twice."""
+        path = self.run / files.EVENTS
+        if path.exists():
+            with files.explained(path):
+                os.truncate(path, min(size, path.stat().st_size))
+
+    def forget_state(self) -> None:
+        """A finished run needs no way back."""
+        for path in (self.run / files.RESUME).glob("*.safetensors"):
+            path.unlink(missing_ok=True)
+        if (self.run / files.RESUME).exists():
+            (self.run / files.RESUME).rmdir()
+
+    # --- status -------------------------------------------------------------------------------------------------
+
+    def _keep_beating(self) -> None:
+        while not self._closing.wait(STATUS_PERIOD):
+            try:
+                self._write_status()
+            except ResourceError as error:
+                self._failure = error
+                return
+
+    def _write_status(self) -> None:
+        with self._guard:
+            self._status = self._status.model_copy(
+                update={"heartbeat": time.time(), "memory_bytes": self._process.memory_info().rss}
+            )
+            write_status(self.run, self._status)
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
