@@ -1,0 +1,73 @@
+"""Datasets by name. One file per source, one registry, no torch (except in `pixels`, which is for the worker)."""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from mimi_core.config import DataConfig
+from mimi_core.data import digits, fashion_mnist
+from mimi_core.data.sampling import few_shot, subset
+from mimi_core.data.types import Dataset, Progress, Split
+from mimi_core.errors import DataError
+
+__all__ = ["Dataset", "Split", "known", "load"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A dataset, or a family of them where `name` ends with a colon: then the rest of the user's name is free."""
+
+    name: str
+    summary: str
+    load: Callable[[DataConfig, Progress | None], Dataset]
+
+    def answers_to(self, name: str) -> bool:
+        return name.startswith(self.name) if self.name.endswith(":") else name == self.name
+
+
+SOURCES = (
+    Source("digits", "1,797 handwritten digits of 8x8 pixels, 10 classes; comes with the program", digits.load),
+    Source("fashion-mnist", "70,000 clothes of 28x28 pixels, 10 classes; IDX files", fashion_mnist.load),
+)
+
+
+def known() -> dict[str, str]:
+    """Name -> one line about it, of every dataset there is."""
+    return {f"{s.name}PATH" if s.name.endswith(":") else s.name: s.summary for s in SOURCES}
+
+
+def load(config: DataConfig, on_progress: Progress | None = None) -> Dataset:
+    """The dataset that `config` describes: read, checked, and cut down to its shots and its evaluation images.
+
+    When this returns, every image is known to be readable.
+
+    Args:
+        on_progress: called with (images checked, images in all) where checking takes a while.
+
+    Raises:
+        DataError: unknown name, missing or broken files, or too few images of a class.
+        ResourceError: memory does not suffice.
+    """
+    dataset = _source(config.name).load(config, on_progress)
+    train = dataset.train
+    if config.shots is not None:
+        train = train.take(few_shot(train.labels, config.shots, config.seed, dataset.class_names))
+    return replace(
+        dataset,
+        train=train,
+        val=_at_most(dataset.val, config.max_eval, config.seed),
+        test=_at_most(dataset.test, config.max_eval, config.seed),
+    )
+
+
+def _source(name: str) -> Source:
+    for source in SOURCES:
+        if source.answers_to(name):
+            return source
+    close = difflib.get_close_matches(name, known(), n=1, cutoff=0.5)
+    hint = f": did you mean {close[0]!r}?" if close else f"; known: {', '.join(known())}"
+    raise DataError(f"unknown dataset {name!r}{hint}")
+
+
+def _at_most(split: Split, size: int | None, seed: int) -> Split:
+    return split if size is None else split.take(subset(split.labels, size, seed))

@@ -1,0 +1,86 @@
+"""One image file to one upright picture in mode L or RGB, or one clear error.
+
+Converted faithfully: 16-bit grey (to 8 bits), palette and CMYK (to RGB), transparency (laid on white), EXIF rotation
+(applied). Refused, because they hold no picture or are dangerous to open: broken and truncated files, pixels without
+a known range, pictures thinner than two pixels, decompression bombs.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from mimi_core.errors import DataError, ResourceError
+
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm")
+)
+MAX_PIXELS = 80_000_000  # below Pillow's own alarm; a picture of that size already takes 240 MB
+MIN_EDGE = 2
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # EPS and the like would start other programs
+_SIXTEEN_BIT = ("I", "I;16", "I;16L", "I;16B", "I;16N")
+
+
+def read_image(path: Path, quick: bool = False) -> Image.Image:
+    """Decode a file completely.
+
+    Args:
+        quick: let JPEGs be decoded at an eighth of their size. All of the file is still read, so this finds the same
+            faults several times sooner: for checks that need no pixels.
+
+    Returns:
+        The first frame, upright, in mode L (grey sources) or RGB.
+
+    Raises:
+        DataError: the file is missing, broken or refused; the message begins with its path.
+        ResourceError: memory does not suffice to decode it.
+    """
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            _refuse_size(image.size)
+            if quick:
+                image.draft(None, (image.width // 8, image.height // 8))
+            return _to_grey_or_rgb(ImageOps.exif_transpose(image))
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    except MemoryError as error:
+        raise ResourceError(f"{path}: not enough memory to decode this image; shrink it or remove it") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(f"{path}: {_too_large()}") from error
+    except Exception as error:  # on broken input Pillow's decoders raise nearly everything there is
+        raise DataError(f"{path}: not a readable image ({_reason(error)})") from error
+
+
+def _refuse_size(size: tuple[int, int]) -> None:
+    if min(size) < MIN_EDGE:
+        raise DataError(f"only {size[0]} x {size[1]} pixels; at least {MIN_EDGE} x {MIN_EDGE} are needed")
+    if size[0] * size[1] > MAX_PIXELS:
+        raise DataError(f"{size[0]} x {size[1]} pixels: {_too_large()}")
+
+
+def _to_grey_or_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in _SIXTEEN_BIT:
+        return _to_eight_bits(image)
+    if image.mode == "F":
+        raise DataError("floating-point pixels have no fixed range; save it with 8 or 16 bits")
+    grey = image.mode in ("1", "L", "LA", "La")
+    if image.has_transparency_data:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    return image.convert("L" if grey else "RGB")
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Pillow's own conversion of these modes clips at 255 instead of scaling."""
+    values = np.asarray(image)
+    if values.min() < 0 or values.max() > 0xFFFF:
+        raise DataError("32-bit pixels have no fixed range; save it with 8 or 16 bits")
+    return Image.fromarray((values >> 8).astype(np.uint8))
+
+
+def _too_large() -> str:
+    return f"larger than the {MAX_PIXELS // 10**6} million pixels allowed (a decompression bomb?); shrink it"
+
+
+def _reason(error: Exception) -> str:
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return "its format is not recognised" if text.startswith("cannot identify") else " ".join(text.split())

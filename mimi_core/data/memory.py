@@ -1,0 +1,34 @@
+"""How much main memory this process may still take."""
+
+import re
+from pathlib import Path
+
+import psutil
+
+_CGROUPS = (  # limit, use and statistics of the container this process is in, versions 2 and 1
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat"),
+    (
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        "/sys/fs/cgroup/memory/memory.stat",
+    ),
+)
+
+
+def free_bytes() -> int:
+    """Bytes that are free on this machine and within the limit of its container."""
+    free = int(psutil.virtual_memory().available)
+    for limit, used, statistics in _CGROUPS:
+        try:
+            taken = int(Path(used).read_text()) - _reclaimable(Path(statistics).read_text())
+            left = int(Path(limit).read_text()) - taken
+        except (OSError, ValueError):  # no such file: not in a container of this kind; "max": no limit
+            continue
+        free = min(free, left)
+    return max(free, 0)
+
+
+def _reclaimable(statistics: str) -> int:
+    """Bytes of file cache that count as used but are given up on demand."""
+    found = re.search(r"^(?:total_)?inactive_file (\d+)$", statistics, re.MULTILINE)
+    return int(found[1]) if found else 0

@@ -1,0 +1,133 @@
+"""What every dataset is made of: images, labels, splits. No torch, so that the app can show previews."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Protocol, Self
+
+import numpy as np
+from PIL import Image
+
+from mimi_core.data.decode import read_image
+
+Channels = Literal[1, 3]
+Progress = Callable[[int, int], None]  # (images done, images in all)
+
+
+class Images(Protocol):
+    """A sequence of pictures that are decoded on access, and safe to read from several threads."""
+
+    @property
+    def channels(self) -> Channels:
+        """1: every picture is grey (mode L); 3: every picture comes as RGB."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Image.Image:
+        """The picture, upright, in mode L or RGB.
+
+        Raises:
+            DataError: its file has become unreadable since the dataset was loaded.
+        """
+
+    def take(self, indices: np.ndarray) -> Self:
+        """The pictures at `indices` (k,), in that order; nothing is copied or decoded."""
+
+    def describe(self, index: int) -> str:
+        """The picture's file, or its number in its source: for messages."""
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayImages:
+    """Pictures held in memory.
+
+    Args:
+        array: (n, H, W) or (n, H, W, 3) uint8; shared by everything taken from it.
+        source: what `describe` calls the array.
+        indices: (k,) which rows of `array` these pictures are; None: all of them.
+    """
+
+    array: np.ndarray
+    source: str
+    indices: np.ndarray | None = None
+
+    @property
+    def channels(self) -> Channels:
+        return 1 if self.array.ndim == 3 else 3
+
+    def __len__(self) -> int:
+        return len(self.array) if self.indices is None else len(self.indices)
+
+    def __getitem__(self, index: int) -> Image.Image:
+        return Image.fromarray(self.array[self._row(index)])
+
+    def take(self, indices: np.ndarray) -> "ArrayImages":
+        return replace(self, indices=indices if self.indices is None else self.indices[indices])
+
+    def describe(self, index: int) -> str:
+        return f"{self.source} image {self._row(index)}"
+
+    def _row(self, index: int) -> int:
+        return index if self.indices is None else int(self.indices[index])
+
+
+@dataclass(frozen=True)
+class FileImages:
+    """Pictures in files, already known to be readable.
+
+    Args:
+        paths: one file each.
+        channels: 1 only if every file is grey.
+    """
+
+    paths: tuple[Path, ...]
+    channels: Channels
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Image.Image:
+        return read_image(self.paths[index]).convert("L" if self.channels == 1 else "RGB")
+
+    def take(self, indices: np.ndarray) -> "FileImages":
+        return replace(self, paths=tuple(self.paths[i] for i in indices))
+
+    def describe(self, index: int) -> str:
+        return str(self.paths[index])
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Images and their labels, (n,) int64 into the dataset's `class_names`."""
+
+    images: Images
+    labels: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.labels.shape != (len(self.images),):
+            raise ValueError(f"{len(self.images)} images but labels of shape {self.labels.shape}")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: np.ndarray) -> "Split":
+        """The part at `indices` (k,), in that order."""
+        return Split(self.images.take(indices), self.labels[indices])
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Three disjoint splits. `skipped` says of every image that was left out, which and why."""
+
+    name: str
+    class_names: tuple[str, ...]
+    train: Split
+    val: Split
+    test: Split
+    skipped: tuple[str, ...] = ()
+
+
+def split_at(split: Split, sizes: Sequence[int], order: np.ndarray) -> tuple[Split, ...]:
+    """Consecutive stretches of `split` in `order`, of the given sizes."""
+    ends = np.cumsum(sizes)
+    return tuple(split.take(order[end - size : end]) for size, end in zip(sizes, ends, strict=True))
