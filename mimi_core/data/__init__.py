@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from mimi_core.config import DataConfig
-from mimi_core.data import digits, fashion_mnist
+from mimi_core.data import digits, fashion_mnist, folder
 from mimi_core.data.sampling import few_shot, subset
 from mimi_core.data.types import Dataset, Progress, Split
 from mimi_core.errors import DataError
@@ -28,6 +28,7 @@ class Source:
 SOURCES = (
     Source("digits", "1,797 handwritten digits of 8x8 pixels, 10 classes; comes with the program", digits.load),
     Source("fashion-mnist", "70,000 clothes of 28x28 pixels, 10 classes; IDX files", fashion_mnist.load),
+    Source(folder.PREFIX, "your own images: a folder per class, or train/ val/ test/ of such folders", folder.load),
 )
 
 

@@ -36,10 +36,12 @@ def read_image(path: Path, quick: bool = False) -> Image.Image:
         ResourceError: memory does not suffice to decode it.
     """
     try:
+        if path.is_fifo():  # opening it would wait for ever
+            raise DataError("not a file")
         with Image.open(path, formats=_FORMATS) as image:
             _refuse_size(image.size)
             if quick:
-                image.draft(None, (image.width // 8, image.height // 8))
+                image.draft(None, (max(1, image.width // 8), max(1, image.height // 8)))
             return _to_grey_or_rgb(ImageOps.exif_transpose(image))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None

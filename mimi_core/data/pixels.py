@@ -5,7 +5,6 @@ ways give the same bytes. Grey pictures stay one channel until `to_float`: a thi
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,13 +17,13 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from mimi_core.data.memory import free_bytes
+from mimi_core.data.parallel import in_chunks
 from mimi_core.data.types import Images, Progress, Split
 from mimi_core.errors import MimiError, ResourceError
 
 Batch = tuple[Tensor, Tensor]
 # Of what is free on the device, per split: train, val and test together take at most 58 %, the rest is for training.
 RESIDENT_SHARE = 0.25
-_CHUNK = 64  # images between two calls of on_progress
 
 
 class Pixels(Protocol):
@@ -100,15 +99,17 @@ def resident(
     on_progress: Progress | None = None,
 ) -> "ResidentPixels":
     """Decode everything onto the device, whatever its size; arguments and errors as in `prepare`."""
-    total = len(split)
-    with _clear_memory_errors(), ThreadPoolExecutor(max(1, workers)) as pool:
-        images = torch.empty(total, split.images.channels, image_size, image_size, dtype=torch.uint8, device=device)
-        for start in range(0, total, _CHUNK):
-            stop = min(start + _CHUNK, total)
-            squares = pool.map(lambda index: _square(split.images[index], image_size), range(start, stop))
-            images[start:stop] = torch.from_numpy(np.stack(list(squares)))
-            if on_progress:
-                on_progress(stop, total)
+    shape = len(split), split.images.channels, image_size, image_size
+    done = 0
+
+    def decode(index: int) -> np.ndarray:
+        return _square(split.images[index], image_size)
+
+    with _clear_memory_errors():
+        images = torch.empty(shape, dtype=torch.uint8, device=device)
+        for squares in in_chunks(decode, range(len(split)), workers, on_progress):
+            images[done : done + len(squares)] = torch.from_numpy(np.stack(squares))
+            done += len(squares)
     return ResidentPixels(images, _labels_on(device, split))
 
 

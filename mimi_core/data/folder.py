@@ -1,0 +1,211 @@
+"""A folder of images of one's own, `folder:PATH`; PATH may begin with ~ and is otherwise relative to where one stands.
+
+Either a folder per class, or `train/ val/ test/` with a folder per class each. What is missing is drawn from the
+training images, 15 % of every class by `data.seed`: val and test in the first layout, and in the second whichever of
+them is not there. Images are looked for at any depth inside a class folder. Hidden files and files that are no images
+are ignored; every image is decoded once before anything starts, and each that cannot be used is named.
+"""
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from mimi_core.config import DataConfig
+from mimi_core.data.decode import SUFFIXES, read_image
+from mimi_core.data.parallel import in_chunks
+from mimi_core.data.sampling import set_aside
+from mimi_core.data.types import Dataset, FileImages, Progress, Split
+from mimi_core.errors import DataError
+
+PREFIX = "folder:"
+DRAWN_SHARE = 0.15
+_SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """What one folder of class folders holds: class -> its images, and one line about each thing that is amiss."""
+
+    folder: Path
+    classes: dict[str, list[Path]]
+    faults: list[str]
+
+
+def load(config: DataConfig, on_progress: Progress | None = None) -> Dataset:
+    """Find, check and label the images of a folder.
+
+    Raises:
+        DataError: the folder, a class, or an image cannot be used; the message names it. Single images are no reason
+            if `config.skip_bad`: they are listed in the dataset's `skipped`.
+        ResourceError: memory does not suffice to decode an image.
+    """
+    root = _root(config.name)
+    listings = {split: _list_classes(folder) for split, folder in _find_splits(root).items()}
+    class_names = _common_classes(listings)
+    files = [path for listing in listings.values() for paths in listing.classes.values() for path in paths]
+    grey, unreadable = _decode_all(files, on_progress)
+
+    faults = [fault for listing in listings.values() for fault in listing.faults] + list(unreadable.values())
+    if faults and not config.skip_bad:
+        more = "" if len(faults) == 1 else f" (and {len(faults) - 1} more that cannot be used)"
+        raise DataError(f"{faults[0]}{more}; repair or remove it, or set data.skip_bad=true to leave such images out")
+
+    splits = {split: _as_split(listing, class_names, unreadable, grey) for split, listing in listings.items()}
+    missing = [split for split in ("val", "test") if split not in splits]
+    whole = splits["train"]
+    *drawn, rest = set_aside(whole.labels, [DRAWN_SHARE] * len(missing), config.seed, class_names)
+    splits |= {split: whole.take(indices) for split, indices in zip(missing, drawn, strict=True)}
+    return Dataset(config.name, class_names, whole.take(rest), splits["val"], splits["test"], tuple(faults))
+
+
+def _root(name: str) -> Path:
+    text = name.removeprefix(PREFIX)
+    if not text:
+        raise DataError("folder: needs a path, such as folder:~/pictures")
+    root = Path(text).expanduser()
+    if root.is_file():
+        raise DataError(f"{root}: a file, not a folder; unpack it if it is an archive, and give the folder")
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder" + ("" if root.is_absolute() else f" in {Path.cwd()}"))
+    return root
+
+
+def _find_splits(root: Path) -> dict[str, Path]:
+    """Split -> its folder of class folders; only "train", the root itself, if the root has a folder per class.
+
+    "train" may be a class among others, so it counts as a split only in the company of another, or alone.
+    """
+    folders = _folders_in(root)
+    named = [folder for folder in folders if folder.name.lower() in _SPLIT_NAMES]
+    splits = {_SPLIT_NAMES[folder.name.lower()]: folder for folder in named}
+    if not splits or (set(splits) == {"train"} and len(folders) > 1):
+        return {"train": root}
+    if len(named) > len(splits):
+        raise DataError(f"{root}: several folders for one split ({_names(named)}); keep one of them")
+    if "train" not in splits:
+        if len(folders) > len(named):
+            return {"train": root}
+        raise DataError(f"{root}: has {_names(named)} but no folder train, with a folder per class")
+    return splits
+
+
+def _list_classes(folder: Path) -> _Listing:
+    faults = [f"{path}: an image outside the class folders" for path in _visible(folder) if _is_image(path)]
+    classes: dict[str, list[Path]] = {}
+    for class_folder in _folders_in(folder):
+        if folder.resolve().is_relative_to(class_folder.resolve()):
+            raise DataError(f"{class_folder}: a link to a folder that contains it; remove it")
+        classes[class_folder.name], links = _images_under(class_folder)
+        faults += links
+    if not classes:
+        raise DataError(f"{folder}: has no class folders; sort the images into one folder per class")
+    if len(classes) == 1:
+        (name,) = classes
+        hint = f" (did you mean folder:{folder / name}?)" if _folders_in(folder / name) else ""
+        raise DataError(f"{folder}: has only one class folder, {name!r}; at least two are needed{hint}")
+    return _Listing(folder, classes, faults)
+
+
+def _images_under(class_folder: Path) -> tuple[list[Path], list[str]]:
+    """Sorted images at any depth, and a line about each linked folder: it might lead round in circles."""
+    images: list[Path] = []
+    faults: list[str] = []
+    for parent, folders, files in os.walk(class_folder, onerror=_refuse_unreadable):
+        folders[:] = sorted(name for name in folders if _is_visible(name))
+        links = (path for path in (Path(parent, name) for name in folders) if path.is_symlink())
+        faults += [f"{link}: a link to a folder inside a class folder is not followed" for link in links]
+        images += [path for path in (Path(parent, name) for name in sorted(files)) if _is_image(path)]
+    return images, faults
+
+
+def _common_classes(listings: dict[str, _Listing]) -> tuple[str, ...]:
+    """Class names in alphabetical order.
+
+    Raises:
+        DataError: the splits differ in their classes, or a class has no images.
+    """
+    train = listings["train"]
+    for listing in listings.values():
+        for one, other in ((listing, train), (train, listing)):
+            if lacking := sorted(set(one.classes) - set(other.classes)):
+                raise DataError(f"class {lacking[0]!r} is in {one.folder} but not in {other.folder}; add or remove it")
+        for name, paths in listing.classes.items():
+            if not paths:
+                kinds = ", ".join(sorted(SUFFIXES))
+                raise DataError(f"{listing.folder / name}: a class without images (of {kinds}); add some or remove it")
+    return tuple(sorted(train.classes))
+
+
+def _decode_all(files: Sequence[Path], on_progress: Progress | None) -> tuple[bool, dict[Path, str]]:
+    """Whether all images are grey, and for each unreadable file the reason."""
+    unreadable: dict[Path, str] = {}
+    all_grey = True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what Pillow warns of and reads nevertheless, thousands of times perhaps
+        for chunk in in_chunks(_mode_or_fault, files, os.cpu_count() or 1, on_progress):
+            for path, mode, fault in chunk:
+                all_grey &= mode != "RGB"
+                if fault:
+                    unreadable[path] = fault
+    return all_grey, unreadable
+
+
+def _mode_or_fault(path: Path) -> tuple[Path, str, str]:
+    try:
+        return path, read_image(path, quick=True).mode, ""
+    except DataError as error:
+        return path, "", str(error)
+
+
+def _as_split(listing: _Listing, class_names: Sequence[str], unreadable: dict[Path, str], grey: bool) -> Split:
+    paths: list[Path] = []
+    labels: list[int] = []
+    for label, name in enumerate(class_names):
+        good = [path for path in listing.classes[name] if path not in unreadable]
+        if not good:
+            first = unreadable[listing.classes[name][0]]
+            raise DataError(f"{listing.folder / name}: a class without a readable image; the first: {first}")
+        paths += good
+        labels += [label] * len(good)
+    return Split(FileImages(tuple(paths), 1 if grey else 3), np.array(labels, dtype=np.int64))
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    return [path for path in _visible(folder) if path.is_dir()]
+
+
+def _visible(folder: Path) -> list[Path]:
+    """What is in a folder, sorted by name, without hidden things.
+
+    Raises:
+        DataError: the folder cannot be read, or holds a link that leads nowhere (a class might be lost with it).
+    """
+    try:
+        paths = sorted(path for path in folder.iterdir() if _is_visible(path.name))
+    except OSError as error:
+        _refuse_unreadable(error)
+    for path in paths:
+        if path.is_symlink() and not path.exists():
+            raise DataError(f"{path}: a link that leads nowhere; remove it")
+    return paths
+
+
+def _is_visible(name: str) -> bool:
+    return not name.startswith(".") and name != "__MACOSX"  # which macOS puts into its archives
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and _is_visible(path.name) and not path.is_dir()
+
+
+def _refuse_unreadable(error: OSError) -> NoReturn:
+    raise DataError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from error
+
+
+def _names(folders: Sequence[Path]) -> str:
+    return " and ".join(folder.name for folder in folders)
