@@ -1,0 +1,67 @@
+"""Short names and fixed colours for layers, the same on every page."""
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mimi_core.runs.events import SiteInfo
+
+STAGE_COLOURS = ("#3b86c4", "#d9652b", "#1f9d78", "#c472a6", "#a98422", "#6f6fe0")
+"""One for each stage; told apart by colour-blind people, and readable on a light and on a dark page. Then they repeat."""
+
+LONGEST_LABEL = 22
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A site as a page names it. `order` counts from the input of the backbone."""
+
+    site: str
+    label: str
+    order: int
+    stage: int | None
+    """1, 2, ..; None in a backbone without stages, such as a plain ViT."""
+    position: str
+    token_width: int
+    colour: str
+
+    @property
+    def group(self) -> str:
+        return "all blocks" if self.stage is None else f"stage {self.stage}"
+
+
+def layers(sites: Sequence[SiteInfo]) -> list[Layer]:
+    """Name the sites: `layers.0.blocks.1.attn` is "1.2 attn" in stage 1, `blocks.4.mlp` is "5 mlp".
+
+    The numbers in a site's path are counted from one. Where that leaves two sites with the same label, full names are shown.
+    """
+    numbers = [[int(part) + 1 for part in site.name.split(".") if part.isdecimal() and len(part) < 6] for site in sites]
+    short = [_label(site, found) for site, found in zip(sites, numbers, strict=True)]
+    labels = short if len(set(short)) == len(short) else _distinct([_clipped(site.name) for site in sites])
+    stages = [found[0] if len(found) > 1 else None for found in numbers]
+    return [
+        Layer(site.name, label, order, stage, site.position, site.width, _colour(stage))
+        for order, (site, label, stage) in enumerate(zip(sites, labels, stages, strict=True))
+    ]
+
+
+def escape_html(text: str) -> str:
+    """Untrusted text for the small HTML that plotly understands."""
+    return html.escape(text, quote=False)
+
+
+def _label(site: SiteInfo, numbers: list[int]) -> str:
+    return _clipped(f"{'.'.join(map(str, numbers))} {site.position}" if numbers else site.name)
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= LONGEST_LABEL else f"…{text[1 - LONGEST_LABEL :]}"
+
+
+def _distinct(labels: list[str]) -> list[str]:
+    """Rows of a chart are told apart by their label: number those that are still the same."""
+    return labels if len(set(labels)) == len(labels) else [f"{i} {label}" for i, label in enumerate(labels, start=1)]
+
+
+def _colour(stage: int | None) -> str:
+    return STAGE_COLOURS[((stage or 1) - 1) % len(STAGE_COLOURS)]

@@ -1,0 +1,106 @@
+"""The settings of a run as a form and a table see them: read from RunConfig, so that nothing is written down twice."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+import pandas as pd
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from mimi_core.analysis.sentences import percent
+from mimi_core.budget import keep_fractions
+from mimi_core.config import RunConfig
+
+Kind = Literal["choice", "switch", "integer", "number", "text"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    path: str
+    """`train.lr`"""
+    kind: Kind
+    help: str
+    optional: bool
+    choices: tuple[str, ...]
+    default: Any
+
+
+def settings() -> dict[str, Setting]:
+    """Every setting of a run, by path, in the order of the config file."""
+    return {s.path: s for s in _settings(RunConfig, RunConfig(), "") if s.path != "versions"}
+
+
+def settings_table() -> pd.DataFrame:
+    """Columns: setting, default, meaning. For people who type settings."""
+    rows = [
+        {
+            "setting": s.path,
+            "default": "" if s.default is None else str(s.default),
+            "meaning": " | ".join(filter(None, [s.help, ", ".join(s.choices)])),
+        }
+        for s in settings().values()
+    ]
+    return pd.DataFrame(rows, columns=["setting", "default", "meaning"])
+
+
+def value_at(config: RunConfig, path: str) -> Any:
+    """`value_at(config, "train.lr")`."""
+    value: Any = config
+    for part in path.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def nested(values: dict[str, Any]) -> dict[str, Any]:
+    """`{"train.lr": 1}` as `{"train": {"lr": 1}}`."""
+    result: dict[str, Any] = {}
+    for path, value in values.items():
+        *sections, last = path.split(".")
+        place = result
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[last] = value
+    return result
+
+
+def plan(config: RunConfig) -> str:
+    """What the numbers amount to, in one sentence."""
+    epochs = config.train.epochs
+    if config.method != "mimi":
+        return f"{epochs} epochs of training, nothing is cut."
+    shares = keep_fractions(config.adapter.sigma_0, config.prune.sigma_target, config.prune.rho)
+    if not shares:
+        return f"{epochs} epochs of training; σ is at its target from the start, so nothing is cut."
+    trained = len(shares) + config.prune.retrain_last
+    steps = [config.adapter.sigma_0, *(config.adapter.sigma_0 / float(share) for share in shares)]
+    shown = steps if len(steps) <= 8 else [*steps[:4], *steps[-2:]]
+    sigmas = [f"{s:.3g}" for s in shown]
+    if len(steps) > 8:
+        sigmas.insert(4, "…")
+    return (
+        f"{len(shares)} cut{'s' * (len(shares) > 1)}: compression σ goes {' → '.join(sigmas)}, "
+        f"{percent(float(shares[-1]))} of the neurons stay, {trained * epochs} epochs in all."
+    )
+
+
+def _settings(model: type[BaseModel], defaults: BaseModel, prefix: str) -> list[Setting]:
+    found: list[Setting] = []
+    for name, info in model.model_fields.items():
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found += _settings(kind, getattr(defaults, name), f"{prefix}{name}.")
+        else:
+            found.append(_setting(f"{prefix}{name}", info, getattr(defaults, name)))
+    return found
+
+
+def _setting(path: str, info: FieldInfo, default: Any) -> Setting:
+    annotation: Any = info.annotation
+    parts = get_args(annotation) if get_origin(annotation) is not Literal else ()
+    optional = type(None) in parts
+    inner = next((part for part in parts if part is not type(None)), annotation) if optional else annotation
+    while get_origin(inner) is not None and get_origin(inner) is not Literal and hasattr(inner, "__metadata__"):
+        inner = get_args(inner)[0]
+    choices = tuple(str(choice) for choice in get_args(inner)) if get_origin(inner) is Literal else ()
+    kinds: dict[Any, Kind] = {bool: "switch", int: "integer", float: "number"}
+    return Setting(path, "choice" if choices else kinds.get(inner, "text"), info.description or "", optional, choices, default)

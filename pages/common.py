@@ -1,0 +1,137 @@
+"""What the pages share: the stores, the run that is looked at, and how untrusted text is shown. Not a page itself."""
+
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from mimi_core.analysis.theme import Theme, theme_named
+from mimi_core.runs import files
+from mimi_core.runs.store import RunSummary, Store
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "assets" / "examples"
+LAUNCH, MONITOR, WIDTHS = "pages/launch.py", "pages/monitor.py", "pages/widths.py"
+CHART = {"displayModeBar": False, "responsive": True}
+
+_BADGES = {
+    "queued": ("gray", ":material/hourglass_empty:"),
+    "finished": ("green", ":material/check_circle:"),
+    "stopped": ("orange", ":material/stop_circle:"),
+    "failed": ("red", ":material/error:"),
+    "died": ("red", ":material/heart_broken:"),
+    "broken": ("red", ":material/broken_image:"),
+}
+_MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A run and the store that it is in. Examples come with the program and are never changed."""
+
+    run: RunSummary
+    store: Store
+    example: bool
+
+    @property
+    def link(self) -> dict[str, str]:
+        return {"run": self.run.id}
+
+
+def through_app() -> None:
+    """Make sure that app.py ran first.
+
+    When a link to a page is the first request that a fresh server sees, Streamlit runs the page's file by itself. Its first
+    `st.navigation` ends that mode for the whole server; the rerun then goes through app.py, to the same page.
+    """
+    if "through_app" not in st.session_state:
+        st.navigation([st.Page(page, default=page == LAUNCH) for page in (LAUNCH, MONITOR, WIDTHS)], position="hidden")
+        st.rerun()
+
+
+@st.cache_resource
+def _store(directory: str) -> Store:
+    return Store(directory)
+
+
+def user_store() -> Store:
+    return _store(os.environ.get("MIMI_RUNS") or str(ROOT / "runs"))
+
+
+def all_runs() -> list[Found]:
+    """The user's runs, newest first, then the examples."""
+    mine, examples = user_store(), _store(str(EXAMPLES))
+    return [Found(run, mine, False) for run in mine.list()] + [Found(run, examples, True) for run in examples.list()]
+
+
+def pick_run(runs: list[Found], preferred: str | None = None) -> Found | None:
+    """Draw the choice of a run, kept in the URL as `run`. None, with an explanation on the page, when there is none.
+
+    Args:
+        preferred: the run to show when neither the URL nor this tab's last visit names one.
+    """
+    known = {found.run.id: found for found in runs}
+    if not known:
+        no_runs()
+        return None
+    asked = st.query_params.get("run")
+    if asked is not None and asked not in known:
+        st.warning(f"There is no run {plain(repr(asked[:80]))} here. It may have been deleted, or live in another folder.")
+    for candidate in (asked, st.session_state.get("last_run"), preferred, next(iter(known))):
+        if candidate in known:
+            st.session_state["pick_run"] = candidate
+            break
+    chosen = st.selectbox(
+        "Run",
+        list(known),
+        format_func=lambda run_id: run_title(known[run_id]),
+        key="pick_run",
+        on_change=lambda: st.query_params.update(run=st.session_state["pick_run"]),
+        label_visibility="collapsed",
+        filter_mode="contains",
+    )
+    st.session_state["last_run"] = chosen
+    if asked != chosen:
+        st.query_params["run"] = chosen
+    return known[chosen]
+
+
+def no_runs() -> None:
+    """The page of a first visit without any example."""
+    with st.container(border=True, horizontal_alignment="center"):
+        st.subheader("No runs yet", text_alignment="center")
+        st.markdown("Start one, and its widths appear here as they shrink.", text_alignment="center")
+        st.page_link(LAUNCH, label="Run the demo", icon=":material/play_arrow:")
+
+
+def run_title(found: Found) -> str:
+    """One line for a list of runs. Plain text."""
+    run = found.run
+    what = "example" if found.example else run.phase
+    when = time.strftime("%d %b %Y %H:%M", time.localtime(run.created))
+    return " · ".join([run.title, run.data, run.backbone, what, when])
+
+
+def phase_badge(phase: str, example: bool = False) -> None:
+    if example:
+        st.badge("example", icon=":material/school:", color="violet")
+        return
+    colour, icon = _BADGES.get(phase, ("blue", ":material/autorenew:"))
+    st.badge(phase, icon=icon, color=colour)  # type: ignore[arg-type]
+
+
+def plain(text: str) -> str:
+    """Untrusted text, for the places where Streamlit reads Markdown: shown as written, never as links, images or code."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def theme() -> Theme:
+    return theme_named(st.context.theme.type)
+
+
+def stop_is_asked(found: Found) -> bool:
+    """Whether the worker has been asked to stop at the end of its cycle."""
+    return (found.run.folder / files.STOP).exists()
