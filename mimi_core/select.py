@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from mimi_core.budget import Widths
-from mimi_core.config import Normalise, Scope
+from mimi_core.config import Normalise, Scope, ScoreName
 from mimi_core.errors import BudgetError, ScoreError
 
 Scores = Mapping[str, np.ndarray]
@@ -18,6 +18,11 @@ Scores = Mapping[str, np.ndarray]
 
 Survivors = dict[str, np.ndarray]
 """Site name -> sorted int64 indices into that site's scores."""
+
+
+def normaliser_of(score: ScoreName, how: Normalise) -> Normalise:
+    """Random scores are drawn from one distribution for all sites: to divide them would favour narrow ones."""
+    return "none" if score == "random" else how
 
 
 def normalise(raw: Scores, token_widths: Mapping[str, int], how: Normalise) -> dict[str, np.ndarray]:

@@ -4,7 +4,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,6 +27,31 @@ STATE_PERIOD = 2.0
 _EVENTS_SIZE = "events_size"
 
 
+class NoRecorder:
+    """Drives a run that leaves nothing behind, as in a notebook: every call is accepted and forgotten."""
+
+    run = Path("unrecorded")
+
+    def update(self, **fields: Any) -> None: ...
+
+    def stop_requested(self) -> bool:
+        return False
+
+    def save_adapters(self, cycle: int, tensors: Arrays, metadata: Mapping[str, Any]) -> None: ...
+
+    def save_arrays(self, cycle: int, name: str, arrays: Arrays) -> None: ...
+
+    def save_gallery(self, arrays: Arrays) -> None: ...
+
+    def state_is_due(self) -> bool:
+        return False
+
+    def save_state(self, tensors: Arrays, metadata: Mapping[str, Any]) -> None: ...
+
+    def load_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        return None
+
+
 class Recorder:
     """Context manager around one attempt at a run: takes the run's lock, keeps its status fresh, gives the lock back.
 
@@ -35,8 +60,9 @@ class Recorder:
         ResourceError: the folder cannot be written, on entry or later.
     """
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, on_update: Callable[[Status], None] | None = None) -> None:
         self.run = run
+        self._on_update = on_update
         self._lock = FileLock(run / files.LOCK)
         status = read_status(run)
         now = time.time()
@@ -90,6 +116,8 @@ class Recorder:
         self._raise_failure()
         with self._guard:
             self._status = self._status.model_copy(update=fields)
+        if self._on_update is not None:
+            self._on_update(self._status)
 
     @property
     def status(self) -> Status:
@@ -192,3 +220,6 @@ class Recorder:
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
+
+
+AnyRecorder = Recorder | NoRecorder

@@ -1,0 +1,160 @@
+"""Backbones: any timm model, weights from the hub or a local file, and the small one that is bundled for the demo."""
+
+import difflib
+import pickle
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from mimi_core import torchvision_remedy  # noqa: F401  (before timm)
+import timm  # isort: skip
+from timm.models import load_state_dict, model_entrypoint
+
+from mimi_core.config import DEMO_BACKBONE, BackboneConfig
+from mimi_core.errors import BackboneError
+
+DEMO_FILE = Path(__file__).resolve().parent.parent / "assets" / "demo_backbone.safetensors"
+DEMO_IMAGE_SIZE = 64
+_HUB_PREFIXES = ("hf-hub:", "hf_hub:")
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A model with a fresh classifier head, and what its images must look like.
+
+    Attributes:
+        image_size: edge of the square input in pixels.
+        mean, std: of the three channels, for images in 0..1.
+        warnings: what a user should know about the weights.
+    """
+
+    model: nn.Module
+    image_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def load_backbone(config: BackboneConfig, num_classes: int, seed: int = 0) -> Backbone:
+    """Build the model, fill in its weights, and give it a head for `num_classes`.
+
+    Random numbers (head, or all weights when none are loaded) depend on `seed` alone.
+
+    Raises:
+        BackboneError: unknown name, hub out of reach, or a checkpoint that is missing, unsafe, or of another model.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        warnings: list[str] = []
+        if config.name == DEMO_BACKBONE:
+            model = demo_swin(image_size=config.image_size or DEMO_IMAGE_SIZE)
+            if config.checkpoint or config.pretrained:
+                _load_weights(model, config.checkpoint or DEMO_FILE, "swin_tiny_patch4_window7_224")
+        else:
+            model = _timm_model(config)
+            if config.checkpoint:
+                _load_weights(model, config.checkpoint, config.name)
+        if not config.pretrained and not config.checkpoint:
+            warnings.append("the backbone has random weights: set backbone.pretrained or backbone.checkpoint")
+        model.reset_classifier(num_classes)  # type: ignore[operator]  # every timm model has it
+    expected: dict[str, Any] = getattr(model, "pretrained_cfg", {})
+    size = config.image_size or (DEMO_IMAGE_SIZE if config.name == DEMO_BACKBONE else expected["input_size"][-1])
+    return Backbone(model, size, tuple(expected["mean"]), tuple(expected["std"]), tuple(warnings))
+
+
+def demo_swin(num_classes: int = 0, drop_path_rate: float = 0.0, image_size: int = DEMO_IMAGE_SIZE) -> nn.Module:
+    """The bundled architecture: 3.1 M parameters, 12 blocks in four stages like Swin-T, for images of 64 pixels."""
+    model: nn.Module = timm.create_model(
+        "swin_tiny_patch4_window7_224",
+        img_size=image_size,
+        window_size=4,
+        embed_dim=32,
+        depths=(2, 2, 6, 2),
+        num_heads=(1, 2, 4, 8),
+        num_classes=num_classes,
+        drop_path_rate=drop_path_rate,
+    )
+    half = (0.5, 0.5, 0.5)
+    model.pretrained_cfg = {**model.pretrained_cfg, "mean": half, "std": half}  # type: ignore[dict-item, assignment]
+    return model
+
+
+def _timm_model(config: BackboneConfig) -> nn.Module:
+    from_hub = config.pretrained and not config.checkpoint
+    if not config.name.startswith(_HUB_PREFIXES) and not timm.is_model(config.name):
+        names = [DEMO_BACKBONE, *timm.list_models()]
+        close = difflib.get_close_matches(config.name, names, n=3, cutoff=0.4)
+        raise BackboneError(
+            f"unknown backbone {config.name!r}: choose `{DEMO_BACKBONE}` or a timm model"
+            + (f", such as {', '.join(close)}" if close else "")
+        )
+    sized: dict[str, Any] = {"img_size": config.image_size} if config.image_size else {}
+    try:
+        return _create(config.name, from_hub, sized)
+    except Exception as error:  # timm, huggingface_hub and its HTTP library each raise their own kinds
+        if from_hub:
+            raise BackboneError(
+                f"the weights of {config.name} could not be fetched from the hub ({_first_line(error)}). Give a local file "
+                f"with backbone.checkpoint=FILE, use the bundled backbone with backbone={DEMO_BACKBONE}, or set "
+                "backbone.pretrained=false for random weights"
+            ) from error
+        raise BackboneError(f"{config.name} cannot be built for {config.image_size} pixels: {_first_line(error)}") from error
+
+
+def _create(name: str, pretrained: bool, sized: dict[str, Any]) -> nn.Module:
+    try:
+        model: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0, **sized)
+    except TypeError:  # models for images of any size take no img_size
+        if not sized:
+            raise
+        model = timm.create_model(name, pretrained=pretrained, num_classes=0)
+    return model
+
+
+def _load_weights(model: nn.Module, path: Path, name: str) -> None:
+    """Load a local file with timm's own key remapping and resampling of position embeddings; the head is left out."""
+    weights = _read_checkpoint(path)
+    remap = getattr(sys.modules[model_entrypoint(name).__module__], "checkpoint_filter_fn", None)
+    try:
+        if remap is not None:
+            weights = remap(weights, model)
+        heads = _classifier_names(model)
+        weights = {key: value for key, value in weights.items() if not key.startswith(heads)}
+        missing, unexpected = model.load_state_dict(weights, strict=False)
+    except (RuntimeError, KeyError, ValueError, AttributeError, TypeError) as error:
+        raise BackboneError(f"{path} does not fit {name}: {_first_line(error, 300)}") from error
+    wrong = [key for key in missing if not key.startswith(heads)] + list(unexpected)
+    if wrong:
+        raise BackboneError(
+            f"{path} does not fit {name}: {len(missing)} weights are missing and {len(unexpected)} are foreign, "
+            f"such as {', '.join(wrong[:3])}; is it a checkpoint of another model?"
+        )
+
+
+def _read_checkpoint(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise BackboneError(f"checkpoint {path} not found")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return load_state_dict(str(path), weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise BackboneError(f"{path} holds more than weights, which could run code: convert it to safetensors") from error
+    except (SafetensorError, RuntimeError, OSError, EOFError, KeyError, AttributeError, TypeError) as error:
+        raise BackboneError(f"checkpoint {path} cannot be read: {_first_line(error)}") from error
+
+
+def _classifier_names(model: nn.Module) -> tuple[str, ...]:
+    named = getattr(model, "pretrained_cfg", {}).get("classifier") or "head"
+    return tuple(f"{name}." for name in ((named,) if isinstance(named, str) else named))
+
+
+def _first_line(error: Exception, limit: int = 160) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:limit]

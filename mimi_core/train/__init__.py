@@ -1,0 +1,1 @@
+"""Training and pruning: the loop, the cycle, evaluation, safe states. Needs torch; pages never import it."""

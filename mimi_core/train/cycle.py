@@ -1,0 +1,247 @@
+"""The algorithm: train, then cut and train again until the budget is reached. An iterator of events.
+
+    attach adapters with width M // sigma_0; train E epochs                                 (cycle 0)
+    for k = 1 .. K:  score; select; SHRINK; evaluate (the damage); train E epochs; evaluate (the recovery)
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from mimi_core.adapters.attach import adapters_of
+from mimi_core.adapters.scores import Watcher, score_all
+from mimi_core.adapters.shrink import carry_state, shrink
+from mimi_core.config import RunConfig
+from mimi_core.data.sampling import subset
+from mimi_core.runs.events import Evaluated, Event, EpochEnded, Pruned, RunEnded, RunStarted, Scored, SiteInfo, Split, Stage, Warned
+from mimi_core.runs.recorder import AnyRecorder, NoRecorder
+from mimi_core.runs.store import versions
+from mimi_core.select import normalise, normaliser_of, select
+from mimi_core.train import resume
+from mimi_core.train.evaluate import evaluate, predict
+from mimi_core.train.loop import train_epoch
+from mimi_core.train.optim import make_optimizer
+from mimi_core.train.progress import TRAIN_COST, Progress
+from mimi_core.train.randomness import Purpose, derive, numpy_generator, torch_generator
+from mimi_core.train.resume import Position
+from mimi_core.train.setup import Setup, device_name, parameter_counts, set_up
+
+GALLERY_IMAGES = 32
+GALLERY_EDGE = 64
+
+
+def run(config: RunConfig, recorder: AnyRecorder | None = None) -> Iterator[Event]:
+    """Do one run, from the start or from the recorder's last safe state, and tell what happens.
+
+    The command line, the worker and a notebook all drive this iterator. Between two events it may be left at any
+    moment; what the recorder has kept by then is enough to go on.
+
+    Raises:
+        MimiError: bad input, or no memory or disk to go on.
+    """
+    recorder = recorder or NoRecorder()
+    setup = set_up(config, recorder)
+    return _Run(setup, recorder).events()
+
+
+class _Run:
+    """What changes while a run goes on: the model, its optimiser, and the position."""
+
+    def __init__(self, setup: Setup, recorder: AnyRecorder) -> None:
+        self.setup, self.config, self.recorder = setup, setup.config, recorder
+        self.model = setup.model
+        self.cuts = len(setup.keep_fractions)
+        self.initial_widths = self._widths()
+        self.initial_parameters = parameter_counts(self.model)
+        state = recorder.load_state()
+        self.position = resume.restore_model(self.model, *state) if state else Position()
+        self.optimizer = make_optimizer(self.model, self.config.train)
+        self.watcher = Watcher(self.model)
+        if state:
+            resume.restore_optimizer(self.optimizer, self.model, state[0])
+            resume.restore_watcher(self.watcher, state[0])
+        self.started = time.monotonic()
+        self.seconds_before = self.position.seconds
+        self.resumed = state is not None
+        self.progress = Progress(recorder, self._work(self.cuts, self._epochs(self.cuts)), self._work_done())
+
+    # --- the algorithm ------------------------------------------------------------------------------------------
+
+    def events(self) -> Iterator[Event]:
+        if not self.resumed:
+            yield self._run_started()
+            for warning in self.setup.warnings:
+                yield Warned(time=time.time(), code="setup", message=warning)
+            self.recorder.save_gallery(self._gallery())
+        first = self.position  # a safe state of cycle k > 0 is always one after cut k
+        for cycle in range(first.cycle, self.cuts + 1):
+            if cycle > first.cycle:
+                yield from self._cut(cycle)
+            if self._epochs(cycle):
+                yield from self._train(cycle, first.epoch if cycle == first.cycle else 0)
+                yield from self._evaluate(cycle, "trained")
+            self._save_cycle(cycle)
+            if cycle < self.cuts and self.recorder.stop_requested():
+                yield self._ended("stopped", f"stopped after cycle {cycle}, as asked")
+                return
+        yield self._ended("finished", "")
+
+    def _train(self, cycle: int, first_epoch: int) -> Iterator[Event]:
+        epochs = self.config.train.epochs
+        for epoch in range(first_epoch, epochs):
+            self._show("training", cycle=cycle, epoch=epoch + 1)
+            self.watcher.last_epoch = epoch == epochs - 1
+            self.model.train(self.setup.method.trains_backbone)
+            torch.manual_seed(derive(self.config.seed, Purpose.DROPOUT, cycle, epoch))
+            generator = torch_generator(self.config.seed, Purpose.ORDER, cycle, epoch)
+            order = torch.randperm(len(self.setup.train), generator=generator)
+            setup = self.setup
+            result = train_epoch(
+                self.model, setup.train, order, self.optimizer, self.watcher, setup.vision, self.config.train, epoch, self.progress
+            )
+            yield EpochEnded(time=time.time(), cycle=cycle, epoch=epoch + 1, **vars(result))
+            self._keep_state(cycle, epoch + 1, force=epoch == epochs - 1)
+
+    def _cut(self, cycle: int) -> Iterator[Event]:
+        self._show("scoring", cycle=cycle, epoch=0)
+        started = time.monotonic()
+        prune, keep = self.config.prune, self.setup.keep_fractions[cycle - 1]
+        before = self._widths()
+        random = numpy_generator(self.config.seed, Purpose.RANDOM_SCORE, cycle)
+        raw = score_all(self.model, self.watcher.seen, random)
+        how = normaliser_of(prune.score, prune.normalise)
+        scores = normalise(raw[prune.score], self.setup.token_widths, how)
+        survivors = select(scores, self.initial_widths, keep, prune.scope)
+        carry_state(self.optimizer, shrink(self.model, survivors))
+        self._watch_anew()
+        if self.config.train.reset_optimizer:
+            self.optimizer = make_optimizer(self.model, self.config.train)
+        seconds = time.monotonic() - started
+
+        self.recorder.save_arrays(cycle, "scores", _flat(raw, survivors))
+        kept = [scores[site][indices] for site, indices in survivors.items() if len(indices)]
+        threshold = float(min(values.min() for values in kept)) if kept and prune.scope == "global" else None
+        yield Scored(
+            time=time.time(), cycle=cycle, score=prune.score, normalise=how, scope=prune.scope,
+            keep_fraction=float(keep), threshold=threshold,
+        )  # fmt: skip
+        widths, parameters = self._widths(), parameter_counts(self.model)
+        yield Pruned(
+            time=time.time(), cycle=cycle, widths=widths,
+            removed=[site for site in widths if before[site] and not widths[site]],
+            neurons_before=sum(before.values()), neurons_after=sum(widths.values()),
+            adapter_parameters=parameters["adapters"], trained_parameters=parameters["trained"], seconds=seconds,
+        )  # fmt: skip
+        if widths == before:
+            yield Warned(time=time.time(), code="no_op_cut", message=f"cut {cycle} removed no neuron: the budget did not shrink by a whole one")
+        yield from self._evaluate(cycle, "cut")
+        self._keep_state(cycle, 0, force=True)
+
+    def _evaluate(self, cycle: int, stage: Stage) -> Iterator[Event]:
+        self._show("evaluating", cycle=cycle)
+        splits: tuple[Split, ...] = ("val", "test")
+        for split in splits:
+            pixels = self.setup.val if split == "val" else self.setup.test
+            accuracy, loss = evaluate(self.model, pixels, self.setup.vision, self.progress)
+            yield Evaluated(
+                time=time.time(), cycle=cycle, stage=stage, split=split, accuracy=accuracy, loss=loss, images=len(pixels)
+            )
+
+    # --- what is kept -------------------------------------------------------------------------------------------
+
+    def _keep_state(self, cycle: int, epoch: int, force: bool) -> None:
+        """Keep a safe state when one is due; always at the ends of a cycle."""
+        if force or self.recorder.state_is_due():
+            position = Position(cycle, epoch, self._seconds())
+            self.recorder.save_state(*resume.pack(self.model, self.optimizer, self.watcher, position))
+
+    def _watch_anew(self) -> None:
+        self.watcher.close()
+        self.watcher = Watcher(self.model)
+
+    def _save_cycle(self, cycle: int) -> None:
+        adapters = adapters_of(self.model)
+        own = {id(p) for adapter in adapters.values() for p in adapter.parameters()}
+        tensors = {f"adapters.{site}.{name}": p for site, a in adapters.items() for name, p in a.named_parameters()}
+        tensors |= {f"model.{n}": p for n, p in self.model.named_parameters() if p.requires_grad and id(p) not in own}
+        metadata: dict[str, Any] = {
+            "cycle": cycle,
+            "widths": self._widths(),
+            "config": self.config.model_dump(mode="json"),
+            "class_names": self.setup.dataset.class_names,
+        }
+        arrays = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
+        self.recorder.save_adapters(cycle, arrays, metadata)
+        chosen = self._gallery_indices()
+        logits = torch.cat([part for part, _ in predict(self.model, self.setup.test, self.setup.vision, chosen)])
+        probabilities = logits.softmax(1).cpu().numpy()
+        self.recorder.save_arrays(cycle, "predictions", {"index": chosen.numpy(), "probabilities": probabilities})
+
+    def _gallery_indices(self) -> torch.Tensor:
+        labels = self.setup.dataset.test.labels
+        return torch.from_numpy(subset(labels, min(GALLERY_IMAGES, len(labels)), seed=0))
+
+    def _gallery(self) -> dict[str, np.ndarray]:
+        chosen, test = self._gallery_indices().numpy(), self.setup.dataset.test
+        images = [test.images[int(i)].convert("RGB").resize((GALLERY_EDGE, GALLERY_EDGE)) for i in chosen]
+        return {"index": chosen, "label": test.labels[chosen], "images": np.stack([np.asarray(image) for image in images])}
+
+    # --- small things -------------------------------------------------------------------------------------------
+
+    def _widths(self) -> dict[str, int]:
+        """Every site of the run -> neurons now; 0 where the adapter is gone."""
+        adapters = adapters_of(self.model)
+        return {s.name: adapters[s.name].hidden_width if s.name in adapters else 0 for s in self.setup.sites}
+
+    def _epochs(self, cycle: int) -> int:
+        """Epochs of a cycle: none after the last cut when it is not to be retrained."""
+        return 0 if 0 < cycle == self.cuts and not self.config.prune.retrain_last else self.config.train.epochs
+
+    def _work(self, cycle: int, epoch: int) -> float:
+        """Work up to a position, in evaluated images; evaluations count when their cycle's epochs are done."""
+        once = len(self.setup.val) + len(self.setup.test)
+        epochs = sum(self._epochs(k) for k in range(cycle)) + epoch
+        evaluations = cycle * 2 + (1 if cycle == self.cuts and epoch == self._epochs(cycle) else 0)
+        return epochs * len(self.setup.train) * TRAIN_COST + evaluations * once
+
+    def _work_done(self) -> float:
+        return self._work(self.position.cycle, self.position.epoch) if self.resumed else 0.0
+
+    def _seconds(self) -> float:
+        return self.seconds_before + time.monotonic() - self.started
+
+    def _show(self, phase: str, **where: int) -> None:
+        memory = torch.cuda.max_memory_allocated() if self.setup.device.type == "cuda" else None
+        self.recorder.update(
+            phase=phase, cycles=self.cuts, epochs=self.config.train.epochs, gpu_memory_bytes=memory, message="", **where
+        )
+
+    def _run_started(self) -> RunStarted:
+        dataset, counts = self.setup.dataset, self.initial_parameters
+        return RunStarted(
+            time=time.time(),
+            run_id=self.recorder.run.name,
+            config=self.config.model_dump(mode="json"),
+            versions=versions(),
+            device=device_name(self.setup.device),
+            sites=[SiteInfo(name=s.name, block=s.block, position=s.position, width=s.width) for s in self.setup.sites],
+            initial_widths=self.initial_widths,
+            keep_fractions=[float(keep) for keep in self.setup.keep_fractions],
+            class_names=list(dataset.class_names),
+            split_sizes={name: len(getattr(dataset, name)) for name in ("train", "val", "test")},
+            backbone_parameters=counts["backbone"],
+            head_parameters=counts["head"],
+            trained_parameters=counts["trained"],
+        )
+
+    def _ended(self, status: Any, message: str) -> RunEnded:
+        return RunEnded(time=time.time(), status=status, message=message, seconds=self._seconds())
+
+
+def _flat(raw: dict[Any, dict[str, np.ndarray]], survivors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """`<score>/<site>` -> raw scores before the cut, and `survivors/<site>` -> indices kept."""
+    arrays = {f"{score}/{site}": values for score, sites in raw.items() for site, values in sites.items()}
+    return arrays | {f"survivors/{site}": kept for site, kept in survivors.items()}

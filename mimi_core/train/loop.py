@@ -1,0 +1,76 @@
+"""One epoch of training, readable from top to bottom."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from mimi_core.adapters.scores import Watcher
+from mimi_core.config import TrainConfig
+from mimi_core.data.pixels import Pixels
+from mimi_core.errors import RunError
+from mimi_core.train.evaluate import Vision
+from mimi_core.train.optim import learning_rate
+from mimi_core.train.progress import TRAIN_COST, Progress
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    loss: float
+    accuracy: float
+    lr: float
+    images_per_second: float
+    seconds: float
+
+
+def train_epoch(
+    model: nn.Module,
+    pixels: Pixels,
+    order: torch.Tensor,
+    optimizer: torch.optim.Optimizer,
+    watcher: Watcher,
+    vision: Vision,
+    config: TrainConfig,
+    epoch: int,
+    progress: Progress,
+) -> EpochResult:
+    """Train once over `order`.
+
+    Args:
+        order: (n,) indices into `pixels`.
+        epoch: 0-based within the cycle; decides the learning rate.
+
+    Raises:
+        RunError: the loss is no longer a number.
+    """
+    trained = [p for group in optimizer.param_groups for p in group["params"]]
+    steps_per_epoch = math.ceil(len(order) / config.batch_size)
+    loss_sum = torch.zeros((), dtype=torch.float64, device=vision.mean.device)
+    correct = torch.zeros((), dtype=torch.int64, device=vision.mean.device)
+    started = last = time.monotonic()
+    lr = config.lr
+    for step, (images, labels) in enumerate(pixels.batches(order, config.batch_size)):
+        lr = learning_rate(epoch * steps_per_epoch + step, config.epochs * steps_per_epoch, config)
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+        with vision.precision():
+            logits = model(vision.inputs(images))
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=config.label_smoothing)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        watcher.after_backward()
+        nn.utils.clip_grad_norm_(trained, config.clip)
+        optimizer.step()
+        loss_sum += loss.detach().double() * len(labels)
+        correct += (logits.detach().argmax(1) == labels).sum()
+        now = time.monotonic()
+        progress.advance(len(labels), TRAIN_COST, now - last)
+        last = now
+    mean_loss = float(loss_sum) / len(order)
+    if not math.isfinite(mean_loss):
+        raise RunError(f"training diverged: the loss is {mean_loss} in epoch {epoch + 1}; lower train.lr (now {config.lr:g})")
+    seconds = time.monotonic() - started
+    return EpochResult(mean_loss, int(correct) / len(order), lr, len(order) / seconds, seconds)

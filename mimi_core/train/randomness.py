@@ -1,0 +1,29 @@
+"""Every random choice of a run is a function of its seed and of what it is for, and so survives a resume."""
+
+from enum import IntEnum
+
+import numpy as np
+import torch
+
+
+class Purpose(IntEnum):
+    HEAD = 1
+    ADAPTERS = 2
+    ORDER = 3
+    DROPOUT = 4
+    RANDOM_SCORE = 5
+    GALLERY = 6
+
+
+def derive(seed: int, purpose: Purpose, *position: int) -> int:
+    """A 32-bit seed for one use, such as the order of images in (cycle, epoch)."""
+    return int(np.random.SeedSequence([seed, purpose, *position]).generate_state(1)[0])
+
+
+def torch_generator(seed: int, purpose: Purpose, *position: int) -> torch.Generator:
+    """On the CPU, whatever the device, so that all devices see the same order and the same initial weights."""
+    return torch.Generator().manual_seed(derive(seed, purpose, *position))
+
+
+def numpy_generator(seed: int, purpose: Purpose, *position: int) -> np.random.Generator:
+    return np.random.default_rng([seed, purpose, *position])

@@ -1,0 +1,95 @@
+"""What a run needs to go on as if nothing had happened, as plain arrays and JSON: no pickle.
+
+A safe state holds every trained parameter, the optimiser's state, what the watcher saw, and the position. Everything
+else (data order, initial weights, learning rate) is a function of the config and the position.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mimi_core.adapters.attach import adapters_of
+from mimi_core.adapters.scores import Seen, Watcher
+from mimi_core.adapters.shrink import shrink
+from mimi_core.errors import RunError
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a run is. Epoch 0 of a cycle k > 0 is right after cut k.
+
+    Attributes:
+        epoch: epochs of the cycle that are done.
+        seconds: time spent so far, all attempts added up.
+    """
+
+    cycle: int = 0
+    epoch: int = 0
+    seconds: float = 0.0
+
+
+def pack(
+    model: nn.Module, optimizer: torch.optim.Optimizer, watcher: Watcher, position: Position
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays and JSON-safe metadata of a safe state."""
+    tensors = {f"model/{name}": tensor for name, tensor in _kept(model).items()}
+    for name, parameter in model.named_parameters():
+        for key, value in optimizer.state.get(parameter, {}).items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer/{name}/{key}"] = value
+    for site, seen in watcher.seen.items():
+        tensors |= {f"seen/{site}/{key}": value for key, value in vars(seen).items()}
+    metadata = {
+        "cycle": position.cycle,
+        "epoch": position.epoch,
+        "seconds": position.seconds,
+        "widths": {site: adapter.hidden_width for site, adapter in adapters_of(model).items()},
+    }
+    return {key: tensor.detach().cpu().contiguous().numpy() for key, tensor in tensors.items()}, metadata
+
+
+def restore_model(model: nn.Module, tensors: dict[str, np.ndarray], metadata: dict[str, Any]) -> Position:
+    """Shrink the freshly built model to the state's widths and fill in its parameters.
+
+    Raises:
+        RunError: the state is of another model.
+    """
+    widths = metadata["widths"]
+    shrink(model, {site: np.arange(widths.get(site, 0)) for site in adapters_of(model)})
+    kept = _kept(model)
+    stored = {key.removeprefix("model/"): value for key, value in tensors.items() if key.startswith("model/")}
+    if {k: tuple(v.shape) for k, v in kept.items()} != {k: v.shape for k, v in stored.items()}:
+        raise RunError("the saved state does not fit the model: was config.yaml changed? Start a new run instead")
+    with torch.no_grad():
+        for name, tensor in kept.items():
+            tensor.copy_(torch.from_numpy(stored[name]))
+    return Position(int(metadata["cycle"]), int(metadata["epoch"]), float(metadata["seconds"]))
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, tensors: dict[str, np.ndarray]) -> None:
+    """Give every parameter its moments back. Step counts stay on the CPU, where torch keeps them."""
+    for name, parameter in model.named_parameters():
+        prefix = f"optimizer/{name}/"
+        state = {key.removeprefix(prefix): torch.from_numpy(v) for key, v in tensors.items() if key.startswith(prefix)}
+        if state:
+            optimizer.state[parameter] = {
+                key: value.to(parameter.device) if value.shape == parameter.shape else value for key, value in state.items()
+            }
+
+
+def restore_watcher(watcher: Watcher, tensors: dict[str, np.ndarray]) -> None:
+    for site, seen in watcher.seen.items():
+        device = seen.gradient.device
+        watcher.seen[site] = Seen(
+            **{key: torch.from_numpy(tensors[f"seen/{site}/{key}"]).to(device) for key in vars(seen)}
+        )
+
+
+def _kept(model: nn.Module) -> dict[str, Tensor]:
+    """Everything that training changes: trained parameters, and buffers when there are statistics to drift."""
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    everything_trains = len(trained) == len(list(model.parameters()))
+    return trained | (dict(model.named_buffers()) if everything_trains else {})

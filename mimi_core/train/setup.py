@@ -1,0 +1,158 @@
+"""Everything a run works with, made from its config: data on the device, the model, its adapters."""
+
+import gc
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+from torch import nn
+
+from mimi_core.adapters.attach import adapters_of, head_parameters
+from mimi_core.adapters.sites import Site
+from mimi_core.backbones import load_backbone
+from mimi_core.config import RunConfig
+from mimi_core.data import Dataset, load
+from mimi_core.data.memory import free_bytes
+from mimi_core.data.pixels import Pixels, prepare
+from mimi_core.errors import ConfigError, ResourceError
+from mimi_core.methods import METHODS, Method
+from mimi_core.runs.recorder import AnyRecorder
+from mimi_core.train.evaluate import Vision
+from mimi_core.train.randomness import Purpose, derive, torch_generator
+
+
+@dataclass
+class Setup:
+    config: RunConfig
+    method: Method
+    model: nn.Module
+    sites: list[Site]
+    keep_fractions: list[Fraction]
+    dataset: Dataset
+    image_size: int
+    train: Pixels
+    val: Pixels
+    test: Pixels
+    vision: Vision
+    device: torch.device
+    warnings: list[str]
+
+    @property
+    def token_widths(self) -> dict[str, int]:
+        return {site.name: site.width for site in self.sites}
+
+
+def choose_device(wanted: str) -> torch.device:
+    """Raises ConfigError for a GPU that is not there."""
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(wanted)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(f"train.device={wanted}: there are {torch.cuda.device_count()} GPUs here; use auto or cpu")
+    return device
+
+
+def build_model(config: RunConfig, num_classes: int) -> tuple[nn.Module, list[Site], int, Vision, list[str]]:
+    """Backbone with its head and, for methods that use them, adapters: on the CPU, weights decided by the seed alone.
+
+    Returns:
+        model, sites, image size in pixels, vision, warnings.
+    """
+    backbone = load_backbone(config.backbone, num_classes, derive(config.seed, Purpose.HEAD))
+    generator = torch_generator(config.seed, Purpose.ADAPTERS)
+    method = METHODS[config.method]
+    sites = method.prepare(backbone.model, config, backbone.image_size, generator)
+    vision = Vision(torch.tensor(backbone.mean), torch.tensor(backbone.std), autocast=False)
+    return backbone.model, sites, backbone.image_size, vision, list(backbone.warnings)
+
+
+def set_up(config: RunConfig, recorder: AnyRecorder) -> Setup:
+    """Load everything. Bad input ends here, before any training.
+
+    Raises:
+        MimiError: of the kind that fits what is wrong.
+    """
+    device = choose_device(config.train.device)
+    recorder.update(phase="loading", message="reading the dataset", device=device_name(device))
+    dataset = load(config.data, lambda done, all_: recorder.update(message=f"checking images: {done} of {all_}"))
+    recorder.update(message="loading the backbone")
+    model, sites, image_size, vision, warnings = build_model(config, len(dataset.class_names))
+    _check_memory(model, config, image_size, device)
+    model.to(device)
+    autocast = config.train.precision == "bf16" or (config.train.precision == "auto" and device.type == "cuda")
+    vision = Vision(vision.mean.to(device), vision.std.to(device), autocast)
+    pixels = []
+    for name in ("train", "val", "test"):
+        split = getattr(dataset, name)
+        tell = _teller(recorder, name)
+        pixels.append(prepare(split, image_size, device, config.train.workers, tell))
+    recorder.update(message="")
+    gc.collect()
+    if dataset.skipped:
+        shown = "; ".join(dataset.skipped[:5])
+        warnings.append(f"{len(dataset.skipped)} unreadable images were left out: {shown}")
+    return Setup(
+        config=config,
+        method=METHODS[config.method],
+        model=model,
+        sites=sites,
+        keep_fractions=METHODS[config.method].keep_fractions(config),
+        dataset=dataset,
+        image_size=image_size,
+        train=pixels[0],
+        val=pixels[1],
+        test=pixels[2],
+        vision=vision,
+        device=device,
+        warnings=warnings,
+    )
+
+
+def _teller(recorder: AnyRecorder, split: str):  # type: ignore[no-untyped-def]
+    return lambda done, all_: recorder.update(message=f"preparing {split} images: {done} of {all_}")
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+
+
+def parameter_counts(model: nn.Module) -> dict[str, int]:
+    """Numbers of parameters: backbone, head, adapters, trained (whatever the method trains, head included)."""
+    adapters = sum(p.numel() for adapter in adapters_of(model).values() for p in adapter.parameters())
+    head = sum(p.numel() for p in head_parameters(model))
+    everything = sum(p.numel() for p in model.parameters())
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return {"backbone": everything - head - adapters, "head": head, "adapters": adapters, "trained": trained}
+
+
+def training_bytes(model: nn.Module, config: RunConfig, image_size: int) -> int:
+    """A generous estimate of what training takes beyond the images: weights, moments, activations of one batch.
+
+    Activations are measured: the bytes that one image's forward pass keeps for backward.
+    """
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    weights = sum(p.numel() for p in model.parameters())
+    counted = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    kept = 0
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        nonlocal kept
+        if tensor.untyped_storage().data_ptr() not in counted:
+            counted.add(tensor.untyped_storage().data_ptr())
+            kept += tensor.numel() * tensor.element_size()
+        return tensor
+
+    device = next(model.parameters()).device
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        model.eval()(torch.zeros(1, 3, image_size, image_size, device=device))
+    return 4 * weights + 12 * trained + kept * config.train.batch_size
+
+
+def _check_memory(model: nn.Module, config: RunConfig, image_size: int, device: torch.device) -> None:
+    needed = training_bytes(model, config, image_size)
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_bytes()
+    if needed > free:
+        raise ResourceError(
+            f"not enough memory: a batch of {config.train.batch_size} images needs about {needed / 2**30:.1f} GiB and "
+            f"{free / 2**30:.1f} GiB are free; lower train.batch_size or backbone.image_size"
+        )

@@ -1,0 +1,109 @@
+"""Drives one run in one process: records its events, logs them, and turns every way to end into a clear status."""
+
+import logging
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import torch
+
+from mimi_core.config import read_config_file, validate
+from mimi_core.errors import MimiError, ResourceError, RunError
+from mimi_core.runs import files
+from mimi_core.runs.describe import describe
+from mimi_core.runs.events import Event, Outcome, RunEnded, read_events
+from mimi_core.runs.recorder import Recorder
+from mimi_core.runs.status import Status
+from mimi_core.train.cycle import run as run_events
+
+_log = logging.getLogger("mimi")
+
+
+def work(
+    run: Path, on_event: Callable[[Event], None] | None = None, on_update: Callable[[Status], None] | None = None
+) -> Outcome:
+    """Do the run in a folder, or what is left of it.
+
+    Ctrl-C and TERM stop it; it can be resumed. The folder's status, events and log tell the end in every case.
+
+    Returns:
+        "finished" or "stopped".
+
+    Raises:
+        MimiError: the run failed; the status says so already.
+    """
+    config = validate(read_config_file(run / files.CONFIG))
+    with Recorder(run, on_update) as recorder:
+        if _is_finished(recorder):
+            raise RunError(f"{run.name} is finished; start a new run to change something")
+        handler = _log_to(run / files.LOG)
+        previous = signal.signal(signal.SIGTERM, _interrupt)
+        outcome: Outcome = "failed"
+        try:
+            for event in run_events(config, recorder):
+                _record(recorder, event, on_event)
+                if isinstance(event, RunEnded):
+                    outcome = event.status
+                    recorder.update(phase=outcome, message=event.message, **({"progress": 1.0} if outcome == "finished" else {}))
+            if outcome == "finished":
+                recorder.forget_state()
+            return outcome
+        except KeyboardInterrupt:
+            _end(recorder, "stopped", "stopped; resume goes on from the last safe state", on_event)
+            return "stopped"
+        except Exception as error:  # every end is told: what is ours as one line, what is not with its traceback
+            failure = _explained(error)
+            if not isinstance(error, MimiError):
+                _log.exception("unexpected error")
+            _end(recorder, "failed", str(failure), on_event)
+            raise failure from error
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+            _log.removeHandler(handler)
+            handler.close()
+
+
+def _record(recorder: Recorder, event: Event, on_event: Callable[[Event], None] | None) -> None:
+    recorder.emit(event)
+    _log.info(describe(event))
+    if on_event is not None:
+        on_event(event)
+
+
+def _end(recorder: Recorder, outcome: Outcome, message: str, on_event: Callable[[Event], None] | None) -> None:
+    """Tell the end as far as the disk still allows."""
+    try:
+        recorder.update(phase=outcome, message=message)
+        _record(recorder, RunEnded(time=time.time(), status=outcome, message=message, seconds=0.0), on_event)
+    except ResourceError as error:
+        _log.error("the end could not be recorded: %s", error)
+
+
+def _explained(error: Exception) -> MimiError:
+    if isinstance(error, MimiError):
+        return error
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
+        return ResourceError("out of memory: lower train.batch_size or backbone.image_size, then resume")
+    return RunError(f"unexpected {type(error).__name__}: {text[:300]}; the run's log has the details")
+
+
+def _is_finished(recorder: Recorder) -> bool:
+    ended = read_events(recorder.run / files.EVENTS).ended
+    return ended is not None and ended.status == "finished"
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _log_to(path: Path) -> logging.Handler:
+    with files.explained(path):
+        handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
+    _log.addHandler(handler)
+    _log.setLevel(logging.INFO)
+    _log.propagate = False
+    return handler
