@@ -24,7 +24,11 @@ from mimi_core.errors import DataError
 
 PREFIX = "folder:"
 DRAWN_SHARE = 0.15
-_SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+_SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 
 
 @dataclass(frozen=True)
@@ -78,20 +82,23 @@ def _root(name: str) -> Path:
 def _find_splits(root: Path) -> dict[str, Path]:
     """Split -> its folder of class folders; only "train", the root itself, if the root has a folder per class.
 
-    "train" may be a class among others, so it counts as a split only in the company of another, or alone.
+    "train" and "test" may be classes among others; only a "train" with folders in it is a split.
     """
-    folders = _folders_in(root)
-    named = [folder for folder in folders if folder.name.lower() in _SPLIT_NAMES]
-    splits = {_SPLIT_NAMES[folder.name.lower()]: folder for folder in named}
-    if not splits or (set(splits) == {"train"} and len(folders) > 1):
+    found: dict[str, list[Path]] = {}
+    others: list[Path] = []
+    for folder in _folders_in(root):
+        split = _SPLIT_NAMES.get(folder.name.lower())
+        (found.setdefault(split, []) if split else others).append(folder)
+    if not any(_folders_in(folder) for folder in found.get("train", [])):
+        if found and not others:
+            raise DataError(f"{root}: has no folder train with a folder per class in it; sort the training images so")
         return {"train": root}
-    if len(named) > len(splits):
-        raise DataError(f"{root}: several folders for one split ({_names(named)}); keep one of them")
-    if "train" not in splits:
-        if len(folders) > len(named):
-            return {"train": root}
-        raise DataError(f"{root}: has {_names(named)} but no folder train, with a folder per class")
-    return splits
+    for folders in found.values():
+        if len(folders) > 1:
+            raise DataError(f"{root}: {folders[0].name} and {folders[1].name} are for the same split; keep one of them")
+    if others:
+        raise DataError(f"{others[0]}: neither train, val nor test; rename it, or move it out of {root}")
+    return {split: folders[0] for split, folders in found.items()}
 
 
 def _list_classes(folder: Path) -> _Listing:
@@ -205,7 +212,3 @@ def _is_image(path: Path) -> bool:
 
 def _refuse_unreadable(error: OSError) -> NoReturn:
     raise DataError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from error
-
-
-def _names(folders: Sequence[Path]) -> str:
-    return " and ".join(folder.name for folder in folders)

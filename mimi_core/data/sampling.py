@@ -13,7 +13,8 @@ from mimi_core.errors import DataError
 def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
     """A shuffled order in which the classes are spread evenly.
 
-    Every prefix of m images, and so every stretch, holds the classes in their overall proportion, to within one image.
+    Every prefix, and so every stretch, holds the classes in their overall proportion: classes of one size to within one
+    image, and each class at most half an image before or behind its even spacing.
 
     Args:
         labels: (n,) int64.
