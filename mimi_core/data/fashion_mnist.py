@@ -6,6 +6,7 @@ Read from the four IDX files, gzipped or not, in the folder of Debian's package 
 
 import gzip
 import math
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -29,7 +30,7 @@ def load(config: DataConfig, on_progress: Progress | None = None) -> Dataset:
     Raises:
         DataError: a file is missing or broken.
     """
-    folder = config.path.expanduser() if config.path else DEBIAN_FOLDER
+    folder = Path(os.path.expanduser(config.path)) if config.path else DEBIAN_FOLDER
     rest, test = (_as_split(folder, split) for split in ("train", "test"))
     val_size = len(rest) // VAL_SHARE
     val, train = split_at(rest, (val_size, len(rest) - val_size), stratified_order(rest.labels, seed=0))
@@ -83,9 +84,12 @@ def read_split(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _find(folder: Path, stem: str) -> Path:
-    for name in (f"{stem}.gz", stem):
-        if (folder / name).is_file():
-            return folder / name
+    try:
+        for path in (folder / f"{stem}.gz", folder / stem):
+            if path.is_file():
+                return path
+    except OSError as error:
+        raise DataError(f"Fashion-MNIST: {folder} cannot be read ({error.strerror}); check its permissions") from error
     raise DataError(
         f"Fashion-MNIST: {folder}/{stem}.gz not found. Install the Debian package dataset-fashion-mnist, "
         "or put the four original IDX files into a folder and set data.path to it"

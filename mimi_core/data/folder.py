@@ -48,8 +48,10 @@ def load(config: DataConfig, on_progress: Progress | None = None) -> Dataset:
             if `config.skip_bad`: they are listed in the dataset's `skipped`.
         ResourceError: memory does not suffice to decode an image.
     """
-    root = _root(config.name)
-    listings = {split: _list_classes(folder) for split, folder in _find_splits(root).items()}
+    try:
+        listings = {split: _list_classes(folder) for split, folder in _find_splits(_root(config.name)).items()}
+    except OSError as error:
+        raise DataError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from error
     class_names = _common_classes(listings)
     files = [path for listing in listings.values() for paths in listing.classes.values() for path in paths]
     grey, unreadable = _decode_all(files, on_progress)
@@ -71,7 +73,7 @@ def _root(name: str) -> Path:
     text = name.removeprefix(PREFIX)
     if not text:
         raise DataError("folder: needs a path, such as folder:~/pictures")
-    root = Path(text).expanduser()
+    root = Path(os.path.expanduser(text))
     if root.is_file():
         raise DataError(f"{root}: a file, not a folder; unpack it if it is an archive, and give the folder")
     if not root.is_dir():
@@ -122,7 +124,7 @@ def _images_under(class_folder: Path) -> tuple[list[Path], list[str]]:
     """Sorted images at any depth, and a line about each linked folder: it might lead round in circles."""
     images: list[Path] = []
     faults: list[str] = []
-    for parent, folders, files in os.walk(class_folder, onerror=_refuse_unreadable):
+    for parent, folders, files in os.walk(class_folder, onerror=_reraise):
         folders[:] = sorted(name for name in folders if _is_visible(name))
         links = (path for path in (Path(parent, name) for name in folders) if path.is_symlink())
         faults += [f"{link}: a link to a folder inside a class folder is not followed" for link in links]
@@ -190,12 +192,9 @@ def _visible(folder: Path) -> list[Path]:
     """What is in a folder, sorted by name, without hidden things.
 
     Raises:
-        DataError: the folder cannot be read, or holds a link that leads nowhere (a class might be lost with it).
+        DataError: it holds a link that leads nowhere (a class might be lost with it).
     """
-    try:
-        paths = sorted(path for path in folder.iterdir() if _is_visible(path.name))
-    except OSError as error:
-        _refuse_unreadable(error)
+    paths = sorted(path for path in folder.iterdir() if _is_visible(path.name))
     for path in paths:
         if path.is_symlink() and not path.exists():
             raise DataError(f"{path}: a link that leads nowhere; remove it")
@@ -210,5 +209,6 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and _is_visible(path.name) and not path.is_dir()
 
 
-def _refuse_unreadable(error: OSError) -> NoReturn:
-    raise DataError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from error
+def _reraise(error: OSError) -> NoReturn:
+    """For `os.walk`, which passes over folders it cannot read unless told otherwise."""
+    raise error

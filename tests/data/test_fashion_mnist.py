@@ -82,9 +82,10 @@ def test_damaged_images(tmp_path: Path, idx: Idx, edit: Callable[[bytes], bytes]
         lambda content: content[: len(content) // 2],
         lambda content: b"<html>not found</html>",
         lambda content: content[:200] + bytes(100) + content[300:],
+        lambda content: content[:10] + b"\xff" + content[11:],
         lambda content: content[:-8] + bytes(8),
     ],
-    ids=["truncated", "a web page", "overwritten", "wrong checksum"],
+    ids=["truncated", "a web page", "overwritten", "impossible block", "wrong checksum"],
 )
 def test_damaged_compression(tmp_path: Path, idx: Idx, edit: Callable[[bytes], bytes]) -> None:
     path = idx(tmp_path / "set") / "train-images-idx3-ubyte.gz"

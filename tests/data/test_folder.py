@@ -130,6 +130,7 @@ def test_home_and_relative_paths(tree: Tree, tmp_path: Path, monkeypatch: pytest
     assert len(read(Path("~/pictures")).train) == 22
     monkeypatch.chdir(tmp_path)
     assert len(read(Path("pictures")).train) == 22
+    assert "~nobody-here" in fault(Path("~nobody-here/pictures"))
     assert fault(Path("nowhere")) == f"nowhere: no such folder in {tmp_path}"
 
 
@@ -199,14 +200,21 @@ def test_links_in_circles(tree: Tree) -> None:
     assert fault(root, skip_bad=True) == f"{root / 'fox'}: a link that leads nowhere; remove it"
 
 
+def test_a_name_too_long(tmp_path: Path) -> None:
+    assert "cannot be read (File name too long)" in fault(tmp_path / ("x" * 300))
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
-def test_a_folder_without_permission(tree: Tree) -> None:
+@pytest.mark.parametrize("mode", [0, 0o400])
+def test_a_folder_without_permission(tree: Tree, mode: int) -> None:
     root = tree(FLAT)
-    (root / "cat").chmod(0)
+    (root / "cat").chmod(mode)
     try:
-        assert f"{root / 'cat'}: cannot be read (Permission denied)" in fault(root)
+        message = fault(root)
     finally:
         (root / "cat").chmod(0o700)
+    assert message.startswith(str(root / "cat"))
+    assert "cannot be read (Permission denied); check its permissions" in message
 
 
 def junk(path: Path) -> None:

@@ -187,6 +187,7 @@ def test_on_a_gpu(split: Split) -> None:
     expected = list(resident(split, SIZE, CPU).batches(order, 32))
     for kind in (prepare(split, SIZE, gpu), streamed(split, SIZE, gpu, 2)):
         for (images, labels), (images_too, labels_too) in zip(kind.batches(order, 32), expected, strict=True):
-            assert images.is_cuda and labels.is_cuda
+            assert images.is_cuda
+            assert labels.is_cuda
             assert torch.equal(images.cpu(), images_too)
             assert torch.equal(labels.cpu(), labels_too)
