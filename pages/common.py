@@ -25,6 +25,7 @@ _BADGES = {
     "died": ("red", ":material/heart_broken:"),
     "broken": ("red", ":material/broken_image:"),
 }
+_LINKLIKE = re.compile(r"://|@|www(?=\.)")
 _MARKDOWN = re.compile(r"([!-/:-@\[-`{-~])")
 
 
@@ -79,7 +80,9 @@ def pick_run(runs: list[Found], preferred: str | None = None) -> Found | None:
         return None
     asked = st.query_params.get("run")
     if asked is not None and asked not in known:
-        st.warning(f"There is no run {plain(repr(asked[:80]))} here. It may have been deleted, or live in another folder.")
+        st.warning(
+            f"There is no run {plain(repr(asked[:80]))} here. It may have been deleted, or live in another folder."
+        )
     for candidate in (asked, st.session_state.get("last_run"), preferred, next(iter(known))):
         if candidate in known:
             st.session_state["pick_run"] = candidate
@@ -125,7 +128,8 @@ def phase_badge(phase: str, example: bool = False) -> None:
 
 def plain(text: str) -> str:
     """Untrusted text, for the places where Streamlit reads Markdown: shown as written, never as links, images or code."""
-    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    unlinked = _LINKLIKE.sub("\\g<0>\u2060", " ".join(text.split()))  # an invisible joiner, where a link would be seen
+    return _MARKDOWN.sub(r"\\\1", unlinked)
 
 
 def theme() -> Theme:

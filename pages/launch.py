@@ -27,6 +27,7 @@ BACKBONES = [
     "deit_small_patch16_224",
 ]
 DATASETS = ["digits", "fashion-mnist"]
+RECENT_COLUMNS = [4, 3, 5]
 SUGGESTED = {"backbone.name": BACKBONES, "data.name": DATASETS}
 LABELS = {
     "Model and data": {
@@ -84,7 +85,7 @@ def main() -> None:
 
 
 def welcome() -> None:
-    left, right = st.columns([3, 2], gap="large", vertical_alignment="top")
+    left, right = st.columns([5, 4], gap="large", vertical_alignment="top")
     with left:
         st.title("Which layers need their adapters?", anchor=False)
         st.markdown(
@@ -105,17 +106,19 @@ def recent(at_most: int = 4) -> None:
     shown = mine[:at_most] + [found for found in runs if found.example]
     if not shown:
         return
-    st.markdown("**Recent runs and examples**" if mine else "**Finished examples to look at**")
+    name, _, facts = st.columns(RECENT_COLUMNS, gap="small", vertical_alignment="bottom")
+    name.markdown("**Recent runs**" if mine else "**Examples**")
+    facts.caption("adapters gone · test accuracy")
     for found in shown:
         run = found.run
-        name, phase, facts = st.columns([5, 3, 5], vertical_alignment="center", gap="small")
+        name, phase, facts = st.columns(RECENT_COLUMNS, vertical_alignment="center", gap="small")
         page = common.WIDTHS if run.phase == "finished" else common.MONITOR
         name.page_link(page, label=common.plain(run.title), icon="", query_params=found.link, help=common.plain(run.id))
         with phase:
             common.phase_badge(run.phase, found.example)
-        known = [f"{run.removed} of {run.sites} adapters gone"] if run.sites else []
+        known = [f"{run.removed} of {run.sites} gone"] if run.sites else []
         known += [sentences.percent(run.accuracy)] if run.accuracy is not None else []
-        facts.caption(" · ".join(known))
+        facts.caption(" · ".join(known).replace(" ", "\u00a0"))
     if len(mine) > at_most:
         st.page_link(common.MONITOR, label=f"All {len(mine):,} runs")
 
@@ -216,7 +219,15 @@ def report(found: CheckReport) -> None:
 
 def as_text(config: RunConfig, preset: str) -> None:
     changes = differences(config, make_config(preset=preset))
-    command = ["python", "-m", "mimi_core", "run", "--preset", preset, *(part for c in changes for part in ("--set", c))]
+    command = [
+        "python",
+        "-m",
+        "mimi_core",
+        "run",
+        "--preset",
+        preset,
+        *(part for c in changes for part in ("--set", c)),
+    ]
     st.markdown("**The same from the command line**")
     st.code(shlex.join(command), language="bash", wrap_lines=True)
     with st.expander("The whole config", icon=":material/description:"):

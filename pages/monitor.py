@@ -110,7 +110,9 @@ def actions(found: common.Found, status: Status) -> None:
             help="The cycle is finished and saved first.",
         ):
             _do(lambda: control.stop_after_cycle(store, run_id))
-        if st.button("Stop now", icon=":material/stop:", help="Ends the worker at once. Resume goes on from its last safe state."):
+        if st.button(
+            "Stop now", icon=":material/stop:", help="Ends the worker at once. Resume goes on from its last safe state."
+        ):
             with st.spinner("Stopping the worker …"):
                 _do(lambda: control.stop_now(store, run_id))
     elif phase in ("stopped", "failed", "died") and st.button("Resume", type="primary", icon=":material/play_arrow:"):
@@ -141,7 +143,10 @@ def ending(found: common.Found, status: Status, state: RunState) -> None:
     elif phase == "failed":
         st.error(f"The run failed: {message or 'no reason was given; see the log below.'}", icon=":material/error:")
     elif phase == "stopped":
-        st.info(f"Stopped{f': {message}' if message else ''}. Resume goes on from where it was.", icon=":material/stop_circle:")
+        st.info(
+            f"Stopped{f': {message}' if message else ''}. Resume goes on from where it was.",
+            icon=":material/stop_circle:",
+        )
     elif phase == "finished" and state.widths:
         widths, cycles = tables.widths_table(state), tables.cycles_table(state)
         done = len(state.cuts)
@@ -150,7 +155,9 @@ def ending(found: common.Found, status: Status, state: RunState) -> None:
             icon=":material/check_circle:",
         )
     if state.unreadable_lines:
-        st.warning(f"{sentences.count(state.unreadable_lines, 'line')} of the event file could not be read and {'is' if state.unreadable_lines == 1 else 'are'} left out.")
+        st.warning(
+            f"{sentences.count(state.unreadable_lines, 'line')} of the event file could not be read and {'is' if state.unreadable_lines == 1 else 'are'} left out."
+        )
 
 
 def charts(found: common.Found, state: RunState) -> None:
@@ -159,7 +166,9 @@ def charts(found: common.Found, state: RunState) -> None:
     with left:
         st.subheader("Learning", anchor=False)
         st.plotly_chart(
-            curves.curves_figure(epochs, tables.evaluations_table(state), common.theme(), total_steps=_steps(found, state)),
+            curves.curves_figure(
+                epochs, tables.evaluations_table(state), common.theme(), total_steps=_steps(found, state)
+            ),
             key=f"curves-{found.run.id}",
             config=common.CHART,
             alt="Accuracy and training loss per epoch, cuts marked",
@@ -168,7 +177,9 @@ def charts(found: common.Found, state: RunState) -> None:
     with right:
         st.subheader("Widths so far", anchor=False)
         st.plotly_chart(
-            figures.heatmap_figure(tables.widths_table(state), cycles, common.theme(), cuts=state.total_cuts),
+            figures.heatmap_figure(
+                tables.widths_table(state), cycles, common.theme(), cuts=state.total_cuts, smallest=6
+            ),
             key=f"mini-{found.run.id}",
             config=common.CHART,
             alt="Neurons left per layer and cut",
@@ -188,7 +199,8 @@ def _steps(found: common.Found, state: RunState) -> int:
 def log(found: common.Found) -> None:
     st.subheader("Log", anchor=False)
     tail = found.store.log_tail(found.run.id)
-    st.code(tail or "Nothing yet.", language=None, height=220 if tail else "content")
+    with st.container(height=220, border=False, autoscroll=True) if tail else st.container():
+        st.code(tail or "Nothing yet.", language=None, wrap_lines=True)
     st.caption(f"The last lines. Everything about this run is in {common.plain(str(found.run.folder))}.")
 
 

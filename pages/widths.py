@@ -8,11 +8,9 @@ from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED
 from pages import common
 
-MODES = {"share": "Share", "neurons": "Neurons", "parameters": "Parameters"}
-POSITIONS = {"both": "All", "attn": "Attention", "mlp": "MLP"}
+POSITIONS = {"all": ("attn", "mlp"), "attention": ("attn",), "mlp": ("mlp",)}
 PLAY_SECONDS = 1.2
-MOST_BUTTONS = 8
-"""Up to so many cuts have a button each; more have a slider."""
+MOST_BUTTONS = 8  # more cuts than these have a slider instead of a button each
 
 
 def main() -> None:
@@ -40,13 +38,13 @@ def show(found: common.Found, others: list[common.Found]) -> None:
     widths, cycles = tables.widths_table(state), tables.cycles_table(state)
     done = len(state.cuts)
     findings = st.container()
-    mode, position, cycle = controls(done)
+    mode, layers, cycle = controls(done)
     with findings:
         st.title(sentences.headline(widths, cycle), anchor=False)
         st.markdown(common.plain(sentences.story(widths, cycles, cycle)))
-    shown = widths if position == "both" else widths[widths["position"] == position]
+    shown = widths[widths["position"].isin(POSITIONS[layers])]
     if shown.empty:
-        st.info(f"This run has no adapters at its {'attentions' if position == 'attn' else 'MLPs'}.")
+        st.info(f"This run has no adapters at its {'attentions' if layers == 'attention' else 'MLPs'}.")
         return
     st.plotly_chart(
         figures.widths_figure(shown, cycles, common.theme(), cycle=cycle, cuts=state.total_cuts, mode=mode),
@@ -63,13 +61,18 @@ def controls(done: int) -> tuple[tables.Mode, str, int]:
     """What is shown, kept in the URL as `mode`, `layers` and `cycle`."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         mode = st.segmented_control(
-            "Colour and bars show", list(MODES), format_func=MODES.get, default="share", required=True, key="mode", bind="query-params"
+            "Colour and bars show",
+            list(figures.MODE_NAMES),
+            default="share",
+            required=True,
+            key="mode",
+            bind="query-params",
         )
-        position = st.segmented_control(
-            "Layers", list(POSITIONS), format_func=POSITIONS.get, default="both", required=True, key="layers", bind="query-params"
+        layers = st.segmented_control(
+            "Layers", list(POSITIONS), default="all", required=True, key="layers", bind="query-params"
         )
         cycle = scrubber(done)
-    return mode or "share", position or "both", cycle
+    return mode or "share", layers or "all", cycle
 
 
 def scrubber(done: int) -> int:
@@ -83,9 +86,14 @@ def scrubber(done: int) -> int:
         cycle = 0 if cycle == done else cycle + 1
         st.query_params["cycle"] = str(cycle)
     st.session_state["pick_cycle"] = cycle
-    change = {"key": "pick_cycle", "on_change": lambda: st.query_params.update(cycle=str(st.session_state["pick_cycle"]))}
+    change = {
+        "key": "pick_cycle",
+        "on_change": lambda: st.query_params.update(cycle=str(st.session_state["pick_cycle"])),
+    }
     if done <= MOST_BUTTONS:
-        st.segmented_control("Cut", list(range(done + 1)), format_func=lambda k: str(k or "start"), required=True, **change)
+        st.segmented_control(
+            "Cut", list(range(done + 1)), format_func=lambda k: str(k or "start"), required=True, **change
+        )
     else:
         st.slider("Cut", 0, done, width=320, **change)
     if st.button("Pause" if playing else "Play", icon=":material/pause:" if playing else ":material/play_arrow:"):
@@ -111,7 +119,7 @@ def explain(mode: str) -> None:
 
 def details(widths: pd.DataFrame, cycles: pd.DataFrame) -> None:
     removed = tables.removed_table(widths)
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns([2, 3], gap="large")
     with left:
         st.subheader("Layers that lost their adapter", anchor=False)
         if removed.empty:
@@ -131,20 +139,24 @@ def details(widths: pd.DataFrame, cycles: pd.DataFrame) -> None:
             )
     with right:
         st.subheader("Cut by cut", anchor=False)
-        percent = st.column_config.NumberColumn
+        number = st.column_config.NumberColumn
         st.dataframe(
             cycles,
             hide_index=True,
-            column_order=["cycle", "neurons", "adapters", "sigma", "trained_parameters", "before", "cut", "after"],
+            placeholder="–",
+            column_order=["cycle", "neurons", "adapters", "sigma", "trained_parameters", "cut", "after"],
             column_config={
                 "cycle": "Cut",
-                "neurons": percent("Neurons", format="localized"),
+                "neurons": number("Neurons", format="localized"),
                 "adapters": "Adapters",
-                "sigma": percent("Compression σ", format="%.3g×", help="token widths over neurons"),
-                "trained_parameters": percent("Trained parameters", format="localized", help="adapters and classifier head"),
-                "before": percent("Before", format="percent", help="test accuracy before the cut"),
-                "cut": percent("Right after", format="percent", help="test accuracy right after the cut, not trained again"),
-                "after": percent("Trained again", format="percent", help="test accuracy at the end of the cycle"),
+                "sigma": number("Compression σ", format="%.3g×", help="token widths over neurons"),
+                "trained_parameters": number(
+                    "Trained parameters", format="localized", help="adapters and classifier head"
+                ),
+                "cut": number(
+                    "Right after", format="percent", help="test accuracy right after the cut, not trained again"
+                ),
+                "after": number("Trained again", format="percent", help="test accuracy at the end of the cycle"),
             },
         )
 

@@ -36,7 +36,12 @@ def curves_figure(epochs: pd.DataFrame, evaluations: pd.DataFrame, theme: Theme,
             showarrow=False,
             font={"size": 11, "color": theme.muted},
         )
-    axis = {"gridcolor": theme.grid, "zeroline": False, "fixedrange": True, "tickfont": {"size": 11, "color": theme.muted}}
+    axis = {
+        "gridcolor": theme.grid,
+        "zeroline": False,
+        "fixedrange": True,
+        "tickfont": {"size": 11, "color": theme.muted},
+    }
     for name, top in (("accuracy", 1), ("training loss", 0.33)):
         figure.add_annotation(
             text=name,

@@ -33,11 +33,13 @@ class Rows:
     centres: list[float]
     height: float
     """Of all rows, gaps included, in rows."""
+    pixels: int
+    """Of one row: generous for few layers, still readable for a hundred."""
 
     @property
-    def pixels(self) -> int:
-        """Of one row: generous for few layers, still readable for a hundred."""
-        return int(np.clip(round(560 / len(self.sites)), 13, 30))
+    def named(self) -> bool:
+        """Whether there is room for a layer's name and its numbers."""
+        return self.pixels >= 12
 
     def spans(self) -> list[tuple[str, str, float, float]]:
         """Group, colour, top and bottom of every run of rows of one group."""
@@ -147,9 +149,15 @@ def widths_figure(
     return figure
 
 
-def heatmap_figure(widths: pd.DataFrame, cycles: pd.DataFrame, theme: Theme, *, cuts: int, mode: Mode = "share") -> go.Figure:
-    """The heatmap alone, for side by side and for a run that is going on. Arguments as for `widths_figure`."""
-    rows = _rows(widths)
+def heatmap_figure(
+    widths: pd.DataFrame, cycles: pd.DataFrame, theme: Theme, *, cuts: int, mode: Mode = "share", smallest: int = 13
+) -> go.Figure:
+    """The heatmap alone, for side by side and for a run that is going on. Arguments as for `widths_figure`.
+
+    Args:
+        smallest: least pixels of a row; below twelve the layers are drawn without names and numbers.
+    """
+    rows = _rows(widths, smallest)
     figure = go.Figure([_heatmap(widths, rows, theme, mode, cuts), *_vanished(widths, rows, theme)])
     _layout(figure, rows, theme, cuts, cycles, (0.0, 1.0), (0.0, 1.0), HEAD + rows.height * rows.pixels + 8)
     figure.update_traces(showscale=False, selector={"type": "heatmap"})
@@ -159,7 +167,7 @@ def heatmap_figure(widths: pd.DataFrame, cycles: pd.DataFrame, theme: Theme, *, 
 # --- rows and columns ------------------------------------------------------------------------------------------------
 
 
-def _rows(widths: pd.DataFrame) -> Rows:
+def _rows(widths: pd.DataFrame, smallest: int = 13) -> Rows:
     layers = widths.drop_duplicates("site").sort_values("order")
     groups = list(layers["group"])
     changes = np.cumsum([0, *(a != b for a, b in zip(groups, groups[1:], strict=False))])
@@ -171,6 +179,7 @@ def _rows(widths: pd.DataFrame) -> Rows:
         colours=list(layers["colour"]),
         centres=centres,
         height=centres[-1] + 0.5,
+        pixels=int(np.clip(round(560 / len(layers)), smallest, 30)),
     )
 
 
@@ -180,7 +189,11 @@ def _cycle_name(cycle: int) -> str:
 
 def _grid(widths: pd.DataFrame, rows: Rows, column: str, cuts: int) -> np.ndarray:
     """(layers, cuts + 1) values of a column; NaN where the run has not been yet."""
-    return widths.pivot(index="site", columns="cycle", values=column).reindex(index=rows.sites, columns=range(cuts + 1)).to_numpy()
+    return (
+        widths.pivot(index="site", columns="cycle", values=column)
+        .reindex(index=rows.sites, columns=range(cuts + 1))
+        .to_numpy()
+    )
 
 
 def _heatmap(widths: pd.DataFrame, rows: Rows, theme: Theme, mode: Mode, cuts: int) -> go.Heatmap:
@@ -208,7 +221,6 @@ def _heatmap(widths: pd.DataFrame, rows: Rows, theme: Theme, mode: Mode, cuts: i
         edges.append(centre + 0.5)
     top = 1.0 if mode == "share" else max(1.0, float(np.nanmax(values)))
     ticks = [0.01, 0.1, 0.25, 0.5, 1.0] if mode == "share" else _ticks(top)
-    fits = rows.pixels >= 13 and cuts <= 14
     return go.Heatmap(
         x=np.arange(cuts + 2) - 0.5,
         y=edges,
@@ -219,12 +231,15 @@ def _heatmap(widths: pd.DataFrame, rows: Rows, theme: Theme, mode: Mode, cuts: i
         hovertext=hovers,
         hovertemplate="%{hovertext}<extra></extra>",
         hoverongaps=False,
-        texttemplate="%{text}" if fits else None,
+        texttemplate="%{text}" if rows.named and cuts <= 14 else None,
         textfont={"size": 12 if rows.pixels >= 18 else 10},
         colorscale=colour_scale(theme),
-        colorbar={"tickvals": [t**0.5 for t in ticks], "ticktext": [f"{100 * t:g}%" if mode == "share" else compact(t) for t in ticks]},
+        colorbar={
+            "tickvals": [t**0.5 for t in ticks],
+            "ticktext": [f"{100 * t:g}%" if mode == "share" else compact(t) for t in ticks],
+        },
         xgap=2,
-        ygap=2 if rows.pixels >= 18 else 1,
+        ygap=2 if rows.pixels >= 18 else 1 if rows.pixels >= 9 else 0.5,
         showlegend=False,
     )
 
@@ -268,8 +283,16 @@ def _vanished(widths: pd.DataFrame, rows: Rows, theme: Theme) -> list[go.Scatter
         y=[centres[site] for site in lost["site"]],
         mode="markers",
         name="adapter removed",
-        marker={"symbol": "x", "size": 9 if rows.pixels >= 18 else 7, "color": theme.lost, "opacity": 1},
-        text=[f"<b>{labels[site]}</b><br>lost its adapter at cut {cycle}" for site, cycle in zip(lost["site"], lost["cycle"], strict=True)],
+        marker={
+            "symbol": "x",
+            "size": 9 if rows.pixels >= 18 else 7 if rows.named else 5,
+            "color": theme.lost,
+            "opacity": 1,
+        },
+        text=[
+            f"<b>{labels[site]}</b><br>lost its adapter at cut {cycle}"
+            for site, cycle in zip(lost["site"], lost["cycle"], strict=True)
+        ],
         hovertemplate="%{text}<extra></extra>",
         showlegend=not lost.empty,
     )
@@ -288,9 +311,14 @@ def _bars(widths: pd.DataFrame, rows: Rows, theme: Theme, mode: Mode, cycle: int
         orientation="h",
         xaxis="x2",
         width=0.62,
-        marker={"color": rows.colours, "opacity": [1.0 if p == "attn" else 0.55 for p in now["position"]], "line": {"width": 0}},
+        marker={
+            "color": rows.colours,
+            "opacity": [1.0 if p == "attn" else 0.55 for p in now["position"]],
+            "line": {"width": 0},
+        },
         text=text,
         textposition="outside",
+        constraintext="none",
         textfont={"size": 11 if rows.pixels >= 18 else 9, "color": theme.muted},
         cliponaxis=False,
         customdata=rows.labels,
@@ -365,7 +393,10 @@ def _layout(
     height: float,
 ) -> None:
     neurons = dict(zip(cycles["cycle"], cycles["neurons"], strict=True))
-    titles = [f"<b>{_cycle_name(k)}</b><br>{neurons[k]:,}" if k in neurons else f"{_cycle_name(k)}<br> " for k in range(cuts + 1)]
+    titles = [
+        f"<b>{_cycle_name(k)}</b><br>{neurons[k]:,}" if k in neurons else f"{_cycle_name(k)}<br> "
+        for k in range(cuts + 1)
+    ]
     font = 12 if rows.pixels >= 18 else 10
     figure.update_layout(
         height=round(height),
@@ -391,7 +422,7 @@ def _layout(
             "domain": y_domain,
             "range": [rows.height, 0],
             "tickvals": rows.centres,
-            "ticktext": rows.labels,
+            "ticktext": rows.labels if rows.named else [""] * len(rows.labels),
             "tickfont": {"size": font, "color": theme.text},
             "showgrid": False,
             "zeroline": False,

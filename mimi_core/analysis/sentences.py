@@ -120,7 +120,9 @@ def _where(widths: pd.DataFrame, cycle: int) -> str:
     if len(shares) < 2:
         return ""
     most = str(shares.idxmax())
-    return f"{100 * shares.max():.0f} % of the {'remaining ' if cycle else ''}neurons sit {where.get(most, f'in {most}')}."
+    return (
+        f"{100 * shares.max():.0f} % of the {'remaining ' if cycle else ''}neurons sit {where.get(most, f'in {most}')}."
+    )
 
 
 def _accuracy(cycles: pd.DataFrame, cycle: int) -> str:

@@ -103,4 +103,6 @@ def _setting(path: str, info: FieldInfo, default: Any) -> Setting:
         inner = get_args(inner)[0]
     choices = tuple(str(choice) for choice in get_args(inner)) if get_origin(inner) is Literal else ()
     kinds: dict[Any, Kind] = {bool: "switch", int: "integer", float: "number"}
-    return Setting(path, "choice" if choices else kinds.get(inner, "text"), info.description or "", optional, choices, default)
+    return Setting(
+        path, "choice" if choices else kinds.get(inner, "text"), info.description or "", optional, choices, default
+    )

@@ -16,6 +16,7 @@ from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store, versions
 from mimi_core.select import select
 
+
 def swin_sites(scale: int = 1) -> list[SiteInfo]:
     """24 sites of a small Swin; `scale` multiplies the depth of every stage."""
     found = []
