@@ -29,8 +29,7 @@ def attach(
     freeze_all_but_head(model)
     for site in sites:
         base = model.get_submodule(site.anchor)
-        device = next(model.parameters()).device
-        adapter = Adapter(site.width, widths[site.name], config.init, generator).to(device)
+        adapter = Adapter(site.width, widths[site.name], config.init, generator).to(next(model.parameters()))
         adapted = Adapted(base, adapter, site.name, config.placement, site.channel_dim, config.scale)
         model.set_submodule(site.anchor, adapted)
 

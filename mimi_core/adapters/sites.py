@@ -127,10 +127,10 @@ def _probe(model: nn.Module, image_size: int, anchors: set[str], placement: Plac
 
     handles = [model.get_submodule(anchor).register_forward_hook(remember(anchor)) for anchor in anchors]
     was_training = model.training
-    device = next(model.parameters()).device
+    like = next(model.parameters())
     try:
         with torch.no_grad():
-            model.eval()(torch.zeros(1, 3, image_size, image_size, device=device))
+            model.eval()(like.new_zeros(1, 3, image_size, image_size))
     finally:
         model.train(was_training)
         for handle in handles:

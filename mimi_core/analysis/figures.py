@@ -248,8 +248,8 @@ def _hover(label: str, cycle: int, neurons: np.ndarray, share: float, parameters
     if np.isnan(neurons[cycle]):
         return ""
     return (
-        f"<b>{label}</b>, {_cycle_name(cycle)}<br>{neurons[cycle]:.0f} of {neurons[0]:.0f} neurons ({100 * share:.0f} %)"
-        f"<br>{parameters:,.0f} parameters"
+        f"<b>{label}</b>, {_cycle_name(cycle)}<br>"
+        f"{neurons[cycle]:.0f} of {neurons[0]:.0f} neurons ({100 * share:.0f} %)<br>{parameters:,.0f} parameters"
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mimi_core.runs.events import SiteInfo
 
 STAGE_COLOURS = ("#3b86c4", "#d9652b", "#1f9d78", "#c472a6", "#a98422", "#6f6fe0")
-"""One for each stage; told apart by colour-blind people, and readable on a light and on a dark page. Then they repeat."""
+"""One for each stage, then they repeat. Told apart by colour-blind people; readable on light and on dark pages."""
 
 LONGEST_LABEL = 22
 
@@ -33,7 +33,7 @@ class Layer:
 def layers(sites: Sequence[SiteInfo]) -> list[Layer]:
     """Name the sites: `layers.0.blocks.1.attn` is "1.2 attn" in stage 1, `blocks.4.mlp` is "5 mlp".
 
-    The numbers in a site's path are counted from one. Where that leaves two sites with the same label, full names are shown.
+    The numbers in a site's path are counted from one. Where that leaves two sites with one label, names are shown.
     """
     numbers = [[int(part) + 1 for part in site.name.split(".") if part.isdecimal() and len(part) < 6] for site in sites]
     short = [_label(site, found) for site, found in zip(sites, numbers, strict=True)]

@@ -1,0 +1,47 @@
+"""Budgets: exact widths and keep fractions, and the smallest number of cuts that gets there."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mimi_core.budget import initial_width, keep_fractions, sigma
+
+
+def test_the_papers_schedule() -> None:
+    assert keep_fractions(8, 64, 0.5) == [Fraction(1, 2), Fraction(1, 4), Fraction(1, 8)]
+
+
+def test_the_last_cut_lands_on_the_target() -> None:
+    assert keep_fractions(8, 48, 0.5) == [Fraction(1, 2), Fraction(1, 4), Fraction(1, 6)]
+
+
+def test_nothing_is_cut_when_the_target_is_the_start() -> None:
+    assert keep_fractions(8, 8, 0.5) == []
+
+
+def test_decimals_are_taken_as_written() -> None:
+    """In floating point 1 - 0.9 is below one tenth, and a tenth of 100 neurons would be 9."""
+    assert int(keep_fractions(1, 10, 0.9)[0] * 100) == 10
+    assert int(keep_fractions(1, 100, 0.3)[1] * 100) == 49
+
+
+@given(st.integers(1, 64), st.floats(1, 2000), st.floats(0.05, 0.95))
+def test_schedules_fall_and_reach_the_target_as_soon_as_they_can(sigma_0: int, factor: float, rho: float) -> None:
+    target = sigma_0 * factor
+    keeps = keep_fractions(sigma_0, target, rho)
+    assert all(0 < later < earlier <= 1 for earlier, later in zip([Fraction(1), *keeps], keeps, strict=False))
+    if keeps:
+        assert keeps[-1] == Fraction(str(sigma_0)) / Fraction(str(target))
+        assert (1 - Fraction(str(rho))) ** (len(keeps) - 1) > keeps[-1]
+
+
+@pytest.mark.parametrize(("width", "start", "expected"), [(96, 8, 12), (100, 8, 12), (4, 8, 1), (96, 2.5, 38), (768, 1, 768)])
+def test_initial_width_is_floored_and_at_least_one(width: int, start: float, expected: int) -> None:
+    assert initial_width(width, start) == expected
+
+
+def test_sigma() -> None:
+    assert sigma([96, 96], [12, 12]) == 8
+    assert sigma([96], [0]) == float("inf")

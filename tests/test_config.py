@@ -1,0 +1,93 @@
+"""Configs: defaults are the paper's, merging works, and every mistake gets one clear message."""
+
+from pathlib import Path
+
+import pytest
+
+from mimi_core.config import PRESETS, RunConfig, differences, make_config, read_config_file, to_yaml
+from mimi_core.errors import ConfigError
+
+
+def test_defaults_are_the_papers() -> None:
+    config = RunConfig()
+    assert (config.adapter.sigma_0, config.prune.rho, config.prune.sigma_target) == (8, 0.5, 64)
+    assert (config.train.epochs, config.train.batch_size, config.train.lr, config.train.weight_decay) == (100, 64, 5e-4, 0.05)
+    assert (config.adapter.init, config.adapter.placement, config.prune.scope) == ("near_identity", "series", "global")
+
+
+def test_later_sources_win_and_sections_merge(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("data: digits\ntrain: {epochs: 7}\nseed: 3\n")
+    config = make_config(read_config_file(file), preset="demo", sets=["train.lr=5e-3", "data.shots=4"])
+    assert (config.data.name, config.data.shots, config.train.epochs, config.train.lr, config.seed) == ("digits", 4, 7, 5e-3, 3)
+    assert config.train.batch_size == PRESETS["demo"]["train"]["batch_size"]
+
+
+def test_a_name_stands_for_its_section() -> None:
+    config = make_config(sets=["data=fashion-mnist", "backbone=demo"])
+    assert (config.data.name, config.backbone.name) == ("fashion-mnist", "demo")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_yaml_round_trip(preset: str, tmp_path: Path) -> None:
+    config = make_config(preset=preset, sets=["name='ünï: code'"])
+    file = tmp_path / "c.yaml"
+    file.write_text(to_yaml(config), encoding="utf-8")
+    assert make_config(read_config_file(file)) == config
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_differences_rebuild_a_config(preset: str) -> None:
+    config = make_config(preset=preset, sets=["data.shots=5", "prune.score=random", "name=a b", "backbone.checkpoint=x/y.pth"])
+    assert make_config(preset=preset, sets=differences(config, make_config(preset=preset))) == config
+
+
+@pytest.mark.parametrize(
+    ("sets", "told"),
+    [
+        (["trian.lr=1"], "did you mean 'train'"),
+        (["train.epoch=1"], "'train.epoch': did you mean 'epochs'"),
+        (["prune.rho=0"], "prune.rho"),
+        (["prune.rho=1"], "prune.rho"),
+        (["prune.sigma_target=4"], "raise sigma_target or lower sigma_0"),
+        (["train.epochs=0"], "train.epochs"),
+        (["train.lr=fast"], "train.lr"),
+        (["train.lr=nan"], "train.lr"),
+        (["train.lr=-1", "train.epochs=x"], "train.epochs"),
+        (["method=mimy"], "method"),
+        (["adapter.sigma_0=0.5"], "adapter.sigma_0"),
+        (["adapter.sigma_0=.inf"], "adapter.sigma_0"),
+        (["train=null"], "'train' is empty"),
+        (["train=5"], "train"),
+        (["seed"], "section.key=value"),
+        (["=1"], "section.key=value"),
+        (["seed=[1"], "not valid YAML"),
+        (["train.device=tpu"], "train.device"),
+    ],
+)
+def test_a_wrong_setting_is_named(sets: list[str], told: str) -> None:
+    with pytest.raises(ConfigError, match=None) as caught:
+        make_config(sets=sets)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_preset_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'demo'"):
+        make_config(preset="dmo")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"- a\n- b\n", "keys and values"), (b"a: [", "not valid YAML"), (b"\xff\xfe\x00", "cannot be read|not valid YAML")],
+)
+def test_a_broken_config_file_is_explained(content: bytes, told: str, tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError, match=told):
+        read_config_file(file)
+
+
+def test_a_missing_config_file_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="not found"):
+        read_config_file(tmp_path / "absent.yaml")
