@@ -45,8 +45,8 @@ class Found:
 def through_app() -> None:
     """Make sure that app.py ran first.
 
-    When a link to a page is the first request that a fresh server sees, Streamlit runs the page's file by itself. Its first
-    `st.navigation` ends that mode for the whole server; the rerun then goes through app.py, to the same page.
+    When a link to a page is the first request that a fresh server sees, Streamlit runs the page's file by itself.
+    Its first `st.navigation` ends that mode for the whole server; the rerun goes through app.py, to the same page.
     """
     if "through_app" not in st.session_state:
         st.navigation([st.Page(page, default=page == LAUNCH) for page in (LAUNCH, MONITOR, WIDTHS)], position="hidden")
@@ -65,7 +65,14 @@ def user_store() -> Store:
 def all_runs() -> list[Found]:
     """The user's runs, newest first, then the examples."""
     mine, examples = user_store(), _store(str(EXAMPLES))
-    return [Found(run, mine, False) for run in mine.list()] + [Found(run, examples, True) for run in examples.list()]
+    try:
+        own = mine.list()
+    except OSError as error:
+        st.error(
+            f"The folder of your runs, {plain(str(mine.directory))}, cannot be read: {plain(error.strerror or '')}."
+        )
+        own = []
+    return [Found(run, mine, False) for run in own] + [Found(run, examples, True) for run in examples.list()]
 
 
 def pick_run(runs: list[Found], preferred: str | None = None) -> Found | None:
@@ -127,8 +134,8 @@ def phase_badge(phase: str, example: bool = False) -> None:
 
 
 def plain(text: str) -> str:
-    """Untrusted text, for the places where Streamlit reads Markdown: shown as written, never as links, images or code."""
-    unlinked = _LINKLIKE.sub("\\g<0>\u2060", " ".join(text.split()))  # an invisible joiner, where a link would be seen
+    """Untrusted text, for where Streamlit reads Markdown: shown as written, never as links, images or code."""
+    unlinked = _LINKLIKE.sub("\\g<0>\u2060", " ".join(text.split()))  # an invisible joiner where a link would start
     return _MARKDOWN.sub(r"\\\1", unlinked)
 
 

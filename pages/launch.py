@@ -1,7 +1,7 @@
 """Launch: the demo with one click, or a run of one's own, checked before it starts."""
 
 import shlex
-from typing import Any, NoReturn
+from typing import Any
 
 import streamlit as st
 
@@ -89,8 +89,9 @@ def welcome() -> None:
     with left:
         st.title("Which layers need their adapters?", anchor=False)
         st.markdown(
-            "MiMi Studio puts a small adapter at every layer of a frozen Vision Transformer, trains them, and removes the least "
-            "important neurons, cut after cut. Layers that need no adaptation lose their adapter altogether. Here you watch it happen."
+            "MiMi Studio puts a small adapter at every layer of a frozen Vision Transformer, trains them, and removes "
+            "the least important neurons, cut after cut. Layers that need no adaptation lose their adapter altogether. "
+            "Here you watch it happen."
         )
         if st.button("Run the demo", type="primary", icon=":material/play_arrow:", help=PRESET_HELP["demo"]):
             launch(make_config(preset="demo"))
@@ -108,7 +109,7 @@ def recent(at_most: int = 4) -> None:
         return
     name, _, facts = st.columns(RECENT_COLUMNS, gap="small", vertical_alignment="bottom")
     name.markdown("**Recent runs**" if mine else "**Examples**")
-    facts.caption("adapters gone · test accuracy")
+    facts.caption("adapters gone · accuracy")
     for found in shown:
         run = found.run
         name, phase, facts = st.columns(RECENT_COLUMNS, vertical_alignment="center", gap="small")
@@ -143,7 +144,7 @@ def fields(preset: str) -> tuple[dict[str, Any], list[str]]:
 
 
 def field(setting: Setting, label: str, value: Any, preset: str) -> Any:
-    """One widget. It has no limits of its own: RunConfig knows what is allowed and says so. Each preset has its own widgets."""
+    """One widget, without limits of its own: RunConfig knows what is allowed and says so. Every preset has its own."""
     common_arguments = {"key": f"{preset}.{setting.path}", "help": HELP.get(setting.path, setting.help) or None}
     if setting.path in SUGGESTED:
         options = list(dict.fromkeys([value, *SUGGESTED[setting.path]]))
@@ -163,7 +164,7 @@ def act(config: RunConfig) -> None:
         ask = st.button(
             "Check before launch",
             icon=":material/fact_check:",
-            help="Finds the adapter sites and the data and times a few steps, in a process of its own. Nothing is started.",
+            help="Reads the data, finds the adapter sites, times a few steps. In another process; nothing starts.",
         )
     if start:
         launch(config)
@@ -175,12 +176,12 @@ def act(config: RunConfig) -> None:
         report(checked[1])
 
 
-def launch(config: RunConfig) -> NoReturn | None:
+def launch(config: RunConfig) -> None:
     try:
         run_id = control.submit(common.user_store(), config)
     except MimiError as error:
         st.error(common.plain(str(error)), icon=":material/error:")
-        return None
+        return
     st.switch_page(common.MONITOR, query_params={"run": run_id})
 
 

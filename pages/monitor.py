@@ -1,11 +1,13 @@
-"""Monitor: one run, live. Everything shown comes from the run's files, so closing or reloading the page changes nothing."""
+"""Monitor: one run, live. All that is shown comes from its files, so closing or reloading the page changes nothing."""
 
 import time
 from collections.abc import Callable
 
 import streamlit as st
 
-from mimi_core.analysis import curves, figures, sentences, tables
+from mimi_core.analysis import sentences, tables
+from mimi_core.analysis.curves import curves_figure
+from mimi_core.analysis.heatmap import heatmap_figure
 from mimi_core.errors import ConfigError, MimiError
 from mimi_core.runs import control
 from mimi_core.runs.events import RunState
@@ -135,9 +137,9 @@ def ending(found: common.Found, status: Status, state: RunState) -> None:
     if phase == "died":
         silent = sentences.duration(max(time.time() - status.heartbeat, 0))
         st.error(
-            f"The worker (process {status.pid} on {common.plain(status.host or 'this machine')}) is gone without having ended the run; "
-            f"its last sign of life was {silent} ago. Most often it was killed, ran out of memory, or the machine was restarted. "
-            "The end of its log is below. **Resume** goes on from its last safe state.",
+            f"The worker (process {status.pid} on {common.plain(status.host or 'this machine')}) is gone without "
+            f"having ended the run; its last sign of life was {silent} ago. Most often it was killed, ran out of "
+            "memory, or the machine was restarted. The end of its log is below. **Resume** goes on from its last safe state.",
             icon=":material/heart_broken:",
         )
     elif phase == "failed":
@@ -148,15 +150,12 @@ def ending(found: common.Found, status: Status, state: RunState) -> None:
             icon=":material/stop_circle:",
         )
     elif phase == "finished" and state.widths:
-        widths, cycles = tables.widths_table(state), tables.cycles_table(state)
-        done = len(state.cuts)
-        st.success(
-            f"**{common.plain(sentences.headline(widths, done))}.** {common.plain(sentences.story(widths, cycles, done))}",
-            icon=":material/check_circle:",
-        )
+        widths, done = tables.widths_table(state), len(state.cuts)
+        found_out = common.plain(sentences.story(widths, tables.cycles_table(state), done))
+        st.success(f"**{common.plain(sentences.headline(widths, done))}.** {found_out}", icon=":material/check_circle:")
     if state.unreadable_lines:
         st.warning(
-            f"{sentences.count(state.unreadable_lines, 'line')} of the event file could not be read and {'is' if state.unreadable_lines == 1 else 'are'} left out."
+            f"Left out, because unreadable: {sentences.count(state.unreadable_lines, 'line')} of the event file."
         )
 
 
@@ -166,9 +165,7 @@ def charts(found: common.Found, state: RunState) -> None:
     with left:
         st.subheader("Learning", anchor=False)
         st.plotly_chart(
-            curves.curves_figure(
-                epochs, tables.evaluations_table(state), common.theme(), total_steps=_steps(found, state)
-            ),
+            curves_figure(epochs, tables.evaluations_table(state), common.theme(), total_steps=_steps(found, state)),
             key=f"curves-{found.run.id}",
             config=common.CHART,
             alt="Accuracy and training loss per epoch, cuts marked",
@@ -177,9 +174,7 @@ def charts(found: common.Found, state: RunState) -> None:
     with right:
         st.subheader("Widths so far", anchor=False)
         st.plotly_chart(
-            figures.heatmap_figure(
-                tables.widths_table(state), cycles, common.theme(), cuts=state.total_cuts, smallest=6
-            ),
+            heatmap_figure(tables.widths_table(state), cycles, common.theme(), cuts=state.total_cuts, smallest=6),
             key=f"mini-{found.run.id}",
             config=common.CHART,
             alt="Neurons left per layer and cut",
@@ -206,7 +201,8 @@ def log(found: common.Found) -> None:
 
 def broken(found: common.Found) -> None:
     st.title("This run cannot be read", anchor=False)
-    st.error(f"{common.plain(found.run.message.capitalize())}.", icon=":material/broken_image:")
+    reason = found.run.message or "its config file is missing or broken"
+    st.error(f"{common.plain(reason.capitalize())}.", icon=":material/broken_image:")
     st.markdown("Its folder holds whatever is left of it:")
     st.code(str(found.run.folder), language=None)
     log(found)

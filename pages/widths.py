@@ -3,7 +3,9 @@
 import pandas as pd
 import streamlit as st
 
-from mimi_core.analysis import figures, sentences, tables
+from mimi_core.analysis import sentences, tables
+from mimi_core.analysis.heatmap import MODE_NAMES, heatmap_figure
+from mimi_core.analysis.widths import widths_figure
 from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED
 from pages import common
@@ -47,7 +49,7 @@ def show(found: common.Found, others: list[common.Found]) -> None:
         st.info(f"This run has no adapters at its {'attentions' if layers == 'attention' else 'MLPs'}.")
         return
     st.plotly_chart(
-        figures.widths_figure(shown, cycles, common.theme(), cycle=cycle, cuts=state.total_cuts, mode=mode),
+        widths_figure(shown, cycles, common.theme(), cycle=cycle, cuts=state.total_cuts, mode=mode),
         key="widths",
         config=common.CHART,
         alt=f"Heatmap of {len(shown['site'].unique())} layers over {done} cuts. {sentences.headline(widths, cycle)}.",
@@ -62,7 +64,7 @@ def controls(done: int) -> tuple[tables.Mode, str, int]:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         mode = st.segmented_control(
             "Colour and bars show",
-            list(figures.MODE_NAMES),
+            list(MODE_NAMES),
             default="share",
             required=True,
             key="mode",
@@ -110,10 +112,10 @@ def scrubber(done: int) -> int:
 def explain(mode: str) -> None:
     number = "the adapter's parameters" if mode == "parameters" else "the neurons that are left"
     st.caption(
-        f"A row is a layer with an adapter, the input on top; a column is the state after a cut. The number in a cell is {number}; "
-        "the colour is on a square-root scale, so that few can be told from fewer. A cross marks the cut that took the last neuron: "
-        "the adapter is removed and the layer is again the frozen original. Bars: attention in full colour, MLP pale. "
-        "Below: every cut costs accuracy (triangle), training wins some of it back (dot)."
+        f"A row is a layer with an adapter, the input on top; a column is the state after a cut. The number in a cell "
+        f"is {number}; the colour is on a square-root scale, so that few can be told from fewer. A cross marks the cut "
+        "that took the last neuron: the adapter is removed and the layer is again the frozen original. Bars: attention "
+        "in full colour, MLP pale. Below: a cut costs accuracy (triangle), training wins some of it back (dot)."
     )
 
 
@@ -190,7 +192,7 @@ def compare(state: RunState, widths: pd.DataFrame, others: list[common.Found]) -
         with column:
             st.markdown(f"**{side}**: {common.plain(sentences.headline(table, len(one.cuts)))}")
             st.plotly_chart(
-                figures.heatmap_figure(table, tables.cycles_table(one), common.theme(), cuts=one.total_cuts),
+                heatmap_figure(table, tables.cycles_table(one), common.theme(), cuts=one.total_cuts),
                 key=f"compare_{side}",
                 config=common.CHART,
                 alt=f"{side} run: share of the initial width per layer and cut",
@@ -208,7 +210,7 @@ def _remember_comparison() -> None:
 def nothing_yet(found: common.Found) -> None:
     st.title("No widths yet", anchor=False)
     if found.run.phase == "broken":
-        st.error(f"This run cannot be read: {common.plain(found.run.message)}.", icon=":material/broken_image:")
+        st.error("This run cannot be read. The Monitor page says why.", icon=":material/broken_image:")
     elif found.run.phase in ENDED:
         st.info("The run ended before its adapters were in place. The Monitor page shows its log.")
     else:

@@ -101,11 +101,17 @@ def evaluations_table(state: RunState) -> pd.DataFrame:
     for step, e in enumerate(state.epochs, start=1):
         last_step[e.cycle] = step
     rows = []
-    for e in state.evaluations:
-        done = [step for cycle, step in last_step.items() if cycle < e.cycle + (e.stage == "trained")]
-        step = max(done, default=0) + (0.5 if e.stage == "cut" else 0)
+    for point in state.evaluations:
+        done = [step for cycle, step in last_step.items() if cycle < point.cycle + (point.stage == "trained")]
         rows.append(
-            {"step": step, "cycle": e.cycle, "stage": e.stage, "split": e.split, "accuracy": e.accuracy, "loss": e.loss}
+            {
+                "step": max(done, default=0) + (0.5 if point.stage == "cut" else 0.0),
+                "cycle": point.cycle,
+                "stage": point.stage,
+                "split": point.split,
+                "accuracy": point.accuracy,
+                "loss": point.loss,
+            }
         )
     return pd.DataFrame(rows, columns=["step", "cycle", "stage", "split", "accuracy", "loss"])
 

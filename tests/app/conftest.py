@@ -54,7 +54,7 @@ def record(
     log: str = "",
     seed: int = 0,
 ) -> str:
-    """A run that got as far as `cuts` cuts. `outcome` None leaves it unended: its worker is gone, so it shows as died."""
+    """A run that got as far as `cuts` cuts. `outcome` None: its worker is gone without a word, so it shows as died."""
     config = config or make_config(preset="demo")
     sites = sites or swin_sites()
     run_id = store.create(config)

@@ -1,6 +1,7 @@
-"""The widths figures: layer x cycle as one heatmap, with the bars of one cycle and the accuracies on the same axes."""
+"""Layer x cycle as one heatmap: the picture that the widths pages are built around."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -16,10 +17,10 @@ MODE_NAMES: dict[Mode, str] = {
     "neurons": "neurons",
     "parameters": "adapter parameters",
 }
+HEAD, FOOT = 46, 30
+"""Pixels above the rows, for the columns' titles, and below everything."""
 STAGE_GAP = 0.45
 """Height of the gap between two stages, in rows."""
-HEAD, FOOT, PANEL_GAP, PANEL = 46, 30, 26, 150
-"""Pixels: column titles, space below, between the panels, the accuracy panel."""
 
 
 @dataclass(frozen=True)
@@ -52,103 +53,6 @@ class Rows:
         return found
 
 
-def widths_figure(
-    widths: pd.DataFrame, cycles: pd.DataFrame, theme: Theme, *, cycle: int, cuts: int, mode: Mode = "share"
-) -> go.Figure:
-    """Heatmap of all cycles, bars of `cycle` beside it, accuracies below it.
-
-    Args:
-        widths: a `widths_table`, filtered as wanted; not empty.
-        cycles: the `cycles_table` of the same run.
-        cuts: K, so that a run that is going on keeps its columns in place.
-    """
-    rows = _rows(widths)
-    body = rows.height * rows.pixels
-    height = HEAD + body + PANEL_GAP + PANEL + FOOT
-    inner = height - HEAD - FOOT
-    split, foot = 1 - body / inner, PANEL / inner
-    figure = go.Figure([_heatmap(widths, rows, theme, mode, cuts), *_vanished(widths, rows, theme)])
-    figure.add_traces(_bars(widths, rows, theme, mode, cycle))
-    figure.add_traces(_accuracies(cycles, theme))
-    _layout(figure, rows, theme, cuts, cycles, (0.0, 0.74), (split, 1.0), height)
-    figure.update_layout(
-        xaxis2={
-            "domain": [0.765, 1.0],
-            "anchor": "y",
-            "side": "top",
-            "range": [0, 1.25 * max(float(widths.loc[widths["cycle"] == cycle, mode].max()), 1e-9)],
-            "showgrid": False,
-            "zeroline": False,
-            "showticklabels": False,
-            "ticks": "",
-            "fixedrange": True,
-        },
-        yaxis2={
-            "domain": [0.0, foot],
-            "anchor": "x",
-            "tickformat": ".0%",
-            "gridcolor": theme.grid,
-            "zeroline": False,
-            "nticks": 5,
-            "range": _padded(cycles),
-            "title": {"text": "test accuracy", "font": {"size": 12, "color": theme.muted}, "standoff": 6},
-            "fixedrange": True,
-        },
-        legend={
-            "x": 0.77,
-            "y": foot,
-            "xanchor": "left",
-            "yanchor": "top",
-            "font": {"size": 12, "color": theme.text},
-            "bgcolor": "rgba(0,0,0,0)",
-            "itemclick": False,
-            "itemdoubleclick": False,
-        },
-    )
-    figure.update_traces(
-        colorbar={
-            "orientation": "h",
-            "x": 0.77,
-            "xanchor": "left",
-            "len": 0.225,
-            "y": 0,
-            "yanchor": "bottom",
-            "ypad": 0,
-            "xpad": 0,
-            "thickness": 10,
-            "outlinewidth": 0,
-            "tickfont": {"size": 11, "color": theme.muted},
-            "ticklabeloverflow": "allow",
-            "title": {"text": f"colour: {MODE_NAMES[mode]}", "side": "top", "font": {"size": 12, "color": theme.text}},
-        },
-        selector={"type": "heatmap"},
-    )
-    figure.add_annotation(
-        text=f"<b>{_cycle_name(cycle)}</b><br>{MODE_NAMES[mode]}",
-        xref="paper",
-        yref="paper",
-        x=0.765,
-        y=1,
-        xanchor="left",
-        yanchor="bottom",
-        align="left",
-        showarrow=False,
-        font={"size": 12, "color": theme.text},
-    )
-    figure.add_shape(
-        type="rect",
-        xref="x",
-        yref="paper",
-        x0=cycle - 0.5,
-        x1=cycle + 0.5,
-        y0=0,
-        y1=1,
-        line={"width": 1.5, "color": theme.text},
-        fillcolor="rgba(0,0,0,0)",
-    )
-    return figure
-
-
 def heatmap_figure(
     widths: pd.DataFrame, cycles: pd.DataFrame, theme: Theme, *, cuts: int, mode: Mode = "share", smallest: int = 13
 ) -> go.Figure:
@@ -157,20 +61,17 @@ def heatmap_figure(
     Args:
         smallest: least pixels of a row; below twelve the layers are drawn without names and numbers.
     """
-    rows = _rows(widths, smallest)
-    figure = go.Figure([_heatmap(widths, rows, theme, mode, cuts), *_vanished(widths, rows, theme)])
-    _layout(figure, rows, theme, cuts, cycles, (0.0, 1.0), (0.0, 1.0), HEAD + rows.height * rows.pixels + 8)
+    rows = rows_of(widths, smallest)
+    figure = go.Figure([heatmap_trace(widths, rows, theme, mode, cuts), *vanished_traces(widths, rows, theme)])
+    lay_out(figure, rows, theme, cuts, cycles, (0.0, 1.0), (0.0, 1.0), HEAD + rows.height * rows.pixels + 8)
     figure.update_traces(showscale=False, selector={"type": "heatmap"})
     return figure.update_traces(showlegend=False)
 
 
-# --- rows and columns ------------------------------------------------------------------------------------------------
-
-
-def _rows(widths: pd.DataFrame, smallest: int = 13) -> Rows:
+def rows_of(widths: pd.DataFrame, smallest: int = 13) -> Rows:
     layers = widths.drop_duplicates("site").sort_values("order")
     groups = list(layers["group"])
-    changes = np.cumsum([0, *(a != b for a, b in zip(groups, groups[1:], strict=False))])
+    changes = np.cumsum([0, *(a != b for a, b in pairwise(groups))])
     centres = [float(i + 0.5 + STAGE_GAP * change) for i, change in enumerate(changes)]
     return Rows(
         sites=list(layers["site"]),
@@ -183,20 +84,11 @@ def _rows(widths: pd.DataFrame, smallest: int = 13) -> Rows:
     )
 
 
-def _cycle_name(cycle: int) -> str:
+def cycle_name(cycle: int) -> str:
     return f"cut {cycle}" if cycle else "start"
 
 
-def _grid(widths: pd.DataFrame, rows: Rows, column: str, cuts: int) -> np.ndarray:
-    """(layers, cuts + 1) values of a column; NaN where the run has not been yet."""
-    return (
-        widths.pivot(index="site", columns="cycle", values=column)
-        .reindex(index=rows.sites, columns=range(cuts + 1))
-        .to_numpy()
-    )
-
-
-def _heatmap(widths: pd.DataFrame, rows: Rows, theme: Theme, mode: Mode, cuts: int) -> go.Heatmap:
+def heatmap_trace(widths: pd.DataFrame, rows: Rows, theme: Theme, mode: Mode, cuts: int) -> go.Heatmap:
     """One trace. Stages are set apart by rows of NaN: the bricks have edges of their own, so rows need not be even."""
     values, neurons, shares, parameters = (
         _grid(widths, rows, column, cuts).astype(float) for column in (mode, "neurons", "share", "parameters")
@@ -244,22 +136,7 @@ def _heatmap(widths: pd.DataFrame, rows: Rows, theme: Theme, mode: Mode, cuts: i
     )
 
 
-def _hover(label: str, cycle: int, neurons: np.ndarray, share: float, parameters: float) -> str:
-    if np.isnan(neurons[cycle]):
-        return ""
-    return (
-        f"<b>{label}</b>, {_cycle_name(cycle)}<br>"
-        f"{neurons[cycle]:.0f} of {neurons[0]:.0f} neurons ({100 * share:.0f} %)<br>{parameters:,.0f} parameters"
-    )
-
-
-def _ticks(top: float) -> list[float]:
-    """A few round values up to `top`, spread evenly to the eye on a square-root axis."""
-    values = [top * part for part in (0.02, 0.15, 0.45, 1.0)]
-    return sorted({float(f"{value:.1g}") if value < top else top for value in values if value >= 1} | {top})
-
-
-def _vanished(widths: pd.DataFrame, rows: Rows, theme: Theme) -> list[go.Scatter]:
+def vanished_traces(widths: pd.DataFrame, rows: Rows, theme: Theme) -> list[go.Scatter]:
     """A cross where an adapter vanished and a line to the right of it: nothing comes back."""
     done = int(widths["cycle"].max())
     centres = dict(zip(rows.sites, rows.centres, strict=True))
@@ -299,90 +176,7 @@ def _vanished(widths: pd.DataFrame, rows: Rows, theme: Theme) -> list[go.Scatter
     return [line, crosses]
 
 
-def _bars(widths: pd.DataFrame, rows: Rows, theme: Theme, mode: Mode, cycle: int) -> go.Bar:
-    now = widths[widths["cycle"] == cycle].set_index("site").reindex(rows.sites)
-    text = [
-        "" if row.gone else f"{100 * row.share:.0f}%" if mode == "share" else compact(getattr(row, mode))
-        for row in now.itertuples()
-    ]
-    return go.Bar(
-        x=now[mode],
-        y=rows.centres,
-        orientation="h",
-        xaxis="x2",
-        width=0.62,
-        marker={
-            "color": rows.colours,
-            "opacity": [1.0 if p == "attn" else 0.55 for p in now["position"]],
-            "line": {"width": 0},
-        },
-        text=text,
-        textposition="outside",
-        constraintext="none",
-        textfont={"size": 11 if rows.pixels >= 18 else 9, "color": theme.muted},
-        cliponaxis=False,
-        customdata=rows.labels,
-        hovertemplate="%{customdata}: %{text}<extra></extra>",
-        showlegend=False,
-    )
-
-
-def _accuracies(cycles: pd.DataFrame, theme: Theme) -> list[go.Scatter]:
-    """Down with every cut, up again with training: one zigzag line, with the two kinds of points on it."""
-    cut = cycles.dropna(subset=["cut"])
-    after = cycles.dropna(subset=["after"])
-    points = sorted(
-        [(k - 0.2, a) for k, a in zip(cut["cycle"], cut["cut"], strict=True)]
-        + [(k + 0.2 * (k > 0), a) for k, a in zip(after["cycle"], after["after"], strict=True)]
-    )
-    labelled = "+text" if len(cycles) <= 9 else ""
-    common = {"yaxis": "y2", "textfont": {"size": 11, "color": theme.muted}, "cliponaxis": False}
-    return [
-        go.Scatter(
-            x=[x for x, _ in points],
-            y=[a for _, a in points],
-            mode="lines",
-            line={"color": theme.muted, "width": 1.2},
-            hoverinfo="skip",
-            showlegend=False,
-            yaxis="y2",
-        ),
-        go.Scatter(
-            x=after["cycle"] + 0.2 * (after["cycle"] > 0),
-            y=after["after"],
-            name="after training",
-            mode=f"markers{labelled}",
-            text=[f"{100 * a:.1f}" for a in after["after"]],
-            textposition="top center",
-            marker={"size": 9, "color": theme.gain},
-            hovertemplate="after training: %{y:.1%}<extra></extra>",
-            **common,
-        ),
-        go.Scatter(
-            x=cut["cycle"] - 0.2,
-            y=cut["cut"],
-            name="right after the cut",
-            mode=f"markers{labelled}",
-            text=[f"{100 * a:.1f}" for a in cut["cut"]],
-            textposition="bottom center",
-            marker={"size": 9, "symbol": "triangle-down", "color": theme.lost},
-            hovertemplate="right after the cut: %{y:.1%}<extra></extra>",
-            showlegend=not cut.empty,
-            **common,
-        ),
-    ]
-
-
-def _padded(cycles: pd.DataFrame) -> list[float] | None:
-    """The range of all accuracies, with room for the numbers above and below."""
-    values = cycles[["before", "cut", "after"]].stack()
-    if values.empty:
-        return None
-    room = max(0.22 * (values.max() - values.min()), 0.01)
-    return [values.min() - room, values.max() + room]
-
-
-def _layout(
+def lay_out(
     figure: go.Figure,
     rows: Rows,
     theme: Theme,
@@ -394,7 +188,7 @@ def _layout(
 ) -> None:
     neurons = dict(zip(cycles["cycle"], cycles["neurons"], strict=True))
     titles = [
-        f"<b>{_cycle_name(k)}</b><br>{neurons[k]:,}" if k in neurons else f"{_cycle_name(k)}<br> "
+        f"<b>{cycle_name(k)}</b><br>{neurons[k]:,}" if k in neurons else f"{cycle_name(k)}<br> "
         for k in range(cuts + 1)
     ]
     font = 12 if rows.pixels >= 18 else 10
@@ -474,3 +268,27 @@ def _stage_marks(figure: go.Figure, rows: Rows) -> None:
             showarrow=False,
             font={"size": 12, "color": colour},
         )
+
+
+def _grid(widths: pd.DataFrame, rows: Rows, column: str, cuts: int) -> np.ndarray:
+    """(layers, cuts + 1) values of a column; NaN where the run has not been yet."""
+    return (
+        widths.pivot(index="site", columns="cycle", values=column)
+        .reindex(index=rows.sites, columns=range(cuts + 1))
+        .to_numpy()
+    )
+
+
+def _hover(label: str, cycle: int, neurons: np.ndarray, share: float, parameters: float) -> str:
+    if np.isnan(neurons[cycle]):
+        return ""
+    return (
+        f"<b>{label}</b>, {cycle_name(cycle)}<br>"
+        f"{neurons[cycle]:.0f} of {neurons[0]:.0f} neurons ({100 * share:.0f} %)<br>{parameters:,.0f} parameters"
+    )
+
+
+def _ticks(top: float) -> list[float]:
+    """A few round values up to `top`, spread evenly to the eye on a square-root axis."""
+    values = [top * part for part in (0.02, 0.15, 0.45, 1.0)]
+    return sorted({float(f"{value:.1g}") if value < top else top for value in values if value >= 1} | {top})

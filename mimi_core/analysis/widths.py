@@ -1,0 +1,202 @@
+"""The widths figure: the heatmap of all cycles, the bars of one cycle beside it, and the accuracies below it."""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from mimi_core.analysis.heatmap import (
+    FOOT,
+    HEAD,
+    MODE_NAMES,
+    Rows,
+    cycle_name,
+    heatmap_trace,
+    lay_out,
+    rows_of,
+    vanished_traces,
+)
+from mimi_core.analysis.sentences import compact
+from mimi_core.analysis.tables import Mode
+from mimi_core.analysis.theme import Theme
+
+PANEL_GAP, PANEL = 26, 150
+"""Pixels between the heatmap and the accuracies, and for the accuracies."""
+
+
+def widths_figure(
+    widths: pd.DataFrame, cycles: pd.DataFrame, theme: Theme, *, cycle: int, cuts: int, mode: Mode = "share"
+) -> go.Figure:
+    """Heatmap of all cycles, bars of `cycle` beside it, accuracies below it.
+
+    Args:
+        widths: a `widths_table`, filtered as wanted; not empty.
+        cycles: the `cycles_table` of the same run.
+        cuts: K, so that a run that is going on keeps its columns in place.
+    """
+    rows = rows_of(widths)
+    body = rows.height * rows.pixels
+    height = HEAD + body + PANEL_GAP + PANEL + FOOT
+    inner = height - HEAD - FOOT
+    split, foot = 1 - body / inner, PANEL / inner
+    figure = go.Figure([heatmap_trace(widths, rows, theme, mode, cuts), *vanished_traces(widths, rows, theme)])
+    figure.add_traces(_bars(widths, rows, theme, mode, cycle))
+    figure.add_traces(_accuracies(cycles, theme))
+    lay_out(figure, rows, theme, cuts, cycles, (0.0, 0.74), (split, 1.0), height)
+    figure.update_layout(
+        xaxis2={
+            "domain": [0.765, 1.0],
+            "anchor": "y",
+            "side": "top",
+            "range": [0, 1.25 * max(float(widths.loc[widths["cycle"] == cycle, mode].max()), 1e-9)],
+            "showgrid": False,
+            "zeroline": False,
+            "showticklabels": False,
+            "ticks": "",
+            "fixedrange": True,
+        },
+        yaxis2={
+            "domain": [0.0, foot],
+            "anchor": "x",
+            "tickformat": ".0%",
+            "gridcolor": theme.grid,
+            "zeroline": False,
+            "nticks": 5,
+            "range": _padded(cycles),
+            "title": {"text": "test accuracy", "font": {"size": 12, "color": theme.muted}, "standoff": 6},
+            "fixedrange": True,
+        },
+        legend={
+            "x": 0.77,
+            "y": foot,
+            "xanchor": "left",
+            "yanchor": "top",
+            "font": {"size": 12, "color": theme.text},
+            "bgcolor": "rgba(0,0,0,0)",
+            "itemclick": False,
+            "itemdoubleclick": False,
+        },
+    )
+    figure.update_traces(
+        colorbar={
+            "orientation": "h",
+            "x": 0.77,
+            "xanchor": "left",
+            "len": 0.225,
+            "y": 0,
+            "yanchor": "bottom",
+            "ypad": 0,
+            "xpad": 0,
+            "thickness": 10,
+            "outlinewidth": 0,
+            "tickfont": {"size": 11, "color": theme.muted},
+            "ticklabeloverflow": "allow",
+            "title": {"text": f"colour: {MODE_NAMES[mode]}", "side": "top", "font": {"size": 12, "color": theme.text}},
+        },
+        selector={"type": "heatmap"},
+    )
+    figure.add_annotation(
+        text=f"<b>{cycle_name(cycle)}</b><br>{MODE_NAMES[mode]}",
+        xref="paper",
+        yref="paper",
+        x=0.765,
+        y=1,
+        xanchor="left",
+        yanchor="bottom",
+        align="left",
+        showarrow=False,
+        font={"size": 12, "color": theme.text},
+    )
+    figure.add_shape(
+        type="rect",
+        xref="x",
+        yref="paper",
+        x0=cycle - 0.5,
+        x1=cycle + 0.5,
+        y0=0,
+        y1=1,
+        line={"width": 1.5, "color": theme.text},
+        fillcolor="rgba(0,0,0,0)",
+    )
+    return figure
+
+
+def _bars(widths: pd.DataFrame, rows: Rows, theme: Theme, mode: Mode, cycle: int) -> go.Bar:
+    now = widths[widths["cycle"] == cycle].set_index("site").reindex(rows.sites)
+    text = [
+        "" if row.gone else f"{100 * row.share:.0f}%" if mode == "share" else compact(getattr(row, mode))
+        for row in now.itertuples()
+    ]
+    return go.Bar(
+        x=now[mode],
+        y=rows.centres,
+        orientation="h",
+        xaxis="x2",
+        width=0.62,
+        marker={
+            "color": rows.colours,
+            "opacity": [1.0 if p == "attn" else 0.55 for p in now["position"]],
+            "line": {"width": 0},
+        },
+        text=text,
+        textposition="outside",
+        constraintext="none",
+        textfont={"size": 11 if rows.pixels >= 18 else 9, "color": theme.muted},
+        cliponaxis=False,
+        customdata=rows.labels,
+        hovertemplate="%{customdata}: %{text}<extra></extra>",
+        showlegend=False,
+    )
+
+
+def _accuracies(cycles: pd.DataFrame, theme: Theme) -> list[go.Scatter]:
+    """Down with every cut, up again with training: one zigzag line, with the two kinds of points on it."""
+    cut = cycles.dropna(subset=["cut"])
+    after = cycles.dropna(subset=["after"])
+    points = sorted(
+        [(k - 0.2, a) for k, a in zip(cut["cycle"], cut["cut"], strict=True)]
+        + [(k + 0.2 * (k > 0), a) for k, a in zip(after["cycle"], after["after"], strict=True)]
+    )
+    labelled = "+text" if len(cycles) <= 9 else ""
+    common = {"yaxis": "y2", "textfont": {"size": 11, "color": theme.muted}, "cliponaxis": False}
+    return [
+        go.Scatter(
+            x=[x for x, _ in points],
+            y=[a for _, a in points],
+            mode="lines",
+            line={"color": theme.muted, "width": 1.2},
+            hoverinfo="skip",
+            showlegend=False,
+            yaxis="y2",
+        ),
+        go.Scatter(
+            x=after["cycle"] + 0.2 * (after["cycle"] > 0),
+            y=after["after"],
+            name="after training",
+            mode=f"markers{labelled}",
+            text=[f"{100 * a:.1f}" for a in after["after"]],
+            textposition="top center",
+            marker={"size": 9, "color": theme.gain},
+            hovertemplate="after training: %{y:.1%}<extra></extra>",
+            **common,
+        ),
+        go.Scatter(
+            x=cut["cycle"] - 0.2,
+            y=cut["cut"],
+            name="right after the cut",
+            mode=f"markers{labelled}",
+            text=[f"{100 * a:.1f}" for a in cut["cut"]],
+            textposition="bottom center",
+            marker={"size": 9, "symbol": "triangle-down", "color": theme.lost},
+            hovertemplate="right after the cut: %{y:.1%}<extra></extra>",
+            showlegend=not cut.empty,
+            **common,
+        ),
+    ]
+
+
+def _padded(cycles: pd.DataFrame) -> list[float] | None:
+    """The range of all accuracies, with room for the numbers above and below."""
+    values = cycles[["before", "cut", "after"]].stack()
+    if values.empty:
+        return None
+    room = max(0.22 * (values.max() - values.min()), 0.01)
+    return [values.min() - room, values.max() + room]
