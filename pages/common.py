@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from mimi_core.analysis.theme import Theme, theme_named
+from mimi_core.analysis.theme import Scale, colour_scale
 from mimi_core.runs import files
 from mimi_core.runs.store import RunSummary, Store
 
@@ -75,37 +75,35 @@ def all_runs() -> list[Found]:
     return [Found(run, mine, False) for run in own] + [Found(run, examples, True) for run in examples.list()]
 
 
-def pick_run(runs: list[Found], preferred: str | None = None) -> Found | None:
-    """Draw the choice of a run, kept in the URL as `run`. None, with an explanation on the page, when there is none.
+def pick_run(other_page: str, label: str, icon: str) -> Found | None:
+    """Draw the choice of a run, kept in the URL as `run`, and a link to another page about it.
 
-    Args:
-        preferred: the run to show when neither the URL nor this tab's last visit names one.
+    Returns:
+        The run, or None when there is none at all; the page then already says what to do.
     """
-    known = {found.run.id: found for found in runs}
+    known = {found.run.id: found for found in all_runs()}
     if not known:
         no_runs()
         return None
     asked = st.query_params.get("run")
     if asked is not None and asked not in known:
         st.warning(
-            f"There is no run {plain(repr(asked[:80]))} here. It may have been deleted, or live in another folder."
+            f"There is no run {plain(repr(asked[:80]))} here. It may have been deleted, or be in another folder."
         )
-    for candidate in (asked, st.session_state.get("last_run"), preferred, next(iter(known))):
-        if candidate in known:
-            st.session_state["pick_run"] = candidate
-            break
-    chosen = st.selectbox(
-        "Run",
-        list(known),
-        format_func=lambda run_id: run_title(known[run_id]),
-        key="pick_run",
-        on_change=lambda: st.query_params.update(run=st.session_state["pick_run"]),
-        label_visibility="collapsed",
-        filter_mode="contains",
-    )
-    st.session_state["last_run"] = chosen
-    if asked != chosen:
-        st.query_params["run"] = chosen
+    candidates = (asked, st.session_state.get("last_run"), next(iter(known)))
+    st.session_state["pick_run"] = next(run_id for run_id in candidates if run_id in known)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        chosen = st.selectbox(
+            "Run",
+            list(known),
+            format_func=lambda run_id: run_title(known[run_id]),
+            key="pick_run",
+            on_change=lambda: st.query_params.update(run=st.session_state["pick_run"]),
+            label_visibility="collapsed",
+            filter_mode="contains",
+        )
+        st.page_link(other_page, label=label, icon=icon, query_params={"run": chosen})
+    st.session_state["last_run"] = st.query_params["run"] = chosen
     return known[chosen]
 
 
@@ -139,8 +137,9 @@ def plain(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", unlinked)
 
 
-def theme() -> Theme:
-    return theme_named(st.context.theme.type)
+def scale() -> Scale:
+    """The colour scale that fits the page's theme."""
+    return colour_scale(st.context.theme.type)
 
 
 def stop_is_asked(found: Found) -> bool:

@@ -19,11 +19,9 @@ LIVE_SECONDS = 1.0
 
 def main() -> None:
     common.through_app()
-    with st.container(horizontal=True, vertical_alignment="center"):
-        found = common.pick_run(common.all_runs())
-        if found is None:
-            return
-        st.page_link(common.WIDTHS, label="Widths", icon=":material/stacked_bar_chart:", query_params=found.link)
+    found = common.pick_run(common.WIDTHS, "Widths", ":material/stacked_bar_chart:")
+    if found is None:
+        return
     if found.run.phase == "broken":
         broken(found)
         return
@@ -139,7 +137,8 @@ def ending(found: common.Found, status: Status, state: RunState) -> None:
         st.error(
             f"The worker (process {status.pid} on {common.plain(status.host or 'this machine')}) is gone without "
             f"having ended the run; its last sign of life was {silent} ago. Most often it was killed, ran out of "
-            "memory, or the machine was restarted. The end of its log is below. **Resume** goes on from its last safe state.",
+            "memory, or the machine was restarted. The end of its log is below. **Resume** goes on from its last "
+            "safe state.",
             icon=":material/heart_broken:",
         )
     elif phase == "failed":
@@ -165,7 +164,7 @@ def charts(found: common.Found, state: RunState) -> None:
     with left:
         st.subheader("Learning", anchor=False)
         st.plotly_chart(
-            curves_figure(epochs, tables.evaluations_table(state), common.theme(), total_steps=_steps(found, state)),
+            curves_figure(epochs, tables.evaluations_table(state), total_steps=_steps(found, state)),
             key=f"curves-{found.run.id}",
             config=common.CHART,
             alt="Accuracy and training loss per epoch, cuts marked",
@@ -174,7 +173,7 @@ def charts(found: common.Found, state: RunState) -> None:
     with right:
         st.subheader("Widths so far", anchor=False)
         st.plotly_chart(
-            heatmap_figure(tables.widths_table(state), cycles, common.theme(), cuts=state.total_cuts, smallest=6),
+            heatmap_figure(tables.widths_table(state), cycles, common.scale(), cuts=state.total_cuts, smallest=6),
             key=f"mini-{found.run.id}",
             config=common.CHART,
             alt="Neurons left per layer and cut",

@@ -12,27 +12,22 @@ from pages import common
 
 POSITIONS = {"all": ("attn", "mlp"), "attention": ("attn",), "mlp": ("mlp",)}
 PLAY_SECONDS = 1.2
+LIVE_SECONDS = 2.0
 MOST_BUTTONS = 8  # more cuts than these have a slider instead of a button each
 
 
 def main() -> None:
     common.through_app()
-    runs = common.all_runs()
-    bar = st.container(horizontal=True, vertical_alignment="center")
-    with bar:
-        found = common.pick_run(runs)
-        if found is None:
-            return
-        common.phase_badge(found.run.phase, found.example)
-        st.page_link(common.MONITOR, label="Monitor", icon=":material/monitoring:", query_params=found.link)
+    found = common.pick_run(common.MONITOR, "Monitor", ":material/monitoring:")
+    if found is None:
+        return
     live = found.run.phase not in ENDED
-    cuts = found.store.state(found.run.id).total_cuts
-    playing = st.session_state.get("playing", False) and cuts > 0
-    every = 2.0 if live else PLAY_SECONDS if playing else None
-    st.fragment(show, run_every=every)(found, [other for other in runs if other.run.id != found.run.id])
+    playing = st.session_state.get("play_next") is not None
+    every = PLAY_SECONDS if playing else LIVE_SECONDS if live else None
+    st.fragment(show, run_every=every)(found)
 
 
-def show(found: common.Found, others: list[common.Found]) -> None:
+def show(found: common.Found) -> None:
     state = found.store.state(found.run.id)
     if not state.widths:
         nothing_yet(found)
@@ -49,14 +44,14 @@ def show(found: common.Found, others: list[common.Found]) -> None:
         st.info(f"This run has no adapters at its {'attentions' if layers == 'attention' else 'MLPs'}.")
         return
     st.plotly_chart(
-        widths_figure(shown, cycles, common.theme(), cycle=cycle, cuts=state.total_cuts, mode=mode),
+        widths_figure(shown, cycles, common.scale(), cycle=cycle, cuts=state.total_cuts, mode=mode),
         key="widths",
         config=common.CHART,
         alt=f"Heatmap of {len(shown['site'].unique())} layers over {done} cuts. {sentences.headline(widths, cycle)}.",
     )
     explain(mode)
     details(widths, cycles)
-    compare(state, widths, others)
+    compare(found, state, widths)
 
 
 def controls(done: int) -> tuple[tables.Mode, str, int]:
@@ -83,10 +78,11 @@ def scrubber(done: int) -> int:
         return 0
     asked = st.query_params.get("cycle", "")
     cycle = min(int(asked), done) if asked.isdecimal() and len(asked) < 6 else done
-    playing = st.session_state.get("playing", False)
-    if playing:
-        cycle = 0 if cycle == done else cycle + 1
+    playing = st.session_state.get("play_next")
+    if playing is not None:
+        cycle = min(playing, done)
         st.query_params["cycle"] = str(cycle)
+        st.session_state["play_next"] = cycle + 1 if cycle < done else None
     st.session_state["pick_cycle"] = cycle
     change = {
         "key": "pick_cycle",
@@ -98,14 +94,12 @@ def scrubber(done: int) -> int:
         )
     else:
         st.slider("Cut", 0, done, width=320, **change)
-    if st.button("Pause" if playing else "Play", icon=":material/pause:" if playing else ":material/play_arrow:"):
-        playing = st.session_state["playing"] = not playing
-        if playing and cycle == done:
-            st.query_params["cycle"] = "0"
+    label, icon = ("Play", ":material/play_arrow:") if playing is None else ("Pause", ":material/pause:")
+    if st.button(label, icon=icon):
+        st.session_state["play_next"] = None if playing is not None else cycle + 1 if cycle < done else 0
         st.rerun()
-    if playing and cycle == done:
-        st.session_state["playing"] = False
-        st.rerun()
+    if playing is not None and cycle == done:
+        st.rerun()  # the whole page, so that the clock of the fragment stops
     return cycle
 
 
@@ -134,16 +128,16 @@ def details(widths: pd.DataFrame, cycles: pd.DataFrame) -> None:
                     "label": "Layer",
                     "group": "Where",
                     "position": None,
-                    "cut": st.column_config.NumberColumn("Gone at cut"),
-                    "initial": st.column_config.NumberColumn("Neurons at start"),
-                    "before": st.column_config.NumberColumn("Just before"),
+                    "cut": st.column_config.NumberColumn("Cut", help="the cut that took the last neuron"),
+                    "initial": st.column_config.NumberColumn("At start", help="neurons"),
+                    "before": st.column_config.NumberColumn("Before", help="neurons just before that cut"),
                 },
             )
     with right:
         st.subheader("Cut by cut", anchor=False)
         number = st.column_config.NumberColumn
         st.dataframe(
-            cycles,
+            tables.in_percent(cycles, ["cut", "after"]),
             hide_index=True,
             placeholder="–",
             column_order=["cycle", "neurons", "adapters", "sigma", "trained_parameters", "cut", "after"],
@@ -156,16 +150,16 @@ def details(widths: pd.DataFrame, cycles: pd.DataFrame) -> None:
                     "Trained parameters", format="localized", help="adapters and classifier head"
                 ),
                 "cut": number(
-                    "Right after", format="percent", help="test accuracy right after the cut, not trained again"
+                    "Right after", format="%.1f %%", help="test accuracy right after the cut, not trained again"
                 ),
-                "after": number("Trained again", format="percent", help="test accuracy at the end of the cycle"),
+                "after": number("Trained again", format="%.1f %%", help="test accuracy at the end of the cycle"),
             },
         )
 
 
-def compare(state: RunState, widths: pd.DataFrame, others: list[common.Found]) -> None:
+def compare(found: common.Found, state: RunState, widths: pd.DataFrame) -> None:
     """A second run beside the first, and which adapters each of them lost."""
-    candidates = {other.run.id: other for other in others if other.run.sites}
+    candidates = {o.run.id: o for o in common.all_runs() if o.run.sites and o.run.id != found.run.id}
     if not candidates:
         return
     st.subheader("Compare with another run", anchor=False)
@@ -192,7 +186,7 @@ def compare(state: RunState, widths: pd.DataFrame, others: list[common.Found]) -
         with column:
             st.markdown(f"**{side}**: {common.plain(sentences.headline(table, len(one.cuts)))}")
             st.plotly_chart(
-                heatmap_figure(table, tables.cycles_table(one), common.theme(), cuts=one.total_cuts),
+                heatmap_figure(table, tables.cycles_table(one), common.scale(), cuts=one.total_cuts),
                 key=f"compare_{side}",
                 config=common.CHART,
                 alt=f"{side} run: share of the initial width per layer and cut",

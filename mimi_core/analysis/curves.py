@@ -3,12 +3,12 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from mimi_core.analysis.theme import Theme
+from mimi_core.analysis.theme import GAIN, GRID, LOST, MUTED, SECOND
 
 HEIGHT = 430
 
 
-def curves_figure(epochs: pd.DataFrame, evaluations: pd.DataFrame, theme: Theme, *, total_steps: int) -> go.Figure:
+def curves_figure(epochs: pd.DataFrame, evaluations: pd.DataFrame, *, total_steps: int) -> go.Figure:
     """Accuracy above, training loss below, epochs of all cycles one after the other.
 
     Args:
@@ -19,14 +19,14 @@ def curves_figure(epochs: pd.DataFrame, evaluations: pd.DataFrame, theme: Theme,
     figure = go.Figure()
     for cycle, part in epochs.groupby("cycle"):
         first = cycle == epochs["cycle"].min()
-        figure.add_trace(_line(part, "accuracy", "training images", theme.second, "y", bool(first)))
-        figure.add_trace(_line(part, "loss", "training loss", theme.second, "y2", False))
-    for split, symbol, colour in (("val", "circle-open", theme.gain), ("test", "circle", theme.gain)):
+        figure.add_trace(_line(part, "accuracy", "training images", SECOND, "y", bool(first)))
+        figure.add_trace(_line(part, "loss", "training loss", SECOND, "y2", False))
+    for split, symbol, colour in (("val", "circle-open", GAIN), ("test", "circle", GAIN)):
         figure.add_trace(_points(evaluations, "trained", split, f"{split}, after training", symbol, colour))
-    figure.add_trace(_points(evaluations, "cut", "val", "val, right after a cut", "triangle-down-open", theme.lost))
-    figure.add_trace(_points(evaluations, "cut", "test", "test, right after a cut", "triangle-down", theme.lost))
+    figure.add_trace(_points(evaluations, "cut", "val", "val, right after a cut", "triangle-down-open", LOST))
+    figure.add_trace(_points(evaluations, "cut", "test", "test, right after a cut", "triangle-down", LOST))
     for cycle, step in epochs[epochs["cycle"] > 0].groupby("cycle")["step"].min().items():
-        figure.add_vline(x=step - 0.5, line={"color": theme.muted, "width": 1, "dash": "dot"})
+        figure.add_vline(x=step - 0.5, line={"color": MUTED, "width": 1, "dash": "dot"})
         figure.add_annotation(
             text=f"cut {cycle}",
             x=step - 0.5,
@@ -34,13 +34,13 @@ def curves_figure(epochs: pd.DataFrame, evaluations: pd.DataFrame, theme: Theme,
             yref="paper",
             yanchor="bottom",
             showarrow=False,
-            font={"size": 11, "color": theme.muted},
+            font={"size": 11, "color": MUTED},
         )
     axis = {
-        "gridcolor": theme.grid,
+        "gridcolor": GRID,
         "zeroline": False,
         "fixedrange": True,
-        "tickfont": {"size": 11, "color": theme.muted},
+        "tickfont": {"size": 11, "color": MUTED},
     }
     for name, top in (("accuracy", 1), ("training loss", 0.33)):
         figure.add_annotation(
@@ -53,7 +53,7 @@ def curves_figure(epochs: pd.DataFrame, evaluations: pd.DataFrame, theme: Theme,
             xanchor="left",
             yanchor="bottom",
             showarrow=False,
-            font={"size": 12, "color": theme.text},
+            font={"size": 12},
         )
     return figure.update_layout(
         height=HEIGHT,
@@ -66,7 +66,7 @@ def curves_figure(epochs: pd.DataFrame, evaluations: pd.DataFrame, theme: Theme,
             **axis,
             "range": [0.5, max(total_steps, 1) + 0.8],
             "anchor": "y2",
-            "title": {"text": "epoch", "font": {"size": 12, "color": theme.muted}, "standoff": 6},
+            "title": {"text": "epoch", "font": {"size": 12, "color": MUTED}, "standoff": 6},
             "showgrid": False,
         },
         yaxis={**axis, "domain": [0.42, 1], "tickformat": ".0%", "nticks": 6},
@@ -76,7 +76,7 @@ def curves_figure(epochs: pd.DataFrame, evaluations: pd.DataFrame, theme: Theme,
             "x": 0,
             "y": -0.16,
             "yanchor": "top",
-            "font": {"size": 12, "color": theme.text},
+            "font": {"size": 12},
             "bgcolor": "rgba(0,0,0,0)",
             "itemclick": False,
             "itemdoubleclick": False,

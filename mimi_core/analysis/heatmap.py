@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from mimi_core.analysis.labels import escape_html
 from mimi_core.analysis.sentences import compact
 from mimi_core.analysis.tables import Mode
-from mimi_core.analysis.theme import Theme, colour_scale
+from mimi_core.analysis.theme import LOST, MUTED, Scale
 
 MODE_NAMES: dict[Mode, str] = {
     "share": "share of the initial width",
@@ -54,7 +54,7 @@ class Rows:
 
 
 def heatmap_figure(
-    widths: pd.DataFrame, cycles: pd.DataFrame, theme: Theme, *, cuts: int, mode: Mode = "share", smallest: int = 13
+    widths: pd.DataFrame, cycles: pd.DataFrame, scale: Scale, *, cuts: int, mode: Mode = "share", smallest: int = 13
 ) -> go.Figure:
     """The heatmap alone, for side by side and for a run that is going on. Arguments as for `widths_figure`.
 
@@ -62,8 +62,8 @@ def heatmap_figure(
         smallest: least pixels of a row; below twelve the layers are drawn without names and numbers.
     """
     rows = rows_of(widths, smallest)
-    figure = go.Figure([heatmap_trace(widths, rows, theme, mode, cuts), *vanished_traces(widths, rows, theme)])
-    lay_out(figure, rows, theme, cuts, cycles, (0.0, 1.0), (0.0, 1.0), HEAD + rows.height * rows.pixels + 8)
+    figure = go.Figure([heatmap_trace(widths, rows, scale, mode, cuts), *vanished_traces(widths, rows)])
+    lay_out(figure, rows, cuts, cycles, (0.0, 1.0), (0.0, 1.0), HEAD + rows.height * rows.pixels + 8)
     figure.update_traces(showscale=False, selector={"type": "heatmap"})
     return figure.update_traces(showlegend=False)
 
@@ -88,7 +88,7 @@ def cycle_name(cycle: int) -> str:
     return f"cut {cycle}" if cycle else "start"
 
 
-def heatmap_trace(widths: pd.DataFrame, rows: Rows, theme: Theme, mode: Mode, cuts: int) -> go.Heatmap:
+def heatmap_trace(widths: pd.DataFrame, rows: Rows, scale: Scale, mode: Mode, cuts: int) -> go.Heatmap:
     """One trace. Stages are set apart by rows of NaN: the bricks have edges of their own, so rows need not be even."""
     values, neurons, shares, parameters = (
         _grid(widths, rows, column, cuts).astype(float) for column in (mode, "neurons", "share", "parameters")
@@ -125,7 +125,7 @@ def heatmap_trace(widths: pd.DataFrame, rows: Rows, theme: Theme, mode: Mode, cu
         hoverongaps=False,
         texttemplate="%{text}" if rows.named and cuts <= 14 else None,
         textfont={"size": 12 if rows.pixels >= 18 else 10},
-        colorscale=colour_scale(theme),
+        colorscale=scale,
         colorbar={
             "tickvals": [t**0.5 for t in ticks],
             "ticktext": [f"{100 * t:g}%" if mode == "share" else compact(t) for t in ticks],
@@ -136,7 +136,7 @@ def heatmap_trace(widths: pd.DataFrame, rows: Rows, theme: Theme, mode: Mode, cu
     )
 
 
-def vanished_traces(widths: pd.DataFrame, rows: Rows, theme: Theme) -> list[go.Scatter]:
+def vanished_traces(widths: pd.DataFrame, rows: Rows) -> list[go.Scatter]:
     """A cross where an adapter vanished and a line to the right of it: nothing comes back."""
     done = int(widths["cycle"].max())
     centres = dict(zip(rows.sites, rows.centres, strict=True))
@@ -151,7 +151,7 @@ def vanished_traces(widths: pd.DataFrame, rows: Rows, theme: Theme) -> list[go.S
         x=x,
         y=y,
         mode="lines",
-        line={"color": theme.lost, "width": 1, "dash": "dot"},
+        line={"color": LOST, "width": 1, "dash": "dot"},
         hoverinfo="skip",
         showlegend=False,
     )
@@ -163,7 +163,7 @@ def vanished_traces(widths: pd.DataFrame, rows: Rows, theme: Theme) -> list[go.S
         marker={
             "symbol": "x",
             "size": 9 if rows.pixels >= 18 else 7 if rows.named else 5,
-            "color": theme.lost,
+            "color": LOST,
             "opacity": 1,
         },
         text=[
@@ -179,7 +179,6 @@ def vanished_traces(widths: pd.DataFrame, rows: Rows, theme: Theme) -> list[go.S
 def lay_out(
     figure: go.Figure,
     rows: Rows,
-    theme: Theme,
     cuts: int,
     cycles: pd.DataFrame,
     x_domain: tuple[float, float],
@@ -206,7 +205,7 @@ def lay_out(
             "range": [-0.5, cuts + 0.5],
             "tickvals": list(range(cuts + 1)),
             "ticktext": titles,
-            "tickfont": {"size": 12, "color": theme.text},
+            "tickfont": {"size": 12},
             "showgrid": False,
             "zeroline": False,
             "ticks": "",
@@ -217,7 +216,7 @@ def lay_out(
             "range": [rows.height, 0],
             "tickvals": rows.centres,
             "ticktext": rows.labels if rows.named else [""] * len(rows.labels),
-            "tickfont": {"size": font, "color": theme.text},
+            "tickfont": {"size": font},
             "showgrid": False,
             "zeroline": False,
             "ticks": "",
@@ -235,7 +234,7 @@ def lay_out(
         xanchor="right",
         yanchor="bottom",
         showarrow=False,
-        font={"size": 11, "color": theme.muted},
+        font={"size": 11, "color": MUTED},
     )
     if len(set(rows.groups)) > 1:
         _stage_marks(figure, rows)

@@ -39,11 +39,11 @@ def compared(ours: pd.DataFrame, theirs: pd.DataFrame) -> str:
     lost = [set(table.loc[table["gone"], "site"]) for table in last]
     groups = {
         "Both lost": lost[0] & lost[1],
-        "only the first lost": lost[0] - lost[1],
-        "only the second lost": lost[1] - lost[0],
+        "Only the first lost": lost[0] - lost[1],
+        "Only the second lost": lost[1] - lost[0],
     }
-    said = [f"{what} {listed([labels[s] for s in labels if s in sites])}" for what, sites in groups.items() if sites]
-    return f"{'; '.join(said)}." if said else "Neither run lost an adapter."
+    said = [f"{what} {listed([labels[s] for s in labels if s in sites])}." for what, sites in groups.items() if sites]
+    return " ".join(said) if said else "Neither run lost an adapter."
 
 
 def listed(names: Sequence[str]) -> str:

@@ -151,5 +151,10 @@ def compared_table(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
     ]
 
 
+def in_percent(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Shares 0..1 as percent, for tables that people read."""
+    return table.assign(**{column: 100 * table[column] for column in columns})
+
+
 def _parameters_at_start(state: RunState) -> int | None:
     return state.started.trained_parameters if state.started else None

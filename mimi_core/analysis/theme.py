@@ -1,54 +1,32 @@
-"""The few colours that figures need, for a light and for a dark page. All scales are safe for colour-blind readers."""
+"""The colours of figures, safe for colour-blind readers.
 
-from dataclasses import dataclass
+Text takes its colour from the page. Lines and markers have one colour each that is readable on a light and on a dark
+page, so that a figure that is already drawn survives a change of theme. Only the scale of a heatmap comes in two.
+"""
 
+from collections.abc import Sequence
 
-@dataclass(frozen=True)
-class Theme:
-    text: str
-    muted: str
-    grid: str
-    page: str
-    """Background of the page, for outlines around markers."""
-    lost: str
-    """What was lost: vanished adapters, damage."""
-    gain: str
-    """What training brings: curves, recovery."""
-    second: str
-    """A second series beside `gain`."""
-    scale: tuple[str, ...]
-    """Few to many; the low end is next to the page's background, so that more always stands out more."""
+MUTED = "#7b8494"
+GRID = "rgba(128, 138, 155, 0.22)"
+LOST = "#e0682b"
+"""What was lost: vanished adapters, damage."""
+GAIN = "#1c8fa8"
+"""What training brings."""
+SECOND = "#9d6bb8"
+"""A second series beside `GAIN`."""
 
-
-LIGHT = Theme(
-    text="#1f2430",
-    muted="#667085",
-    grid="#e4e7ec",
-    page="#ffffff",
-    lost="#c2410c",
-    gain="#0f6e84",
-    second="#7a5195",
-    scale=("#dff1ee", "#a3d9d3", "#5cb8c0", "#2a8fb3", "#1f649b", "#1f3f7a", "#1b2150"),
-)
-
-DARK = Theme(
-    text="#e6e9ef",
-    muted="#98a2b3",
-    grid="#2b3240",
-    page="#0f141c",
-    lost="#ff9d5c",
-    gain="#4cc3d9",
-    second="#c79bdf",
-    scale=("#1f2c4a", "#234a73", "#23709a", "#2d98ad", "#56bfae", "#9be0b8", "#e2f7d8"),
-)
+Scale = Sequence[tuple[float, str]]
+"""Plotly's form of a colour scale, from few to many."""
 
 
-def theme_named(kind: str | None) -> Theme:
-    """The theme for "light" or "dark"; light while a browser has not said."""
-    return DARK if kind == "dark" else LIGHT
+def colour_scale(page: str | None) -> Scale:
+    """The scale for a "light" or "dark" page; light while a browser has not said.
+
+    Its low end is next to the page's background, so that more stands out more, and nothing looks like nothing.
+    """
+    colours = _ON_DARK if page == "dark" else _ON_LIGHT
+    return [(i / (len(colours) - 1), colour) for i, colour in enumerate(colours)]
 
 
-def colour_scale(theme: Theme) -> list[tuple[float, str]]:
-    """The scale as plotly wants it."""
-    last = len(theme.scale) - 1
-    return [(i / last, colour) for i, colour in enumerate(theme.scale)]
+_ON_LIGHT = ("#dff1ee", "#a3d9d3", "#5cb8c0", "#2a8fb3", "#1f649b", "#1f3f7a", "#1b2150")
+_ON_DARK = ("#1f2c4a", "#234a73", "#23709a", "#2d98ad", "#56bfae", "#9be0b8", "#e2f7d8")

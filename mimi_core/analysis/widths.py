@@ -16,14 +16,14 @@ from mimi_core.analysis.heatmap import (
 )
 from mimi_core.analysis.sentences import compact
 from mimi_core.analysis.tables import Mode
-from mimi_core.analysis.theme import Theme
+from mimi_core.analysis.theme import GAIN, GRID, LOST, MUTED, Scale
 
 PANEL_GAP, PANEL = 26, 150
 """Pixels between the heatmap and the accuracies, and for the accuracies."""
 
 
 def widths_figure(
-    widths: pd.DataFrame, cycles: pd.DataFrame, theme: Theme, *, cycle: int, cuts: int, mode: Mode = "share"
+    widths: pd.DataFrame, cycles: pd.DataFrame, scale: Scale, *, cycle: int, cuts: int, mode: Mode = "share"
 ) -> go.Figure:
     """Heatmap of all cycles, bars of `cycle` beside it, accuracies below it.
 
@@ -37,10 +37,10 @@ def widths_figure(
     height = HEAD + body + PANEL_GAP + PANEL + FOOT
     inner = height - HEAD - FOOT
     split, foot = 1 - body / inner, PANEL / inner
-    figure = go.Figure([heatmap_trace(widths, rows, theme, mode, cuts), *vanished_traces(widths, rows, theme)])
-    figure.add_traces(_bars(widths, rows, theme, mode, cycle))
-    figure.add_traces(_accuracies(cycles, theme))
-    lay_out(figure, rows, theme, cuts, cycles, (0.0, 0.74), (split, 1.0), height)
+    figure = go.Figure([heatmap_trace(widths, rows, scale, mode, cuts), *vanished_traces(widths, rows)])
+    figure.add_traces(_bars(widths, rows, mode, cycle))
+    figure.add_traces(_accuracies(cycles))
+    lay_out(figure, rows, cuts, cycles, (0.0, 0.74), (split, 1.0), height)
     figure.update_layout(
         xaxis2={
             "domain": [0.765, 1.0],
@@ -57,11 +57,11 @@ def widths_figure(
             "domain": [0.0, foot],
             "anchor": "x",
             "tickformat": ".0%",
-            "gridcolor": theme.grid,
+            "gridcolor": GRID,
             "zeroline": False,
             "nticks": 5,
             "range": _padded(cycles),
-            "title": {"text": "test accuracy", "font": {"size": 12, "color": theme.muted}, "standoff": 6},
+            "title": {"text": "test accuracy", "font": {"size": 12, "color": MUTED}, "standoff": 6},
             "fixedrange": True,
         },
         legend={
@@ -69,7 +69,7 @@ def widths_figure(
             "y": foot,
             "xanchor": "left",
             "yanchor": "top",
-            "font": {"size": 12, "color": theme.text},
+            "font": {"size": 12},
             "bgcolor": "rgba(0,0,0,0)",
             "itemclick": False,
             "itemdoubleclick": False,
@@ -87,9 +87,9 @@ def widths_figure(
             "xpad": 0,
             "thickness": 10,
             "outlinewidth": 0,
-            "tickfont": {"size": 11, "color": theme.muted},
+            "tickfont": {"size": 11, "color": MUTED},
             "ticklabeloverflow": "allow",
-            "title": {"text": f"colour: {MODE_NAMES[mode]}", "side": "top", "font": {"size": 12, "color": theme.text}},
+            "title": {"text": f"colour: {MODE_NAMES[mode]}", "side": "top", "font": {"size": 12}},
         },
         selector={"type": "heatmap"},
     )
@@ -103,7 +103,7 @@ def widths_figure(
         yanchor="bottom",
         align="left",
         showarrow=False,
-        font={"size": 12, "color": theme.text},
+        font={"size": 12},
     )
     figure.add_shape(
         type="rect",
@@ -113,13 +113,13 @@ def widths_figure(
         x1=cycle + 0.5,
         y0=0,
         y1=1,
-        line={"width": 1.5, "color": theme.text},
+        line={"width": 1.5},
         fillcolor="rgba(0,0,0,0)",
     )
     return figure
 
 
-def _bars(widths: pd.DataFrame, rows: Rows, theme: Theme, mode: Mode, cycle: int) -> go.Bar:
+def _bars(widths: pd.DataFrame, rows: Rows, mode: Mode, cycle: int) -> go.Bar:
     now = widths[widths["cycle"] == cycle].set_index("site").reindex(rows.sites)
     text = [
         "" if row.gone else f"{100 * row.share:.0f}%" if mode == "share" else compact(getattr(row, mode))
@@ -139,7 +139,7 @@ def _bars(widths: pd.DataFrame, rows: Rows, theme: Theme, mode: Mode, cycle: int
         text=text,
         textposition="outside",
         constraintext="none",
-        textfont={"size": 11 if rows.pixels >= 18 else 9, "color": theme.muted},
+        textfont={"size": 11 if rows.pixels >= 18 else 9, "color": MUTED},
         cliponaxis=False,
         customdata=rows.labels,
         hovertemplate="%{customdata}: %{text}<extra></extra>",
@@ -147,7 +147,7 @@ def _bars(widths: pd.DataFrame, rows: Rows, theme: Theme, mode: Mode, cycle: int
     )
 
 
-def _accuracies(cycles: pd.DataFrame, theme: Theme) -> list[go.Scatter]:
+def _accuracies(cycles: pd.DataFrame) -> list[go.Scatter]:
     """Down with every cut, up again with training: one zigzag line, with the two kinds of points on it."""
     cut = cycles.dropna(subset=["cut"])
     after = cycles.dropna(subset=["after"])
@@ -156,13 +156,13 @@ def _accuracies(cycles: pd.DataFrame, theme: Theme) -> list[go.Scatter]:
         + [(k + 0.2 * (k > 0), a) for k, a in zip(after["cycle"], after["after"], strict=True)]
     )
     labelled = "+text" if len(cycles) <= 9 else ""
-    common = {"yaxis": "y2", "textfont": {"size": 11, "color": theme.muted}, "cliponaxis": False}
+    common = {"yaxis": "y2", "textfont": {"size": 11, "color": MUTED}, "cliponaxis": False}
     return [
         go.Scatter(
             x=[x for x, _ in points],
             y=[a for _, a in points],
             mode="lines",
-            line={"color": theme.muted, "width": 1.2},
+            line={"color": MUTED, "width": 1.2},
             hoverinfo="skip",
             showlegend=False,
             yaxis="y2",
@@ -174,7 +174,7 @@ def _accuracies(cycles: pd.DataFrame, theme: Theme) -> list[go.Scatter]:
             mode=f"markers{labelled}",
             text=[f"{100 * a:.1f}" for a in after["after"]],
             textposition="top center",
-            marker={"size": 9, "color": theme.gain},
+            marker={"size": 9, "color": GAIN},
             hovertemplate="after training: %{y:.1%}<extra></extra>",
             **common,
         ),
@@ -185,7 +185,7 @@ def _accuracies(cycles: pd.DataFrame, theme: Theme) -> list[go.Scatter]:
             mode=f"markers{labelled}",
             text=[f"{100 * a:.1f}" for a in cut["cut"]],
             textposition="bottom center",
-            marker={"size": 9, "symbol": "triangle-down", "color": theme.lost},
+            marker={"size": 9, "symbol": "triangle-down", "color": LOST},
             hovertemplate="right after the cut: %{y:.1%}<extra></extra>",
             showlegend=not cut.empty,
             **common,
