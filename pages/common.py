@@ -75,13 +75,13 @@ def all_runs() -> list[Found]:
     return [Found(run, mine, False) for run in own] + [Found(run, examples, True) for run in examples.list()]
 
 
-def pick_run(other_page: str, label: str, icon: str) -> Found | None:
+def pick_run(runs: list[Found], other_page: str, label: str, icon: str) -> Found | None:
     """Draw the choice of a run, kept in the URL as `run`, and a link to another page about it.
 
     Returns:
         The run, or None when there is none at all; the page then already says what to do.
     """
-    known = {found.run.id: found for found in all_runs()}
+    known = {found.run.id: found for found in runs}
     if not known:
         no_runs()
         return None

@@ -14,7 +14,7 @@ from mimi_core.runs import control
 from pages import common
 
 PRESET_HELP = {
-    "demo": "300 digits on the bundled backbone, four cuts. No download, no GPU, under two minutes.",
+    "demo": "What the button above runs: 300 digits on the bundled small backbone, four cuts.",
     "quick": "The same, smaller: 100 digits, two cuts. A few seconds, to see that everything works.",
     "paper": "The paper's settings: 100 epochs a cycle on a Swin-T. Wants a GPU and the backbone's weights.",
 }
@@ -93,9 +93,9 @@ def welcome() -> None:
             "the least important neurons, cut after cut. Layers that need no adaptation lose their adapter altogether. "
             "Here you watch it happen."
         )
-        if st.button("Run the demo", type="primary", icon=":material/play_arrow:", help=PRESET_HELP["demo"]):
+        if st.button("Run the demo", type="primary", icon=":material/play_arrow:"):
             launch(make_config(preset="demo"))
-        st.caption(PRESET_HELP["demo"])
+        st.caption("300 images, four cuts, under two minutes on two CPU cores. Nothing is downloaded.")
     with right:
         recent()
 
@@ -114,14 +114,20 @@ def recent(at_most: int = 4) -> None:
         run = found.run
         name, phase, facts = st.columns(RECENT_COLUMNS, vertical_alignment="center", gap="small")
         page = common.WIDTHS if run.phase == "finished" else common.MONITOR
-        name.page_link(page, label=common.plain(run.title), icon="", query_params=found.link, help=common.plain(run.id))
+        name.page_link(
+            page,
+            label=f":primary[{common.plain(run.title)}]",
+            icon="",
+            query_params=found.link,
+            help=common.plain(run.id),
+        )
         with phase:
             common.phase_badge(run.phase, found.example)
         known = [f"{run.removed} of {run.sites} gone"] if run.sites else []
         known += [sentences.percent(run.accuracy)] if run.accuracy is not None else []
         facts.caption(" · ".join(known).replace(" ", "\u00a0"))
     if len(mine) > at_most:
-        st.page_link(common.MONITOR, label=f"All {len(mine):,} runs")
+        st.page_link(common.MONITOR, label=f":primary[All {len(mine):,} runs]")
 
 
 def fields(preset: str) -> tuple[dict[str, Any], list[str]]:

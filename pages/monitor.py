@@ -14,38 +14,44 @@ from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED, Status
 from pages import common
 
-LIVE_SECONDS = 1.0
+STATUS_SECONDS, CHARTS_SECONDS = 1.0, 3.0  # charts cost more, and change with every epoch only
 
 
 def main() -> None:
     common.through_app()
-    found = common.pick_run(common.WIDTHS, "Widths", ":material/stacked_bar_chart:")
+    found = common.pick_run(common.all_runs(), common.WIDTHS, "Widths", ":material/stacked_bar_chart:")
     if found is None:
         return
     if found.run.phase == "broken":
         broken(found)
         return
     live = found.run.phase not in ENDED
-    st.fragment(show, run_every=LIVE_SECONDS if live else None)(found, live)
+    st.fragment(progress, run_every=STATUS_SECONDS if live else None)(found, live)
+    st.fragment(learning, run_every=CHARTS_SECONDS if live else None)(found, live)
 
 
-def show(found: common.Found, live: bool) -> None:
-    """One look at the run's files. A run that has ended, or has been resumed, changes how often that is done."""
-    run_id = found.run.id
-    status, state = found.store.status(run_id), found.store.state(run_id)
+def progress(found: common.Found, live: bool) -> None:
+    """Where the run is, and what can be done to it."""
+    status, state = found.store.status(found.run.id), found.store.state(found.run.id)
     if status is None or (status.shown_phase not in ENDED) != live:
-        st.rerun()
+        st.rerun()  # it has ended, or goes on again: the clocks of this page change
     heading(found, status)
-    progress(status, state)
-    ending(found, status, state)
+    bar(status)
+    facts(status, state)
+    ending(status, state)
     for warning in state.warnings:
         st.warning(common.plain(warning.message), icon=":material/warning:")
+
+
+def learning(found: common.Found, live: bool) -> None:
+    """What it has learned, and what is left of its adapters."""
+    state = found.store.state(found.run.id)
     if state.started:
         charts(found, state)
-    else:
-        if live:
-            st.skeleton(320)
-        log(found)
+        return
+    if live:
+        st.skeleton(320)
+    log(found)
 
 
 def heading(found: common.Found, status: Status) -> None:
@@ -58,7 +64,7 @@ def heading(found: common.Found, status: Status) -> None:
         actions(found, status)
 
 
-def progress(status: Status, state: RunState) -> None:
+def bar(status: Status) -> None:
     phase = status.shown_phase
     parts = [phase]
     if phase == "queued":
@@ -69,7 +75,6 @@ def progress(status: Status, state: RunState) -> None:
     if phase not in ENDED and status.eta_seconds is not None:
         parts.append(f"about {sentences.duration(status.eta_seconds)} left")
     st.progress(min(max(status.progress, 0.0), 1.0), text=" · ".join(parts))
-    facts(status, state)
 
 
 def _cycle(status: Status) -> str:
@@ -130,7 +135,7 @@ def _do(what: Callable[[], str | None]) -> None:
     st.rerun()
 
 
-def ending(found: common.Found, status: Status, state: RunState) -> None:
+def ending(status: Status, state: RunState) -> None:
     phase, message = status.shown_phase, common.plain(status.message)
     if phase == "died":
         silent = sentences.duration(max(time.time() - status.heartbeat, 0))
@@ -193,7 +198,7 @@ def _steps(found: common.Found, state: RunState) -> int:
 def log(found: common.Found) -> None:
     st.subheader("Log", anchor=False)
     tail = found.store.log_tail(found.run.id)
-    with st.container(height=220, border=False, autoscroll=True) if tail else st.container():
+    with st.container(height=220 if tail.count("\n") > 6 else "content", border=False, autoscroll=True):
         st.code(tail or "Nothing yet.", language=None, wrap_lines=True)
     st.caption(f"The last lines. Everything about this run is in {common.plain(str(found.run.folder))}.")
 

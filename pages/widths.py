@@ -18,16 +18,17 @@ MOST_BUTTONS = 8  # more cuts than these have a slider instead of a button each
 
 def main() -> None:
     common.through_app()
-    found = common.pick_run(common.MONITOR, "Monitor", ":material/monitoring:")
+    runs = common.all_runs()
+    found = common.pick_run(runs, common.MONITOR, "Monitor", ":material/monitoring:")
     if found is None:
         return
     live = found.run.phase not in ENDED
     playing = st.session_state.get("play_next") is not None
     every = PLAY_SECONDS if playing else LIVE_SECONDS if live else None
-    st.fragment(show, run_every=every)(found)
+    st.fragment(show, run_every=every)(found, runs)
 
 
-def show(found: common.Found) -> None:
+def show(found: common.Found, runs: list[common.Found]) -> None:
     state = found.store.state(found.run.id)
     if not state.widths:
         nothing_yet(found)
@@ -51,7 +52,7 @@ def show(found: common.Found) -> None:
     )
     explain(mode)
     details(widths, cycles)
-    compare(found, state, widths)
+    compare(state, widths, [other for other in runs if other.run.id != found.run.id])
 
 
 def controls(done: int) -> tuple[tables.Mode, str, int]:
@@ -157,9 +158,9 @@ def details(widths: pd.DataFrame, cycles: pd.DataFrame) -> None:
         )
 
 
-def compare(found: common.Found, state: RunState, widths: pd.DataFrame) -> None:
+def compare(state: RunState, widths: pd.DataFrame, others: list[common.Found]) -> None:
     """A second run beside the first, and which adapters each of them lost."""
-    candidates = {o.run.id: o for o in common.all_runs() if o.run.sites and o.run.id != found.run.id}
+    candidates = {other.run.id: other for other in others if other.run.sites}
     if not candidates:
         return
     st.subheader("Compare with another run", anchor=False)

@@ -1,5 +1,7 @@
 """Training curves of a run over all its cycles."""
 
+from typing import Any
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -16,62 +18,34 @@ def curves_figure(epochs: pd.DataFrame, evaluations: pd.DataFrame, *, total_step
         evaluations: an `evaluations_table`.
         total_steps: epochs of the whole run, so that the axis of a run that is going on stays where it is.
     """
-    figure = go.Figure()
-    for cycle, part in epochs.groupby("cycle"):
-        first = cycle == epochs["cycle"].min()
-        figure.add_trace(_line(part, "accuracy", "training images", SECOND, "y", bool(first)))
-        figure.add_trace(_line(part, "loss", "training loss", SECOND, "y2", False))
-    for split, symbol, colour in (("val", "circle-open", GAIN), ("test", "circle", GAIN)):
-        figure.add_trace(_points(evaluations, "trained", split, f"{split}, after training", symbol, colour))
-    figure.add_trace(_points(evaluations, "cut", "val", "val, right after a cut", "triangle-down-open", LOST))
-    figure.add_trace(_points(evaluations, "cut", "test", "test, right after a cut", "triangle-down", LOST))
-    for cycle, step in epochs[epochs["cycle"] > 0].groupby("cycle")["step"].min().items():
-        figure.add_vline(x=step - 0.5, line={"color": MUTED, "width": 1, "dash": "dot"})
-        figure.add_annotation(
-            text=f"cut {cycle}",
-            x=step - 0.5,
-            y=1,
-            yref="paper",
-            yanchor="bottom",
-            showarrow=False,
-            font={"size": 11, "color": MUTED},
-        )
-    axis = {
-        "gridcolor": GRID,
-        "zeroline": False,
-        "fixedrange": True,
-        "tickfont": {"size": 11, "color": MUTED},
-    }
-    for name, top in (("accuracy", 1), ("training loss", 0.33)):
-        figure.add_annotation(
-            text=name,
-            xref="paper",
-            yref="paper",
-            x=0,
-            xshift=-46,
-            y=top,
-            xanchor="left",
-            yanchor="bottom",
-            showarrow=False,
-            font={"size": 12},
-        )
-    return figure.update_layout(
-        height=HEIGHT,
-        margin={"l": 46, "r": 8, "t": 22, "b": 76},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        uirevision="keep",
-        hovermode="closest",
-        xaxis={
+    broken = _broken_at_cuts(epochs)
+    traces = [
+        _line(broken, "accuracy", "training images", "y"),
+        _line(broken, "loss", "training loss", "y2").update(showlegend=False),
+        _points(evaluations, "trained", "val", "val, after training", "circle-open", GAIN),
+        _points(evaluations, "trained", "test", "test, after training", "circle", GAIN),
+        _points(evaluations, "cut", "val", "val, right after a cut", "triangle-down-open", LOST),
+        _points(evaluations, "cut", "test", "test, right after a cut", "triangle-down", LOST),
+    ]
+    cuts = {cycle: step - 0.5 for cycle, step in epochs.groupby("cycle")["step"].min().items() if cycle}
+    axis = {"gridcolor": GRID, "zeroline": False, "fixedrange": True, "tickfont": {"size": 11, "color": MUTED}}
+    layout = {
+        "height": HEIGHT,
+        "margin": {"l": 46, "r": 8, "t": 22, "b": 76},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "uirevision": "keep",
+        "hovermode": "closest",
+        "xaxis": {
             **axis,
             "range": [0.5, max(total_steps, 1) + 0.8],
             "anchor": "y2",
             "title": {"text": "epoch", "font": {"size": 12, "color": MUTED}, "standoff": 6},
             "showgrid": False,
         },
-        yaxis={**axis, "domain": [0.42, 1], "tickformat": ".0%", "nticks": 6},
-        yaxis2={**axis, "domain": [0, 0.32], "nticks": 5},
-        legend={
+        "yaxis": {**axis, "domain": [0.42, 1], "tickformat": ".0%", "nticks": 6},
+        "yaxis2": {**axis, "domain": [0, 0.32], "nticks": 5},
+        "legend": {
             "orientation": "h",
             "x": 0,
             "y": -0.16,
@@ -81,20 +55,63 @@ def curves_figure(epochs: pd.DataFrame, evaluations: pd.DataFrame, *, total_step
             "itemclick": False,
             "itemdoubleclick": False,
         },
-    )
+        "shapes": [_cut_line(step) for step in cuts.values()],
+        "annotations": [
+            *(_text(f"cut {cycle}", step, 1, "x", "center", 11, MUTED) for cycle, step in cuts.items()),
+            _text("accuracy", 0, 1, "paper", "left", 12, None, shift=-46),
+            _text("training loss", 0, 0.33, "paper", "left", 12, None, shift=-46),
+        ],
+    }
+    return go.Figure(traces, layout)
 
 
-def _line(part: pd.DataFrame, column: str, name: str, colour: str, axis: str, legend: bool) -> go.Scatter:
+def _broken_at_cuts(epochs: pd.DataFrame) -> pd.DataFrame:
+    """An empty row after every cycle, so that one line can have gaps."""
+    ends = epochs.groupby("cycle")["step"].max() + 0.5
+    gaps = pd.DataFrame({"step": ends.to_numpy(dtype=float)})
+    return pd.concat([epochs, gaps]).sort_values("step") if len(epochs) else epochs
+
+
+def _cut_line(step: float) -> dict[str, Any]:
+    return {
+        "type": "line",
+        "xref": "x",
+        "yref": "paper",
+        "x0": step,
+        "x1": step,
+        "y0": 0,
+        "y1": 1,
+        "line": {"color": MUTED, "width": 1, "dash": "dot"},
+    }
+
+
+def _text(
+    text: str, x: float, y: float, xref: str, anchor: str, size: int, colour: str | None, shift: int = 0
+) -> dict[str, Any]:
+    return {
+        "text": text,
+        "x": x,
+        "y": y,
+        "xref": xref,
+        "yref": "paper",
+        "xanchor": anchor,
+        "yanchor": "bottom",
+        "xshift": shift,
+        "showarrow": False,
+        "font": {"size": size, "color": colour},
+    }
+
+
+def _line(epochs: pd.DataFrame, column: str, name: str, axis: str) -> go.Scatter:
     shown = "%{y:.1%}" if column == "accuracy" else "%{y:.3f}"
     return go.Scatter(
-        x=part["step"],
-        y=part[column],
+        x=epochs["step"],
+        y=epochs[column],
         name=name,
         yaxis=axis,
-        mode="lines+markers" if len(part) == 1 else "lines",
-        line={"color": colour, "width": 1.8},
-        marker={"size": 4},
-        showlegend=legend,
+        mode="lines+markers",
+        line={"color": SECOND, "width": 1.8},
+        marker={"size": 3},
         hovertemplate=f"epoch %{{x}}: {name} {shown}<extra></extra>",
     )
 

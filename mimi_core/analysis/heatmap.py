@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,10 +63,10 @@ def heatmap_figure(
         smallest: least pixels of a row; below twelve the layers are drawn without names and numbers.
     """
     rows = rows_of(widths, smallest)
-    figure = go.Figure([heatmap_trace(widths, rows, scale, mode, cuts), *vanished_traces(widths, rows)])
-    lay_out(figure, rows, cuts, cycles, (0.0, 1.0), (0.0, 1.0), HEAD + rows.height * rows.pixels + 8)
-    figure.update_traces(showscale=False, selector={"type": "heatmap"})
-    return figure.update_traces(showlegend=False)
+    heatmap = heatmap_trace(widths, rows, scale, mode, cuts).update(showscale=False)
+    lines, crosses = vanished_traces(widths, rows)
+    layout = layout_of(rows, cuts, cycles, x=(0, 1), y=(0, 1), height=HEAD + rows.height * rows.pixels + 8)
+    return go.Figure([heatmap, lines, crosses.update(showlegend=False)], layout)
 
 
 def rows_of(widths: pd.DataFrame, smallest: int = 13) -> Rows:
@@ -136,7 +137,7 @@ def heatmap_trace(widths: pd.DataFrame, rows: Rows, scale: Scale, mode: Mode, cu
     )
 
 
-def vanished_traces(widths: pd.DataFrame, rows: Rows) -> list[go.Scatter]:
+def vanished_traces(widths: pd.DataFrame, rows: Rows) -> tuple[go.Scatter, go.Scatter]:
     """A cross where an adapter vanished and a line to the right of it: nothing comes back."""
     done = int(widths["cycle"].max())
     centres = dict(zip(rows.sites, rows.centres, strict=True))
@@ -173,100 +174,95 @@ def vanished_traces(widths: pd.DataFrame, rows: Rows) -> list[go.Scatter]:
         hovertemplate="%{text}<extra></extra>",
         showlegend=not lost.empty,
     )
-    return [line, crosses]
+    return line, crosses
 
 
-def lay_out(
-    figure: go.Figure,
-    rows: Rows,
-    cuts: int,
-    cycles: pd.DataFrame,
-    x_domain: tuple[float, float],
-    y_domain: tuple[float, float],
-    height: float,
-) -> None:
+def layout_of(
+    rows: Rows, cuts: int, cycles: pd.DataFrame, *, x: tuple[float, float], y: tuple[float, float], height: float
+) -> dict[str, Any]:
+    """The layout of a heatmap that fills the part of the figure from `x[0]`, `y[0]` to `x[1]`, `y[1]` (0..1)."""
     neurons = dict(zip(cycles["cycle"], cycles["neurons"], strict=True))
     titles = [
         f"<b>{cycle_name(k)}</b><br>{neurons[k]:,}" if k in neurons else f"{cycle_name(k)}<br> "
         for k in range(cuts + 1)
     ]
-    font = 12 if rows.pixels >= 18 else 10
-    figure.update_layout(
-        height=round(height),
-        margin={"l": 118, "r": 8, "t": HEAD, "b": FOOT if y_domain[0] else 8},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        hoverlabel={"align": "left"},
-        uirevision="keep",
-        xaxis={
-            "domain": x_domain,
+    bare = {"showgrid": False, "zeroline": False, "ticks": "", "fixedrange": True}
+    stages = rows.spans() if len(set(rows.groups)) > 1 else []
+    return {
+        "height": round(height),
+        "margin": {"l": 118, "r": 8, "t": HEAD, "b": FOOT if y[0] else 8},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "hoverlabel": {"align": "left"},
+        "uirevision": "keep",
+        "xaxis": {
+            **bare,
+            "domain": x,
             "anchor": "y",
             "side": "top",
             "range": [-0.5, cuts + 0.5],
             "tickvals": list(range(cuts + 1)),
             "ticktext": titles,
             "tickfont": {"size": 12},
-            "showgrid": False,
-            "zeroline": False,
-            "ticks": "",
-            "fixedrange": True,
         },
-        yaxis={
-            "domain": y_domain,
+        "yaxis": {
+            **bare,
+            "domain": y,
             "range": [rows.height, 0],
             "tickvals": rows.centres,
             "ticktext": rows.labels if rows.named else [""] * len(rows.labels),
-            "tickfont": {"size": font},
-            "showgrid": False,
-            "zeroline": False,
-            "ticks": "",
-            "fixedrange": True,
+            "tickfont": {"size": 12 if rows.pixels >= 18 else 10},
         },
-    )
-    figure.add_annotation(
-        text="<br>neurons left",
-        xref="paper",
-        yref="paper",
-        x=0,
-        xshift=-6,
-        y=1,
-        yshift=3,
-        xanchor="right",
-        yanchor="bottom",
-        showarrow=False,
-        font={"size": 11, "color": MUTED},
-    )
-    if len(set(rows.groups)) > 1:
-        _stage_marks(figure, rows)
+        "shapes": [_bracket(*stage) for stage in stages],
+        "annotations": [_NEURONS_LEFT, *(_stage_name(*stage) for stage in stages)],
+    }
 
 
-def _stage_marks(figure: go.Figure, rows: Rows) -> None:
-    """A coloured bracket with the stage's name, left of the layers' names."""
-    for group, colour, top, bottom in rows.spans():
-        figure.add_shape(
-            type="line",
-            xref="paper",
-            yref="y",
-            xsizemode="pixel",
-            xanchor=0,
-            x0=-90,
-            x1=-90,
-            y0=top + 0.06,
-            y1=bottom - 0.06,
-            line={"color": colour, "width": 4},
-        )
-        figure.add_annotation(
-            text=escape_html(group),
-            xref="paper",
-            yref="y",
-            x=0,
-            xanchor="center",
-            xshift=-104,
-            y=(top + bottom) / 2,
-            textangle=-90,
-            showarrow=False,
-            font={"size": 12, "color": colour},
-        )
+_NEURONS_LEFT = {
+    "text": "<br>neurons left",
+    "xref": "paper",
+    "yref": "paper",
+    "x": 0,
+    "xshift": -6,
+    "y": 1,
+    "yshift": 3,
+    "xanchor": "right",
+    "yanchor": "bottom",
+    "showarrow": False,
+    "font": {"size": 11, "color": MUTED},
+}
+
+
+def _bracket(_group: str, colour: str, top: float, bottom: float) -> dict[str, Any]:
+    """A coloured line left of the names of a stage's layers."""
+    return {
+        "type": "line",
+        "xref": "paper",
+        "yref": "y",
+        "xsizemode": "pixel",
+        "xanchor": 0,
+        "x0": -90,
+        "x1": -90,
+        "y0": top + 0.06,
+        "y1": bottom - 0.06,
+        "line": {"color": colour, "width": 4},
+    }
+
+
+def _stage_name(group: str, colour: str, top: float, bottom: float) -> dict[str, Any]:
+    """Beside the bracket, upright."""
+    return {
+        "text": escape_html(group),
+        "xref": "paper",
+        "yref": "y",
+        "x": 0,
+        "xanchor": "center",
+        "xshift": -104,
+        "y": (top + bottom) / 2,
+        "textangle": -90,
+        "showarrow": False,
+        "font": {"size": 12, "color": colour},
+    }
 
 
 def _grid(widths: pd.DataFrame, rows: Rows, column: str, cuts: int) -> np.ndarray:

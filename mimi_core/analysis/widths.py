@@ -1,5 +1,7 @@
 """The widths figure: the heatmap of all cycles, the bars of one cycle beside it, and the accuracies below it."""
 
+from typing import Any
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -10,7 +12,7 @@ from mimi_core.analysis.heatmap import (
     Rows,
     cycle_name,
     heatmap_trace,
-    lay_out,
+    layout_of,
     rows_of,
     vanished_traces,
 )
@@ -20,6 +22,8 @@ from mimi_core.analysis.theme import GAIN, GRID, LOST, MUTED, Scale
 
 PANEL_GAP, PANEL = 26, 150
 """Pixels between the heatmap and the accuracies, and for the accuracies."""
+RIGHT = 0.765
+"""Where the bars begin, as a share of the width."""
 
 
 def widths_figure(
@@ -37,86 +41,88 @@ def widths_figure(
     height = HEAD + body + PANEL_GAP + PANEL + FOOT
     inner = height - HEAD - FOOT
     split, foot = 1 - body / inner, PANEL / inner
-    figure = go.Figure([heatmap_trace(widths, rows, scale, mode, cuts), *vanished_traces(widths, rows)])
-    figure.add_traces(_bars(widths, rows, mode, cycle))
-    figure.add_traces(_accuracies(cycles))
-    lay_out(figure, rows, cuts, cycles, (0.0, 0.74), (split, 1.0), height)
-    figure.update_layout(
-        xaxis2={
-            "domain": [0.765, 1.0],
-            "anchor": "y",
-            "side": "top",
-            "range": [0, 1.25 * max(float(widths.loc[widths["cycle"] == cycle, mode].max()), 1e-9)],
-            "showgrid": False,
-            "zeroline": False,
-            "showticklabels": False,
-            "ticks": "",
-            "fixedrange": True,
-        },
-        yaxis2={
-            "domain": [0.0, foot],
-            "anchor": "x",
-            "tickformat": ".0%",
-            "gridcolor": GRID,
-            "zeroline": False,
-            "nticks": 5,
-            "range": _padded(cycles),
-            "title": {"text": "test accuracy", "font": {"size": 12, "color": MUTED}, "standoff": 6},
-            "fixedrange": True,
-        },
-        legend={
-            "x": 0.77,
-            "y": foot,
-            "xanchor": "left",
-            "yanchor": "top",
-            "font": {"size": 12},
-            "bgcolor": "rgba(0,0,0,0)",
-            "itemclick": False,
-            "itemdoubleclick": False,
-        },
-    )
-    figure.update_traces(
-        colorbar={
-            "orientation": "h",
-            "x": 0.77,
-            "xanchor": "left",
-            "len": 0.225,
-            "y": 0,
-            "yanchor": "bottom",
-            "ypad": 0,
-            "xpad": 0,
-            "thickness": 10,
-            "outlinewidth": 0,
-            "tickfont": {"size": 11, "color": MUTED},
-            "ticklabeloverflow": "allow",
-            "title": {"text": f"colour: {MODE_NAMES[mode]}", "side": "top", "font": {"size": 12}},
-        },
-        selector={"type": "heatmap"},
-    )
-    figure.add_annotation(
-        text=f"<b>{cycle_name(cycle)}</b><br>{MODE_NAMES[mode]}",
-        xref="paper",
-        yref="paper",
-        x=0.765,
-        y=1,
-        xanchor="left",
-        yanchor="bottom",
-        align="left",
-        showarrow=False,
-        font={"size": 12},
-    )
-    figure.add_shape(
-        type="rect",
-        xref="x",
-        yref="paper",
-        x0=cycle - 0.5,
-        x1=cycle + 0.5,
-        y0=0,
-        y1=1,
-        line={"width": 1.5},
-        fillcolor="rgba(0,0,0,0)",
-    )
-    return figure
+    layout = layout_of(rows, cuts, cycles, x=(0, 0.74), y=(split, 1), height=height)
+    layout["shapes"].append(_frame(cycle))
+    layout["annotations"].append(_bars_title(cycle, mode))
+    layout["xaxis2"] = {
+        "domain": [RIGHT, 1],
+        "anchor": "y",
+        "range": [0, 1.25 * max(float(widths.loc[widths["cycle"] == cycle, mode].max()), 1e-9)],
+        "visible": False,
+        "fixedrange": True,
+    }
+    layout["yaxis2"] = {
+        "domain": [0, foot],
+        "anchor": "x",
+        "tickformat": ".0%",
+        "gridcolor": GRID,
+        "zeroline": False,
+        "nticks": 5,
+        "range": _padded(cycles),
+        "title": {"text": "test accuracy", "font": {"size": 12, "color": MUTED}, "standoff": 6},
+        "fixedrange": True,
+    }
+    layout["legend"] = {
+        "x": RIGHT,
+        "y": foot,
+        "xanchor": "left",
+        "yanchor": "top",
+        "font": {"size": 12},
+        "bgcolor": "rgba(0,0,0,0)",
+        "itemclick": False,
+        "itemdoubleclick": False,
+    }
+    heatmap = heatmap_trace(widths, rows, scale, mode, cuts).update(colorbar=_COLOUR_BAR)
+    heatmap.colorbar.title.text = f"colour: {MODE_NAMES[mode]}"
+    bars = _bars(widths, rows, mode, cycle)
+    return go.Figure([heatmap, *vanished_traces(widths, rows), bars, *_accuracies(cycles)], layout)
+
+
+_COLOUR_BAR = {
+    "orientation": "h",
+    "x": RIGHT,
+    "xanchor": "left",
+    "len": 0.225,
+    "y": 0,
+    "yanchor": "bottom",
+    "ypad": 0,
+    "xpad": 0,
+    "thickness": 10,
+    "outlinewidth": 0,
+    "tickfont": {"size": 11, "color": MUTED},
+    "ticklabeloverflow": "allow",
+    "title": {"side": "top", "font": {"size": 12}},
+}
+
+
+def _frame(cycle: int) -> dict[str, Any]:
+    """Around the column and the accuracies of the cycle that the bars are about."""
+    return {
+        "type": "rect",
+        "xref": "x",
+        "yref": "paper",
+        "x0": cycle - 0.5,
+        "x1": cycle + 0.5,
+        "y0": 0,
+        "y1": 1,
+        "line": {"width": 2, "color": MUTED},
+        "fillcolor": "rgba(0,0,0,0)",
+    }
+
+
+def _bars_title(cycle: int, mode: Mode) -> dict[str, Any]:
+    return {
+        "text": f"<b>{cycle_name(cycle)}</b><br>{MODE_NAMES[mode]}",
+        "xref": "paper",
+        "yref": "paper",
+        "x": RIGHT,
+        "y": 1,
+        "xanchor": "left",
+        "yanchor": "bottom",
+        "align": "left",
+        "showarrow": False,
+        "font": {"size": 12},
+    }
 
 
 def _bars(widths: pd.DataFrame, rows: Rows, mode: Mode, cycle: int) -> go.Bar:

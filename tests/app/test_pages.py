@@ -148,7 +148,7 @@ def test_a_check_that_fails_says_why(open_page: Open, monkeypatch: pytest.Monkey
 def test_recent_runs_are_linked(open_page: Open, make_run: MakeRun) -> None:
     make_run()
     app = open_page("launch")
-    assert [link.proto.label for link in app.get("page_link")] == ["demo"]
+    assert [link.proto.label for link in app.get("page_link")] == [":primary[demo]"]
 
 
 # --- monitor ----------------------------------------------------------------------------------------------------------
@@ -312,7 +312,7 @@ def test_a_thousand_runs(open_page: Open, make_run: MakeRun, store: Store, page:
         for file in ("config.yaml", "status.json", "events.jsonl"):
             (copy / file).hardlink_to(folder / file)
     app = open_page(page)
-    assert page != "launch" or "All 1,000 runs" in [link.proto.label for link in app.get("page_link")]
+    assert page != "launch" or ":primary[All 1,000 runs]" in [link.proto.label for link in app.get("page_link")]
 
 
 def test_the_app_never_imports_torch(make_run: MakeRun, store: Store) -> None:
