@@ -20,6 +20,8 @@ Method = Literal["mimi", "adapter", "linear", "full"]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 DEMO_BACKBONE = "demo"
+FOLDER_PREFIX = "folder:"
+"""A dataset name that begins so goes on with the path of a folder of images."""
 
 
 class Section(BaseModel):
@@ -37,7 +39,7 @@ class BackboneConfig(Section):
 
 class DataConfig(Section):
     name: str = Field("digits", min_length=1, description="digits | fashion-mnist | folder:PATH")
-    path: Path | None = Field(None, description="where the dataset's files are, when not in their usual place")
+    path: Path | None = Field(None, description="folder of fashion-mnist's files, when not in their usual place")
     shots: Positive | None = Field(None, description="training images per class; null: all of them")
     seed: Seed = Field(0, description="which images the shots, and a folder's splits, are")
     max_eval: Positive | None = Field(None, description="evaluate on at most so many images per split (a seeded draw)")
@@ -174,6 +176,22 @@ def read_config_file(path: Path) -> dict[str, Any]:
 def to_yaml(config: RunConfig) -> str:
     """The complete config as YAML, every default written out."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def with_absolute_paths(config: RunConfig) -> RunConfig:
+    """The same config, good in any working directory: a run may be resumed from another one, or by a worker."""
+    data, backbone = config.data, config.backbone
+    if data.name.startswith(FOLDER_PREFIX):
+        data = data.model_copy(update={"name": f"{FOLDER_PREFIX}{_absolute(Path(data.name.removeprefix(FOLDER_PREFIX)))}"})
+    if data.path is not None:
+        data = data.model_copy(update={"path": _absolute(data.path)})
+    if backbone.checkpoint is not None:
+        backbone = backbone.model_copy(update={"checkpoint": _absolute(backbone.checkpoint)})
+    return config.model_copy(update={"data": data, "backbone": backbone})
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
 
 
 def differences(config: RunConfig, base: RunConfig) -> list[str]:

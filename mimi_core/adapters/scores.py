@@ -1,4 +1,4 @@
-"""What a neuron is worth. Each score is one small function from an adapter, and what was seen while it trained, to (N,).
+"""What a neuron is worth: small functions from an adapter, and what was seen while it trained, to (N,).
 
 All are raw sums over a neuron's own parameters; `mimi_core.select.normalise` makes sites of different width comparable.
 Higher is better.
@@ -108,13 +108,14 @@ class Watcher:
     @torch.no_grad()
     def after_backward(self) -> None:
         for site, adapter in self._adapters.items():
-            if adapter.down.grad is None or adapter.up.grad is None:
-                continue
             seen, down, up = self.seen[site], adapter.down, adapter.up
-            moved = (down * down.grad).abs().sum(1) + (up * up.grad).abs().sum(0)
+            down_grad, up_grad = down.grad, up.grad
+            if down_grad is None or up_grad is None:
+                continue
+            moved = (down * down_grad).abs().sum(1) + (up * up_grad).abs().sum(0)
             seen.taylor.mul_(TAYLOR_DECAY).add_(moved, alpha=1 - TAYLOR_DECAY)
             if self.last_epoch:
-                seen.gradient += down.grad.abs().sum(1) + up.grad.abs().sum(0)
+                seen.gradient += down_grad.abs().sum(1) + up_grad.abs().sum(0)
 
     def close(self) -> None:
         for hook in self._hooks:

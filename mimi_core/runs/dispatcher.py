@@ -15,7 +15,6 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
-from mimi_core.errors import RunError
 from mimi_core.runs import files
 from mimi_core.runs.status import read_status, write_status
 from mimi_core.runs.store import Store
@@ -91,7 +90,8 @@ def gpu_indices() -> list[str]:
 
 def _free_slot(home: Path, gpus: list[str]) -> tuple[int, str | None] | None:
     """An open, locked slot file and the GPU that it stands for, or None when all are taken."""
-    for gpu in gpus or [None]:
+    choices: list[str | None] = [*gpus] if gpus else [None]
+    for gpu in choices:
         handle = os.open(home / f"slot-{gpu or 'cpu'}", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -105,8 +105,7 @@ def _free_slot(home: Path, gpus: list[str]) -> tuple[int, str | None] | None:
 def _start(store: Store, run_id: str, slot: int, gpu: str | None) -> "subprocess.Popen[bytes]":
     run = store.folder(run_id)
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    if gpu is not None:
-        environment["CUDA_VISIBLE_DEVICES"] = gpu
+    environment["CUDA_VISIBLE_DEVICES"] = gpu or ""  # a worker on the CPU's slot must not take a GPU
     try:
         with files.explained(run), (run / files.LOG).open("ab") as log:
             worker = subprocess.Popen(
@@ -121,12 +120,14 @@ def _start(store: Store, run_id: str, slot: int, gpu: str | None) -> "subprocess
             )
     finally:
         os.close(slot)
-    status = read_status(run)
-    if status is None:
-        raise RunError(f"{run_id}: its status file vanished while it was being started")
-    started = psutil.Process(worker.pid).create_time()
-    # From here on a worker that dies before it says a word shows as "died" and is not started again for ever.
-    write_status(
-        run, status.model_copy(update={"phase": "starting", "pid": worker.pid, "pid_started": started, "host": os.uname().nodename})
-    )
+    _mark_starting(run, worker.pid)
     return worker
+
+
+def _mark_starting(run: Path, pid: int) -> None:
+    """From here on a worker that dies before it says a word shows as "died", and is not started again for ever."""
+    started = psutil.Process(pid).create_time()
+    status = read_status(run)
+    if status is not None and status.phase == "queued":
+        where = {"pid": pid, "pid_started": started, "host": os.uname().nodename}
+        write_status(run, status.model_copy(update={"phase": "starting", **where}))

@@ -75,11 +75,11 @@ class Recorder:
         self._beat = threading.Thread(target=self._keep_beating, name="status", daemon=True)
 
     def __enter__(self) -> Self:
-        try:
-            with files.explained(self.run):
+        with files.explained(self.run):
+            try:
                 self._lock.acquire(timeout=0)
-        except Timeout as error:
-            raise RunError(f"{self.run.name} is being worked on by another process; stop it first") from error
+            except Timeout as error:  # an OSError, too
+                raise RunError(f"{self.run.name} is being worked on by another process; stop it first") from error
         (self.run / files.STOP).unlink(missing_ok=True)
         self.update(
             phase="starting", message="", pid=os.getpid(), pid_started=self._process.create_time(), host=os.uname().nodename

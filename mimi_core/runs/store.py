@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from mimi_core import __version__
-from mimi_core.config import RunConfig, read_config_file, to_yaml, validate
+from mimi_core.config import RunConfig, read_config_file, to_yaml, validate, with_absolute_paths
 from mimi_core.errors import ConfigError, RunError
 from mimi_core.runs import files
 from mimi_core.runs.events import RunState, read_events
@@ -144,6 +144,7 @@ class Store:
         Raises:
             ResourceError: the folder cannot be written.
         """
+        config = with_absolute_paths(config).model_copy(update={"versions": versions()})
         now = time.time()
         slug = re.sub(r"[^a-z0-9]+", "-", (config.name or config.method).lower()).strip("-")[:24] or "run"
         run_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{slug}-{secrets.token_hex(2)}"
@@ -151,7 +152,7 @@ class Store:
         with files.explained(self.directory):
             draft.mkdir(parents=True)
             try:
-                files.write_text(draft / files.CONFIG, to_yaml(config.model_copy(update={"versions": versions()})))
+                files.write_text(draft / files.CONFIG, to_yaml(config))
                 write_status(draft, Status(created=now, heartbeat=now))
                 os.rename(draft, self.directory / run_id)
             finally:

@@ -90,7 +90,7 @@ def set_up(config: RunConfig, recorder: AnyRecorder) -> Setup:
     gc.collect()
     if dataset.skipped:
         shown = "; ".join(dataset.skipped[:5])
-        warnings.append(f"{len(dataset.skipped)} unreadable images were left out: {shown}")
+        warnings.append(f"left out because they could not be used, {len(dataset.skipped)} in all: {shown}")
     return Setup(
         config=config,
         method=METHODS[config.method],

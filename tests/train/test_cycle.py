@@ -1,0 +1,184 @@
+"""The algorithm on the bundled backbone and real digits: what happens, in which order, and with which numbers."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import safe_open
+
+from mimi_core.budget import sigma
+from mimi_core.config import RunConfig, make_config
+from mimi_core.errors import RunError
+from mimi_core.runs.events import Event, Evaluated, EpochEnded, Pruned, RunEnded, RunStarted, Scored, fold
+from mimi_core.runs.recorder import NoRecorder, Recorder
+from mimi_core.runs.store import Store
+from mimi_core.select import normalise, select
+from mimi_core.train.cycle import _Run, run
+from mimi_core.train.setup import set_up
+
+from ..conftest import QUICK
+
+
+def numbers(events: list[Event]) -> list[object]:
+    """Everything that a seed decides."""
+    drop = {"time", "seconds", "images_per_second", "run_id"}
+    return [event.model_dump(exclude=drop) for event in events if not isinstance(event, RunStarted)]
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Event], Path]:
+    store = Store(tmp_path_factory.mktemp("runs"))
+    folder = store.folder(store.create(make_config(preset="quick", sets=QUICK)))
+    events = []
+    with Recorder(folder) as recorder:
+        for event in run(store.config(folder.name), recorder):
+            recorder.emit(event)
+            events.append(event)
+    return events, folder
+
+
+def test_the_order_of_events(recorded: tuple[list[Event], Path]) -> None:
+    kinds = [event.event for event in recorded[0]]
+    cycle_0 = ["epoch_ended"] * 2 + ["evaluated"] * 2
+    later = ["scored", "pruned", "evaluated", "evaluated", *cycle_0]
+    assert kinds == ["run_started", *cycle_0, *later, *later, "run_ended"]
+    stages = [(e.cycle, e.stage, e.split) for e in recorded[0] if isinstance(e, Evaluated)]
+    assert stages[:6] == [(0, "trained", "val"), (0, "trained", "test"), *[(1, s, p) for s in ("cut", "trained") for p in ("val", "test")]]
+
+
+def test_budgets_are_met_exactly_and_the_last_cut_is_trained_on(recorded: tuple[list[Event], Path]) -> None:
+    state = fold(recorded[0])
+    assert state.started is not None
+    totals = [sum(widths.values()) for widths in state.widths]
+    assert totals == [736, 368, 184]
+    token_widths = [site.width for site in state.sites]
+    assert sigma(token_widths, state.widths[0].values()) == 4
+    assert sigma(token_widths, state.widths[-1].values()) == 16
+    assert [e.cycle for e in recorded[0] if isinstance(e, EpochEnded)] == [0, 0, 1, 1, 2, 2]
+    for before, cut in zip(state.widths, state.cuts, strict=False):
+        assert cut.removed == [site for site in cut.widths if before[site] and not cut.widths[site]]
+        assert cut.adapter_parameters == sum(2 * site.width * cut.widths[site.name] for site in state.sites)
+        assert cut.trained_parameters == cut.adapter_parameters + state.started.head_parameters
+
+
+def test_stored_scores_give_the_same_cut_again(recorded: tuple[list[Event], Path]) -> None:
+    """What the what-if page does: select on the stored scores, without torch, equals the cut that was made."""
+    events, folder = recorded
+    state = fold(events)
+    token_widths = {site.name: site.width for site in state.sites}
+    alive = {site: np.arange(width) for site, width in state.widths[0].items()}
+    for cut, scored in zip(state.cuts, state.scored, strict=True):
+        with np.load(folder / "cycles" / str(cut.cycle) / "scores.npz") as stored:
+            raw = {site: stored[f"mimi/{site}"] for site in alive if f"mimi/{site}" in stored}
+            kept = {site: stored[f"survivors/{site}"] for site in raw}
+            assert {key.split("/")[0] for key in stored} >= {"mimi", "l2", "down_only", "activation", "gradient", "taylor", "random"}
+            assert all(np.isfinite(stored[key]).all() for key in stored)
+            assert any(stored[f"gradient/{site}"].any() for site in raw)
+        assert {site: len(values) for site, values in raw.items()} == {s: len(a) for s, a in alive.items() if len(a)}
+        again = select(normalise(raw, token_widths, "per_parameter"), state.widths[0], scored.keep_fraction, "global")
+        assert all(np.array_equal(again[site], kept[site]) for site in raw)
+        alive = {site: alive[site][kept[site]] if site in kept else alive[site] for site in alive}
+
+
+def test_saved_adapters_have_the_widths_of_their_cycle(recorded: tuple[list[Event], Path]) -> None:
+    events, folder = recorded
+    for cycle, widths in enumerate(fold(events).widths):
+        with safe_open(folder / "cycles" / str(cycle) / "adapters.safetensors", framework="pt") as file:
+            assert json.loads(file.metadata()["widths"]) == widths
+            names = set(file.keys())
+            for site, width in widths.items():
+                assert (f"adapters.{site}.down" in names) == (width > 0)
+                if width:
+                    assert file.get_tensor(f"adapters.{site}.down").shape[0] == width
+            assert any(name.startswith("model.head") for name in names)
+
+
+def test_the_gallery_and_its_predictions(recorded: tuple[list[Event], Path]) -> None:
+    folder = recorded[1]
+    with np.load(folder / "gallery.npz") as gallery, np.load(folder / "cycles" / "2" / "predictions.npz") as predictions:
+        assert gallery["images"].shape == (30, 64, 64, 3)
+        assert predictions["probabilities"].shape == (30, 10)
+        np.testing.assert_allclose(predictions["probabilities"].sum(1), 1, rtol=1e-5)
+        assert np.array_equal(gallery["index"], predictions["index"])
+
+
+def test_one_seed_gives_one_result(recorded: tuple[list[Event], Path], quick_config: RunConfig) -> None:
+    """Also without a recorder, as in a notebook."""
+    assert numbers(list(run(quick_config))) == numbers(recorded[0])
+
+
+def test_another_seed_gives_another(recorded: tuple[list[Event], Path]) -> None:
+    short = ["prune.sigma_target=4", "train.epochs=1"]
+    losses = [
+        next(e.loss for e in run(make_config(preset="quick", sets=[*QUICK, *short, f"seed={seed}"])) if isinstance(e, EpochEnded))
+        for seed in (0, 1)
+    ]
+    assert losses[0] != losses[1]
+
+
+def test_the_authors_ending_can_be_had() -> None:
+    config = make_config(preset="quick", sets=[*QUICK, "train.epochs=1", "prune.retrain_last=false"])
+    events = list(run(config))
+    assert [e.cycle for e in events if isinstance(e, EpochEnded)] == [0, 1]
+    last = [e for e in events if isinstance(e, Evaluated)][-1]
+    assert (last.cycle, last.stage) == (2, "cut")
+
+
+@pytest.mark.parametrize(
+    ("sets", "cuts"),
+    [
+        (["prune.scope=local", "prune.score=random"], 2),
+        (["prune.score=gradient", "prune.normalise=fan", "adapter.placement=parallel", "adapter.init=paper"], 2),
+        (["train.optimizer=sgd", "prune.score=taylor", "adapter.positions=mlp", "train.reset_optimizer=true"], 2),
+        (["method=adapter"], 0),
+        (["method=linear"], 0),
+        (["method=full", "train.lr=1e-4"], 0),
+    ],
+)
+def test_other_ways_to_fine_tune_and_to_cut(sets: list[str], cuts: int) -> None:
+    events = list(run(make_config(preset="quick", sets=[*QUICK, "train.epochs=1", *sets])))
+    counts = Counter(event.event for event in events)
+    assert (counts["pruned"], counts["epoch_ended"]) == (cuts, cuts + 1)
+    assert isinstance(events[-1], RunEnded)
+    started = events[0]
+    assert isinstance(started, RunStarted)
+    if "prune.scope=local" in sets:
+        state = fold(events)
+        for site, width in state.widths[0].items():
+            assert [w[site] for w in state.widths] == [width, width // 2, width // 4], "widths here are multiples of four"
+    if "method=linear" in sets:
+        assert started.trained_parameters == started.head_parameters == 2570
+    if "method=full" in sets:
+        assert started.trained_parameters == started.backbone_parameters + started.head_parameters
+
+
+def test_a_target_at_the_start_cuts_nothing_and_a_tiny_budget_warns() -> None:
+    assert not any(isinstance(e, Scored) for e in run(make_config(preset="quick", sets=[*QUICK, "train.epochs=1", "prune.sigma_target=4"])))
+    tiny = ["adapter.sigma_0=200", "prune.sigma_target=210", "prune.rho=0.02", "train.epochs=1"]
+    events = list(run(make_config(preset="quick", sets=[*QUICK, *tiny])))
+    assert any(e.event == "pruned" for e in events)
+    assert sum(1 for e in events if isinstance(e, Pruned) and e.neurons_before == e.neurons_after) == sum(
+        1 for e in events if e.event == "warned" and e.code == "no_op_cut"
+    )
+
+
+def test_divergence_is_explained(quick_config: RunConfig) -> None:
+    setup = set_up(quick_config, NoRecorder())
+    with torch.no_grad():
+        setup.model.get_classifier().weight.fill_(float("inf"))  # type: ignore[operator]
+    with pytest.raises(RunError, match=r"diverged.*lower train\.lr"):
+        list(_Run(setup, NoRecorder()).events())
+
+
+def test_the_frozen_backbone_stays_as_it_was(quick_config: RunConfig) -> None:
+    setup = set_up(quick_config, NoRecorder())
+    frozen = {name: p.clone() for name, p in setup.model.named_parameters() if not p.requires_grad}
+    buffers = {name: b.clone() for name, b in setup.model.named_buffers()}
+    list(_Run(setup, NoRecorder()).events())
+    after = {name.replace(".base", ""): p for name, p in setup.model.named_parameters()}
+    assert all(torch.equal(after[name.replace(".base", "")], p) for name, p in frozen.items())
+    later = {name.replace(".base", ""): b for name, b in setup.model.named_buffers()}
+    assert all(torch.equal(later[name.replace(".base", "")], b) for name, b in buffers.items())

@@ -1,0 +1,127 @@
+"""A run that is killed at any moment goes on and ends with the same numbers. Real processes, real SIGKILL."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from mimi_core.config import make_config
+from mimi_core.runs import control, files
+from mimi_core.runs.events import EpochEnded, Evaluated, Pruned, RunState, read_events
+from mimi_core.runs.status import read_status, write_status
+from mimi_core.runs.store import Store
+
+from ..conftest import QUICK
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+CONFIG = make_config(preset="quick", sets=[*QUICK, "train.epochs=3"])
+PATIENCE = 120.0
+
+
+def start(folder: Path) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "mimi_core", "work", str(folder)], env=ENVIRONMENT, start_new_session=True
+    )
+
+
+def wait_for_events(folder: Path, count: int, worker: "subprocess.Popen[bytes]") -> None:
+    """Until so many events are on disk, or the worker is done."""
+    deadline = time.monotonic() + PATIENCE
+    path = folder / files.EVENTS
+    while worker.poll() is None and time.monotonic() < deadline:
+        if path.exists() and path.read_bytes().count(b"\n") >= count:
+            return
+        time.sleep(0.005)
+    assert time.monotonic() < deadline, "the worker is stuck"
+
+
+def numbers(state: RunState) -> list[object]:
+    kinds = [*state.epochs, *state.cuts, *state.evaluations, *state.scored]
+    assert all(isinstance(e, EpochEnded | Evaluated | Pruned) or e.event == "scored" for e in kinds)
+    return [e.model_dump(exclude={"time", "seconds", "images_per_second"}) for e in kinds]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = Store(tmp_path_factory.mktemp("calm"))
+    folder = store.folder(store.create(CONFIG))
+    assert start(folder).wait(PATIENCE) == 0
+    return folder
+
+
+@pytest.mark.parametrize("kill_at", [(2, 9), (5, 7, 16)], ids=str)
+def test_a_killed_run_ends_with_the_same_numbers(kill_at: tuple[int, ...], uninterrupted: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    run_id = store.create(CONFIG)
+    folder = store.folder(run_id)
+    for count in kill_at:
+        worker = start(folder)
+        wait_for_events(folder, count, worker)
+        os.killpg(worker.pid, signal.SIGKILL)
+        assert worker.wait() == -signal.SIGKILL
+        assert store.summary(run_id).phase == "died"
+    assert start(folder).wait(PATIENCE) == 0
+    assert store.summary(run_id).phase == "finished"
+    assert numbers(read_events(folder / files.EVENTS)) == numbers(read_events(uninterrupted / files.EVENTS))
+    for cycle in range(3):
+        mine, theirs = (load_file(run / "cycles" / str(cycle) / "adapters.safetensors") for run in (folder, uninterrupted))
+        assert list(mine) == list(theirs)
+        assert all(np.array_equal(mine[name], theirs[name]) for name in mine)
+    assert not (folder / files.RESUME).exists(), "a finished run keeps no way back"
+
+
+def test_stop_now_ends_the_worker_and_resume_finishes(uninterrupted: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    run_id = store.create(CONFIG)
+    folder = store.folder(run_id)
+    worker = start(folder)
+    wait_for_events(folder, 3, worker)
+    reaped = threading.Thread(target=worker.wait)  # a dead child that nobody waits for would stay a zombie
+    reaped.start()
+    assert control.stop_now(store, run_id) == "stopped"
+    reaped.join()
+    assert worker.returncode == 3
+    summary = store.summary(run_id)
+    assert summary.phase == "stopped"
+    assert start(folder).wait(PATIENCE) == 0
+    assert numbers(store.state(run_id)) == numbers(read_events(uninterrupted / files.EVENTS))
+
+
+def test_a_worker_that_ignores_term_is_killed_and_verified(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    run_id = store.create(CONFIG)
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+    deaf = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stdout=subprocess.PIPE)
+    assert deaf.stdout is not None
+    assert deaf.stdout.readline() == b"deaf\n"
+    status = read_status(store.folder(run_id))
+    assert status is not None
+    write_status(
+        store.folder(run_id), status.model_copy(update={"phase": "training", "pid": deaf.pid, "host": os.uname().nodename})
+    )
+    assert control.stop_now(store, run_id, grace_seconds=0.5) == "killed"
+    assert deaf.wait() == -signal.SIGKILL
+    assert store.summary(run_id).phase == "stopped"
+    assert "did not stop within" in store.summary(run_id).message
+
+
+def test_stop_after_this_cycle(uninterrupted: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    run_id = store.create(CONFIG)
+    folder = store.folder(run_id)
+    worker = start(folder)
+    wait_for_events(folder, 2, worker)
+    control.stop_after_cycle(store, run_id)
+    assert worker.wait(PATIENCE) == 3
+    state = store.state(run_id)
+    assert (state.ended.status if state.ended else None) == "stopped"
+    assert [e.cycle for e in state.epochs] == [0, 0, 0], "cycle 0 was done to its end, and no other begun"
+    assert start(folder).wait(PATIENCE) == 0
+    assert numbers(store.state(run_id)) == numbers(read_events(uninterrupted / files.EVENTS))
