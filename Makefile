@@ -10,7 +10,7 @@
 PYTHON ?= python3
 PORT ?= 8501
 HOST ?= 127.0.0.1
-TESTS ?= -n auto --maxprocesses 8
+TESTS ?= -n auto --maxprocesses 8 --dist loadfile
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -9,9 +9,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from mimi_core.analysis.labels import escape_html
-from mimi_core.analysis.sentences import compact
 from mimi_core.analysis.tables import Mode
 from mimi_core.analysis.theme import LOST, MUTED, Scale
+from mimi_core.analysis.words import compact
 
 MODE_NAMES: dict[Mode, str] = {
     "share": "share of the initial width",

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
-import pandas as pd
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mimi_core.analysis.sentences import percent
+from mimi_core.analysis.words import percent
 from mimi_core.budget import keep_fractions
 from mimi_core.config import RunConfig
 
@@ -30,17 +29,18 @@ def settings() -> dict[str, Setting]:
     return {s.path: s for s in _settings(RunConfig, RunConfig(), "") if s.path != "versions"}
 
 
-def settings_table() -> pd.DataFrame:
-    """Columns: setting, default, meaning. For people who type settings."""
+def settings_text() -> str:
+    """All settings with their defaults and meanings, one a line, in columns. For people who type settings."""
     rows = [
-        {
-            "setting": s.path,
-            "default": "" if s.default is None else str(s.default),
-            "meaning": " | ".join(filter(None, [s.help, ", ".join(s.choices)])),
-        }
+        (
+            s.path,
+            "null" if s.default is None else str(s.default).lower() if s.kind == "switch" else str(s.default),
+            ". ".join(filter(None, [s.help, " | ".join(s.choices)])),
+        )
         for s in settings().values()
     ]
-    return pd.DataFrame(rows, columns=["setting", "default", "meaning"])
+    wide = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    return "\n".join(f"{path:{wide[0]}}  {default:{wide[1]}}  {meaning}".rstrip() for path, default, meaning in rows)
 
 
 def value_at(config: RunConfig, path: str) -> Any:

@@ -16,9 +16,9 @@ from mimi_core.analysis.heatmap import (
     rows_of,
     vanished_traces,
 )
-from mimi_core.analysis.sentences import compact
 from mimi_core.analysis.tables import Mode
 from mimi_core.analysis.theme import GAIN, GRID, LOST, MUTED, Scale
+from mimi_core.analysis.words import compact
 
 PANEL_GAP, PANEL = 26, 150
 """Pixels between the heatmap and the accuracies, and for the accuracies."""

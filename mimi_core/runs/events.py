@@ -113,7 +113,7 @@ class RunEnded(_Event):
     status: Outcome
     message: str = ""
     seconds: float
-    """Training time of the whole run, resumed parts included."""
+    """Time of the whole run, resumed parts included; where it broke off, of the last attempt."""
 
 
 Event = RunStarted | EpochEnded | Scored | Pruned | Evaluated | Warned | RunEnded

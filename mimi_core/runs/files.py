@@ -16,6 +16,8 @@ LOCK = "worker.lock"
 STOP = "stop"
 RESUME = "resume"
 GALLERY = "gallery.npz"
+PARTIALS = ".*.partial"
+"""Pattern of files that are still being written."""
 
 
 def cycle_folder(run: Path, cycle: int) -> Path:

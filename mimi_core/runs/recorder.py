@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -80,7 +81,8 @@ class Recorder:
                 self._lock.acquire(timeout=0)
             except Timeout as error:  # an OSError, too
                 raise RunError(f"{self.run.name} is being worked on by another process; stop it first") from error
-        (self.run / files.STOP).unlink(missing_ok=True)
+        for leftover in (self.run / files.STOP, *self.run.rglob(files.PARTIALS)):  # of a worker that was killed
+            leftover.unlink(missing_ok=True)
         self.update(
             phase="starting", message="", pid=os.getpid(), pid_started=self._process.create_time(), host=os.uname().nodename
         )
@@ -195,10 +197,7 @@ class Recorder:
 
     def forget_state(self) -> None:
         """A finished run needs no way back."""
-        for path in (self.run / files.RESUME).glob("*.safetensors"):
-            path.unlink(missing_ok=True)
-        if (self.run / files.RESUME).exists():
-            (self.run / files.RESUME).rmdir()
+        shutil.rmtree(self.run / files.RESUME, ignore_errors=True)
 
     # --- status -------------------------------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ def work(
         handler = _log_to(run / files.LOG)
         previous = signal.signal(signal.SIGTERM, _interrupt)
         outcome: Outcome = "failed"
+        started = time.time()
         try:
             for event in run_events(config, recorder):
                 _record(recorder, event, on_event)
@@ -51,13 +52,13 @@ def work(
                 recorder.forget_state()
             return outcome
         except KeyboardInterrupt:
-            _end(recorder, "stopped", "stopped; resume goes on from the last safe state", on_event)
+            _end(recorder, "stopped", "resume goes on from the last safe state", started, on_event)
             return "stopped"
         except Exception as error:  # every end is told: what is ours as one line, what is not with its traceback
             failure = _explained(error)
             if not isinstance(error, MimiError):
                 _log.exception("unexpected error")
-            _end(recorder, "failed", str(failure), on_event)
+            _end(recorder, "failed", str(failure), started, on_event)
             raise failure from error
         finally:
             signal.signal(signal.SIGTERM, previous)
@@ -72,11 +73,14 @@ def _record(recorder: Recorder, event: Event, on_event: Callable[[Event], None] 
         on_event(event)
 
 
-def _end(recorder: Recorder, outcome: Outcome, message: str, on_event: Callable[[Event], None] | None) -> None:
+def _end(
+    recorder: Recorder, outcome: Outcome, message: str, started: float, on_event: Callable[[Event], None] | None
+) -> None:
     """Tell the end as far as the disk still allows."""
     try:
         recorder.update(phase=outcome, message=message)
-        _record(recorder, RunEnded(time=time.time(), status=outcome, message=message, seconds=0.0), on_event)
+        now = time.time()
+        _record(recorder, RunEnded(time=now, status=outcome, message=message, seconds=now - started), on_event)
     except ResourceError as error:
         _log.error("the end could not be recorded: %s", error)
 

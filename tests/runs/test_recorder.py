@@ -125,5 +125,14 @@ def test_a_status_that_cannot_be_written_stops_the_run(run: Path, monkeypatch: p
 def test_forgetting_leaves_no_states(run: Path) -> None:
     with Recorder(run) as recorder:
         recorder.save_state({"w": np.array([1.0])}, {})
+        (run / files.RESUME / ".newest.safetensors.1.partial").write_bytes(b"of a worker that was killed while it wrote")
         recorder.forget_state()
         assert not (run / files.RESUME).exists()
+
+
+def test_what_a_killed_worker_was_writing_is_cleared_away(run: Path) -> None:
+    (run / ".status.json.1.partial").write_bytes(b"{")
+    (run / files.STOP).write_text("for the attempt before")
+    with Recorder(run) as recorder:
+        assert list(run.rglob(".*.partial")) == []
+        assert not recorder.stop_requested()
