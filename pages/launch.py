@@ -5,9 +5,9 @@ from typing import Any
 
 import streamlit as st
 
-from mimi_core.analysis import sentences
+from mimi_core.analysis import words
 from mimi_core.analysis.precheck import CheckReport, check
-from mimi_core.analysis.settings import Setting, nested, plan, settings, settings_table, value_at
+from mimi_core.analysis.settings import Setting, nested, plan, settings, settings_text, value_at
 from mimi_core.config import PRESETS, RunConfig, differences, make_config, to_yaml
 from mimi_core.errors import ConfigError, MimiError
 from mimi_core.runs import control
@@ -124,7 +124,7 @@ def recent(at_most: int = 4) -> None:
         with phase:
             common.phase_badge(run.phase, found.example)
         known = [f"{run.removed} of {run.sites} gone"] if run.sites else []
-        known += [sentences.percent(run.accuracy)] if run.accuracy is not None else []
+        known += [words.percent(run.accuracy)] if run.accuracy is not None else []
         facts.caption(" · ".join(known).replace(" ", "\u00a0"))
     if len(mine) > at_most:
         st.page_link(common.MONITOR, label=f":primary[All {len(mine):,} runs]")
@@ -145,7 +145,7 @@ def fields(preset: str) -> tuple[dict[str, Any], list[str]]:
             placeholder="adapter.placement=parallel\ntrain.weight_decay=0.01",
             key=f"{preset}.more",
         )
-        st.dataframe(settings_table(), hide_index=True, height=260)
+        st.code(settings_text(), language=None, height=300)
     return nested(values), [line.strip() for line in typed.splitlines() if line.strip()]
 
 
@@ -202,8 +202,8 @@ def report(found: CheckReport) -> None:
         facts = {
             "Adapter sites": f"{found.sites:,}",
             "Neurons at start": f"{found.initial_neurons:,}",
-            "Expected time": sentences.duration(found.seconds) if found.seconds is not None else "unknown",
-            "Memory": sentences.size(found.memory_bytes) if found.memory_bytes is not None else "unknown",
+            "Expected time": words.duration(found.seconds) if found.seconds is not None else "unknown",
+            "Memory": words.size(found.memory_bytes) if found.memory_bytes is not None else "unknown",
             "Images per second": f"{found.images_per_second:,.0f}" if found.images_per_second else "unknown",
             "Images": " / ".join(f"{n:,} {split}" for split, n in found.split_sizes.items()) or "unknown",
         }

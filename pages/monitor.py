@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from mimi_core.analysis import sentences, tables
+from mimi_core.analysis import sentences, tables, words
 from mimi_core.analysis.curves import curves_figure
 from mimi_core.analysis.heatmap import heatmap_figure
 from mimi_core.errors import ConfigError, MimiError
@@ -73,13 +73,13 @@ def bar(status: Status) -> None:
         parts += [_cycle(status), f"epoch {status.epoch} of {status.epochs}"]
     parts.append(f"{100 * status.progress:.0f} %")
     if phase not in ENDED and status.eta_seconds is not None:
-        parts.append(f"about {sentences.duration(status.eta_seconds)} left")
+        parts.append(f"about {words.duration(status.eta_seconds)} left")
     st.progress(min(max(status.progress, 0.0), 1.0), text=" · ".join(parts))
 
 
 def _cycle(status: Status) -> str:
     if status.cycle == 0:
-        return f"before the first of {sentences.count(status.cycles, 'cut')}" if status.cycles else "training"
+        return f"before the first of {words.count(status.cycles, 'cut')}" if status.cycles else "training"
     return f"after cut {status.cycle} of {status.cycles}"
 
 
@@ -87,12 +87,12 @@ def facts(status: Status, state: RunState) -> None:
     alive = status.shown_phase not in ENDED and status.shown_phase != "queued"
     took = state.ended.seconds if state.ended else time.time() - status.created
     shown = {
-        "Time": sentences.duration(max(took, 0)) if alive or state.ended else "–",
+        "Time": words.duration(max(took, 0)) if alive or state.ended else "–",
         "Images per second": f"{status.images_per_second:,.0f}" if status.images_per_second else "–",
-        "Memory": sentences.size(status.memory_bytes) if status.memory_bytes else "–",
-        "GPU memory": sentences.size(status.gpu_memory_bytes) if status.gpu_memory_bytes else "none used",
+        "Memory": words.size(status.memory_bytes) if status.memory_bytes else "–",
+        "GPU memory": words.size(status.gpu_memory_bytes) if status.gpu_memory_bytes else "none used",
         "Device": status.device or "–",
-        "Last sign of life": f"{sentences.duration(max(time.time() - status.heartbeat, 0))} ago" if alive else "–",
+        "Last sign of life": f"{words.duration(max(time.time() - status.heartbeat, 0))} ago" if alive else "–",
     }
     for column, (label, value) in zip(st.columns(len(shown)), shown.items(), strict=True):
         column.metric(label, common.plain(value))
@@ -138,7 +138,7 @@ def _do(what: Callable[[], str | None]) -> None:
 def ending(status: Status, state: RunState) -> None:
     phase, message = status.shown_phase, common.plain(status.message)
     if phase == "died":
-        silent = sentences.duration(max(time.time() - status.heartbeat, 0))
+        silent = words.duration(max(time.time() - status.heartbeat, 0))
         st.error(
             f"The worker (process {status.pid} on {common.plain(status.host or 'this machine')}) is gone without "
             f"having ended the run; its last sign of life was {silent} ago. Most often it was killed, ran out of "
@@ -158,9 +158,7 @@ def ending(status: Status, state: RunState) -> None:
         found_out = common.plain(sentences.story(widths, tables.cycles_table(state), done))
         st.success(f"**{common.plain(sentences.headline(widths, done))}.** {found_out}", icon=":material/check_circle:")
     if state.unreadable_lines:
-        st.warning(
-            f"Left out, because unreadable: {sentences.count(state.unreadable_lines, 'line')} of the event file."
-        )
+        st.warning(f"Left out, because unreadable: {words.count(state.unreadable_lines, 'line')} of the event file.")
 
 
 def charts(found: common.Found, state: RunState) -> None:
