@@ -1,6 +1,6 @@
 """What a cut costs and what it saves: 24 adapters of the bundled backbone at halving widths.
 
-    python benchmarks/cut.py
+    python -m benchmarks.cut
 
 Medians of several, as ratios against the start in the same process. Writes results/cut.json.
 """
@@ -57,14 +57,18 @@ def main() -> None:
     for cut in range(CUTS + 1):
         if cut:
             started = time.perf_counter()
-            scores = normalise(score_all(model, watcher.seen, np.random.default_rng(0))["mimi"], token_widths, "per_parameter")
+            scores = normalise(
+                score_all(model, watcher.seen, np.random.default_rng(0))["mimi"], token_widths, "per_parameter"
+            )
             carry_state(optimizer, shrink(model, select(scores, initial, 0.5**cut, "global")))
             cut_seconds = time.perf_counter() - started
             watcher.close()
             watcher = Watcher(model)
         step()
         adapters = adapters_of(model)
-        tensors = {f"{site}.{name}": p.detach().cpu() for site, a in adapters.items() for name, p in a.named_parameters()}
+        tensors = {
+            f"{site}.{name}": p.detach().cpu() for site, a in adapters.items() for name, p in a.named_parameters()
+        }
         with tempfile.TemporaryDirectory() as folder:
             save_file(tensors, Path(folder) / "adapters.safetensors")
             size = (Path(folder) / "adapters.safetensors").stat().st_size
@@ -85,14 +89,25 @@ def main() -> None:
     model, optimizer = bare, torch.optim.AdamW([p for p in bare.parameters() if p.requires_grad])
     step()
     floor = statistics.median(step() for _ in range(STEPS))
-    hardware = f"{platform.machine()}, {torch.get_num_threads()} threads" if device.type == "cpu" else torch.cuda.get_device_name()
-    found = {"date": time.strftime("%Y-%m-%d"), "hardware": hardware, "torch": torch.__version__, "floor_step_seconds": floor, "rows": rows}
+    hardware = (
+        f"{platform.machine()}, {torch.get_num_threads()} threads"
+        if device.type == "cpu"
+        else torch.cuda.get_device_name()
+    )
+    found = {
+        "date": time.strftime("%Y-%m-%d"),
+        "hardware": hardware,
+        "torch": torch.__version__,
+        "floor_step_seconds": floor,
+        "rows": rows,
+    }
     (Path(__file__).parent / "results" / f"cut-{device.type}.json").write_text(json.dumps(found, indent=1) + "\n")
     print("cut  neurons  adapters  parameters  file KiB   step / start   step ms   cut ms")
     for row in rows:
         print(
-            f"{row['cut']:3}  {row['neurons']:7}  {row['adapters']:8}  {row['parameters']:10,}  {row['file_bytes'] / 1024:8.0f}"
-            f"  {row['step_seconds'] / rows[0]['step_seconds']:13.2f}  {1000 * row['step_seconds']:8.1f}  {1000 * row['cut_seconds']:7.1f}"
+            f"{row['cut']:3}  {row['neurons']:7}  {row['adapters']:8}  {row['parameters']:10,}"
+            f"  {row['file_bytes'] / 1024:8.0f}  {row['step_seconds'] / rows[0]['step_seconds']:13.2f}"
+            f"  {1000 * row['step_seconds']:8.1f}  {1000 * row['cut_seconds']:7.1f}"
         )
     print(f"head alone (the backbone without backward): {floor / rows[0]['step_seconds']:.2f} of the first step")
 

@@ -1,6 +1,6 @@
 """What the demo shows, measured: the demo preset against a linear probe, wide adapters and full fine-tuning.
 
-    python benchmarks/demo.py [--seeds 3]
+    python -m benchmarks.demo [--seeds 3]
 
 Learning rates of the other methods are chosen on validation images with seed 0, then fixed. Accuracy is the last
 epoch's on test images that chose nothing. Writes results/demo.json and the table of the README.
@@ -24,7 +24,7 @@ from mimi_core.train.cycle import run
 HERE = Path(__file__).resolve().parent
 README = HERE.parent / "README.md"
 MARKS = ("<!-- measured:begin -->", "<!-- measured:end -->")
-LEARNING_RATES = {"linear": ("0.003", "0.01", "0.03"), "full": ("0.0005", "0.001", "0.002")}
+LEARNING_RATES = {"linear": ("0.01", "0.03", "0.1"), "full": ("0.0005", "0.001", "0.002")}
 
 
 def measure(config: RunConfig) -> tuple[RunState, float]:
@@ -51,7 +51,6 @@ def best_learning_rate(method: str, epochs: int) -> str:
 
 
 def collect(seeds: int) -> dict[str, Any]:
-    total_epochs = demo(0).train.epochs * (1 + 4)
     rates = {method: best_learning_rate(method, demo(0).train.epochs) for method in LEARNING_RATES}
     rows: dict[str, list[dict[str, Any]]] = {"mimi": [], **{method: [] for method in rates}}
     for seed in range(seeds):
@@ -71,10 +70,17 @@ def collect(seeds: int) -> dict[str, Any]:
         for method, lr in rates.items():
             state, seconds = measure(demo(seed, f"method={method}", f"train.lr={lr}"))
             parameters = state.started.trained_parameters if state.started else 0
-            rows[method].append({"trained": [state.accuracy(0)], "parameters": [parameters], "seconds": seconds, "lr": lr})
+            rows[method].append(
+                {"trained": [state.accuracy(0)], "parameters": [parameters], "seconds": seconds, "lr": lr}
+            )
             print(f"  {method} seed {seed}: {rows[method][-1]}", flush=True)
     hardware = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-    return {"date": time.strftime("%Y-%m-%d"), "hardware": hardware, "seeds": seeds, "total_epochs": total_epochs, "rows": rows}
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "hardware": hardware,
+        "seeds": seeds,
+        "rows": rows,
+    }
 
 
 def interval(values: list[float]) -> str:
@@ -95,18 +101,18 @@ def table(found: dict[str, Any]) -> str:
         gone = [run["removed"][k] for run in mimi]
         spread = str(gone[0]) if len(set(gone)) == 1 else f"{min(gone)} to {max(gone)}"
         cut = interval([run["cut"][k] for run in mimi]) if k else ""
-        lines.append(
-            f"| {f'MiMi, cut {k}' if k else 'MiMi, start'} | {mimi[0]['neurons'][k]} | {spread} "
-            f"| {statistics.mean(run['parameters'][k] for run in mimi):,.0f} | {cut} | {interval([run['trained'][k] for run in mimi])} |"
-        )
+        parameters = statistics.mean(run["parameters"][k] for run in mimi)
+        after = interval([run["trained"][k] for run in mimi])
+        title = f"MiMi, cut {k}" if k else "MiMi, start"
+        lines.append(f"| {title} | {mimi[0]['neurons'][k]} | {spread} | {parameters:,.0f} | {cut} | {after} |")
     for method, title in (("linear", "linear probe"), ("full", "full fine-tuning")):
         runs = found["rows"][method]
-        lines.append(
-            f"| {title}, lr {runs[0]['lr']} | | | {runs[0]['parameters'][0]:,} | | {interval([r['trained'][0] for r in runs])} |"
-        )
+        after = interval([run["trained"][0] for run in runs])
+        lines.append(f"| {title}, lr {runs[0]['lr']} | | | {runs[0]['parameters'][0]:,} | | {after} |")
     seconds = statistics.median(run["seconds"] for run in mimi)
     points = "; ".join(
-        f"seed {seed}: " + ", ".join(f"{100 * accuracy:.1f}" for accuracy in run["trained"]) for seed, run in enumerate(mimi)
+        f"seed {seed}: " + ", ".join(f"{100 * accuracy:.1f}" for accuracy in run["trained"])
+        for seed, run in enumerate(mimi)
     )
     return "\n".join(
         [
@@ -115,7 +121,7 @@ def table(found: dict[str, Any]) -> str:
             f"Test accuracy in percent on 800 digits, mean of {found['seeds']} seeds with the 95 % t interval; "
             f"the last epoch's, nothing was chosen on test images. One demo run takes {seconds:.0f} s here "
             f"({found['hardware']}; {found['date']}). MiMi after training, start and every cut, {points}. "
-            "Made by `python benchmarks/demo.py`.",
+            "Made by `python -m benchmarks.demo`.",
         ]
     )
 

@@ -24,14 +24,18 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 RunsOption = Annotated[Path, typer.Option("--runs", help="folder of all runs", envvar="MIMI_RUNS")]
 ConfigArgument = Annotated[Path | None, typer.Argument(help="YAML file; every key is optional")]
 PresetOption = Annotated[str | None, typer.Option(help=f"start from one of: {', '.join(PRESETS)}")]
-SetOption = Annotated[list[str] | None, typer.Option("--set", help="section.key=value, such as prune.rho=0.5; repeatable")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="section.key=value, such as prune.rho=0.5; repeatable")
+]
 RUNS = Path("runs")
 STOPPED = 3
 """Exit code of a run that was stopped before it finished."""
 
 
 @app.command()
-def run(config: ConfigArgument = None, preset: PresetOption = None, set_: SetOption = None, runs: RunsOption = RUNS) -> None:
+def run(
+    config: ConfigArgument = None, preset: PresetOption = None, set_: SetOption = None, runs: RunsOption = RUNS
+) -> None:
     """Train and prune, here and now."""
     wanted = _config(config, preset, set_)
     store = Store(runs)
@@ -47,7 +51,9 @@ def resume(run_id: str, runs: RunsOption = RUNS) -> None:
 
 
 @app.command()
-def submit(config: ConfigArgument = None, preset: PresetOption = None, set_: SetOption = None, runs: RunsOption = RUNS) -> None:
+def submit(
+    config: ConfigArgument = None, preset: PresetOption = None, set_: SetOption = None, runs: RunsOption = RUNS
+) -> None:
     """Queue a run; it starts in the background as soon as a slot is free. Prints its id."""
     from mimi_core.runs.control import submit as submit_run
 
@@ -72,7 +78,9 @@ def dispatch(runs: Annotated[Path, typer.Argument(help="folder of all runs")] = 
 
 
 @app.command("ls")
-def list_runs(runs: RunsOption = RUNS, as_json: Annotated[bool, typer.Option("--json", help="one JSON list")] = False) -> None:
+def list_runs(
+    runs: RunsOption = RUNS, as_json: Annotated[bool, typer.Option("--json", help="one JSON list")] = False
+) -> None:
     """List the runs, newest first."""
     found = Store(runs).list()
     if as_json:
@@ -112,10 +120,14 @@ def show(run_id: str, runs: RunsOption = RUNS) -> None:
         for cut in range(len(state.widths)):
             table.add_column("start" if cut == 0 else f"cut {cut}", justify="right")
         for site in state.sites:
-            table.add_row(site.name, *("gone" if widths[site.name] == 0 else str(widths[site.name]) for widths in state.widths))
+            table.add_row(
+                site.name, *("gone" if widths[site.name] == 0 else str(widths[site.name]) for widths in state.widths)
+            )
         out.print(table)
     for e in state.evaluations:
-        out.print(f"cycle {e.cycle}  {'after the cut' if e.stage == 'cut' else 'trained':13}  {e.split:4}  {e.accuracy:.2%}")
+        out.print(
+            f"cycle {e.cycle}  {'after the cut' if e.stage == 'cut' else 'trained':13}  {e.split:4}  {e.accuracy:.2%}"
+        )
     for warning in state.warnings:
         out.print(f"warning: {escape(warning.message)}")
     if summary.phase in ("failed", "died"):
@@ -145,7 +157,7 @@ def check(
     set_: SetOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
 ) -> None:
-    """What a run would take: sites, widths and parameters per cycle, memory, time. Trains a few batches, keeps nothing."""
+    """What a run would take: parameters per cycle, memory, time. Trains a few batches, keeps nothing."""
     from mimi_core.train.check import check as check_config
 
     report = check_config(_config(config, preset, set_))
@@ -156,13 +168,18 @@ def check(
         return
     if report.error is not None:
         raise MimiError(report.error)
-    out.print(f"{report.sites} adapters, {report.initial_neurons} neurons, {len(report.cycles) - 1} cuts, on {report.device}")
+    out.print(
+        f"{report.sites} adapters, {report.initial_neurons} neurons, {len(report.cycles) - 1} cuts, on {report.device}"
+    )
     for cycle in report.cycles:
         out.print(
             f"cycle {cycle.cycle}: {cycle.neurons} neurons, {cycle.adapter_parameters:,} adapter parameters, "
             f"{cycle.trained_parameters:,} trained"
         )
-    out.print(f"about {report.memory_bytes / 2**20:,.0f} MiB, about {report.seconds:,.0f} s ({report.images_per_second:.0f} images/s)")
+    out.print(
+        f"about {report.memory_bytes / 2**20:,.0f} MiB, about {report.seconds:,.0f} s "
+        f"({report.images_per_second:.0f} images/s)"
+    )
     for warning in report.warnings:
         out.print(f"warning: {escape(warning)}")
 

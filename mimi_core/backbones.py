@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mimi_core import torchvision_remedy  # noqa: F401  (before timm)
+
 import timm  # isort: skip
 from timm.models import load_state_dict, model_entrypoint
 
@@ -100,11 +101,13 @@ def _timm_model(config: BackboneConfig) -> nn.Module:
     except Exception as error:  # timm, huggingface_hub and its HTTP library each raise their own kinds
         if from_hub:
             raise BackboneError(
-                f"the weights of {config.name} could not be fetched from the hub ({_first_line(error)}). Give a local file "
-                f"with backbone.checkpoint=FILE, use the bundled backbone with backbone={DEMO_BACKBONE}, or set "
+                f"the weights of {config.name} could not be fetched from the hub ({_first_line(error)}). Give a local "
+                f"file with backbone.checkpoint=FILE, use the bundled backbone with backbone={DEMO_BACKBONE}, or set "
                 "backbone.pretrained=false for random weights"
             ) from error
-        raise BackboneError(f"{config.name} cannot be built for {config.image_size} pixels: {_first_line(error)}") from error
+        raise BackboneError(
+            f"{config.name} cannot be built for {config.image_size} pixels: {_first_line(error)}"
+        ) from error
 
 
 def _create(name: str, pretrained: bool, sized: dict[str, Any]) -> nn.Module:
@@ -145,7 +148,9 @@ def _read_checkpoint(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         return load_state_dict(str(path), weights_only=True)
     except pickle.UnpicklingError as error:
-        raise BackboneError(f"{path} holds more than weights, which could run code: convert it to safetensors") from error
+        raise BackboneError(
+            f"{path} holds more than weights, which could run code: convert it to safetensors"
+        ) from error
     except (SafetensorError, RuntimeError, OSError, EOFError, KeyError, AttributeError, TypeError) as error:
         raise BackboneError(f"checkpoint {path} cannot be read: {_first_line(error)}") from error
 

@@ -31,7 +31,9 @@ class Section(BaseModel):
 
 
 class BackboneConfig(Section):
-    name: str = Field("swin_tiny_patch4_window7_224", min_length=1, description="a timm model, or `demo`, the bundled one")
+    name: str = Field(
+        "swin_tiny_patch4_window7_224", min_length=1, description="a timm model, or `demo`, the bundled one"
+    )
     pretrained: bool = Field(True, description="fetch timm's weights from the hub (the bundled one needs no hub)")
     checkpoint: Path | None = Field(None, description="local .safetensors, .pth or .pt file to take the weights from")
     image_size: Annotated[int, Field(ge=8, le=2048)] | None = Field(None, description="pixels; null: the model's own")
@@ -47,7 +49,9 @@ class DataConfig(Section):
 
 
 class AdapterConfig(Section):
-    sigma_0: Annotated[float, Field(ge=1, le=1e6)] = Field(8, description="compression at the start: widths are M // sigma_0")
+    sigma_0: Annotated[float, Field(ge=1, le=1e6)] = Field(
+        8, description="compression at the start: widths are M // sigma_0"
+    )
     placement: Placement = Field("series", description="series: on the output; parallel: beside the module")
     positions: Positions = Field("both", description="at the attention, at the MLP, or at both")
     init: Init = Field("near_identity", description="near_identity: up starts at zero; paper: both std 0.02")
@@ -75,7 +79,9 @@ class TrainConfig(Section):
     reset_optimizer: bool = Field(False, description="start every cycle with fresh moments instead of cut ones")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 autocast on CUDA, fp32 on CPU")
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
-    workers: Annotated[int, Field(ge=0, le=64)] = Field(2, description="loader processes, for data too large for memory")
+    workers: Annotated[int, Field(ge=0, le=64)] = Field(
+        2, description="loader processes, for data too large for memory"
+    )
 
 
 class RunConfig(Section):
@@ -89,22 +95,26 @@ class RunConfig(Section):
     prune: PruneConfig = PruneConfig()
     train: TrainConfig = TrainConfig()
     seed: Seed = 0
-    versions: dict[str, str] = Field({}, description="written by the program into a run's config.yaml; ignored when read")
+    versions: dict[str, str] = Field(
+        {}, description="written by the program into a run's config.yaml; ignored when read"
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _names_stand_for_sections(cls, values: Any) -> Any:
         """`data: digits` and `backbone: demo` are short for `{name: ...}`."""
         if isinstance(values, dict):
-            return {k: {"name": v} if k in ("data", "backbone") and isinstance(v, str) else v for k, v in values.items()}
+            return {
+                k: {"name": v} if k in ("data", "backbone") and isinstance(v, str) else v for k, v in values.items()
+            }
         return values
 
     @model_validator(mode="after")
     def _target_is_reachable(self) -> Self:
         if self.method == "mimi" and self.prune.sigma_target < self.adapter.sigma_0:
             raise ValueError(
-                f"prune.sigma_target ({self.prune.sigma_target:g}) is below adapter.sigma_0 ({self.adapter.sigma_0:g}): "
-                "pruning only raises sigma; raise sigma_target or lower sigma_0"
+                f"prune.sigma_target ({self.prune.sigma_target:g}) is below adapter.sigma_0 "
+                f"({self.adapter.sigma_0:g}): pruning only raises sigma; raise sigma_target or lower sigma_0"
             )
         return self
 
@@ -116,7 +126,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "data": {"name": "digits", "shots": 30},
         "adapter": {"sigma_0": 2},
         "prune": {"sigma_target": 32},
-        "train": {"epochs": 15, "batch_size": 32, "lr": 0.01},
+        "train": {"epochs": 15, "batch_size": 32, "lr": 0.005, "warmup": 0.3},
     },
     "quick": {
         "name": "quick look",
@@ -130,7 +140,9 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-def make_config(values: dict[str, Any] | None = None, preset: str | None = None, sets: list[str] | None = None) -> RunConfig:
+def make_config(
+    values: dict[str, Any] | None = None, preset: str | None = None, sets: list[str] | None = None
+) -> RunConfig:
     """Merge preset, then `values` (a config file's content), then `a.b=value` overrides, and validate the whole.
 
     Raises:
@@ -182,7 +194,9 @@ def with_absolute_paths(config: RunConfig) -> RunConfig:
     """The same config, good in any working directory: a run may be resumed from another one, or by a worker."""
     data, backbone = config.data, config.backbone
     if data.name.startswith(FOLDER_PREFIX):
-        data = data.model_copy(update={"name": f"{FOLDER_PREFIX}{_absolute(Path(data.name.removeprefix(FOLDER_PREFIX)))}"})
+        data = data.model_copy(
+            update={"name": f"{FOLDER_PREFIX}{_absolute(Path(data.name.removeprefix(FOLDER_PREFIX)))}"}
+        )
     if data.path is not None:
         data = data.model_copy(update={"path": _absolute(data.path)})
     if backbone.checkpoint is not None:
@@ -207,7 +221,9 @@ def _differences(new: dict[str, Any], old: dict[str, Any], prefix: str) -> list[
         if isinstance(value, dict):
             found += _differences(value, old[key], f"{prefix}{key}.")
         elif value != old[key]:
-            found.append(f"{prefix}{key}={yaml.safe_dump(value, default_flow_style=True, width=10**6).split(chr(10))[0]}")
+            found.append(
+                f"{prefix}{key}={yaml.safe_dump(value, default_flow_style=True, width=10**6).split(chr(10))[0]}"
+            )
     return found
 
 

@@ -71,7 +71,9 @@ def evaluate(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     return correct / len(labels)
 
 
-def pretrain(epochs: int, folder: Path, seed: int = 0, batch_size: int = 128, lr: float = 1e-3) -> tuple[nn.Module, float]:
+def pretrain(
+    epochs: int, folder: Path, seed: int = 0, batch_size: int = 128, lr: float = 1e-3
+) -> tuple[nn.Module, float]:
     """Train from scratch; returns the model and its accuracy on the untouched test images."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -105,7 +107,10 @@ def pretrain(epochs: int, folder: Path, seed: int = 0, batch_size: int = 128, lr
             if (step + 1) % 50 == 0:
                 done = (epoch * steps_per_epoch + step + 1) / total
                 left = (time.monotonic() - started) * (1 - done) / done
-                print(f"\repoch {epoch + 1}/{epochs}  loss {running / (step + 1):.3f}  {done:.0%}  {left / 60:.1f} min left", end="", flush=True)
+                told = (
+                    f"epoch {epoch + 1}/{epochs}  loss {running / (step + 1):.3f}  {done:.0%}  {left / 60:.1f} min left"
+                )
+                print(f"\r{told}", end="", flush=True)
         print()
     model.cpu()
     return model, evaluate(model, test_images, test_labels)

@@ -37,7 +37,9 @@ def test_schedules_fall_and_reach_the_target_as_soon_as_they_can(sigma_0: int, f
         assert (1 - Fraction(str(rho))) ** (len(keeps) - 1) > keeps[-1]
 
 
-@pytest.mark.parametrize(("width", "start", "expected"), [(96, 8, 12), (100, 8, 12), (4, 8, 1), (96, 2.5, 38), (768, 1, 768)])
+@pytest.mark.parametrize(
+    ("width", "start", "expected"), [(96, 8, 12), (100, 8, 12), (4, 8, 1), (96, 2.5, 38), (768, 1, 768)]
+)
 def test_initial_width_is_floored_and_at_least_one(width: int, start: float, expected: int) -> None:
     assert initial_width(width, start) == expected
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from .conftest import QUICK
+from tests.conftest import QUICK
 
 TINY = ["--preset", "quick", *(part for setting in [*QUICK, "train.epochs=1"] for part in ("--set", setting))]
 
@@ -20,7 +20,12 @@ def mimi(*arguments: str, cwd: Path | None = None) -> "subprocess.CompletedProce
     root = str(Path(__file__).resolve().parents[1])
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": root, "HF_HUB_OFFLINE": "1"}
     return subprocess.run(
-        [sys.executable, "-m", "mimi_core", *arguments], capture_output=True, text=True, env=environment, cwd=cwd, check=False
+        [sys.executable, "-m", "mimi_core", *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=cwd,
+        check=False,
     )
 
 

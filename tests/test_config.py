@@ -11,7 +11,12 @@ from mimi_core.errors import ConfigError
 def test_defaults_are_the_papers() -> None:
     config = RunConfig()
     assert (config.adapter.sigma_0, config.prune.rho, config.prune.sigma_target) == (8, 0.5, 64)
-    assert (config.train.epochs, config.train.batch_size, config.train.lr, config.train.weight_decay) == (100, 64, 5e-4, 0.05)
+    assert (config.train.epochs, config.train.batch_size, config.train.lr, config.train.weight_decay) == (
+        100,
+        64,
+        5e-4,
+        0.05,
+    )
     assert (config.adapter.init, config.adapter.placement, config.prune.scope) == ("near_identity", "series", "global")
 
 
@@ -19,7 +24,13 @@ def test_later_sources_win_and_sections_merge(tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
     file.write_text("data: digits\ntrain: {epochs: 7}\nseed: 3\n")
     config = make_config(read_config_file(file), preset="demo", sets=["train.lr=5e-3", "data.shots=4"])
-    assert (config.data.name, config.data.shots, config.train.epochs, config.train.lr, config.seed) == ("digits", 4, 7, 5e-3, 3)
+    assert (config.data.name, config.data.shots, config.train.epochs, config.train.lr, config.seed) == (
+        "digits",
+        4,
+        7,
+        5e-3,
+        3,
+    )
     assert config.train.batch_size == PRESETS["demo"]["train"]["batch_size"]
 
 
@@ -38,7 +49,9 @@ def test_yaml_round_trip(preset: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_differences_rebuild_a_config(preset: str) -> None:
-    config = make_config(preset=preset, sets=["data.shots=5", "prune.score=random", "name=a b", "backbone.checkpoint=x/y.pth"])
+    config = make_config(
+        preset=preset, sets=["data.shots=5", "prune.score=random", "name=a b", "backbone.checkpoint=x/y.pth"]
+    )
     assert make_config(preset=preset, sets=differences(config, make_config(preset=preset))) == config
 
 
@@ -79,7 +92,11 @@ def test_an_unknown_preset_names_the_nearest() -> None:
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [(b"- a\n- b\n", "keys and values"), (b"a: [", "not valid YAML"), (b"\xff\xfe\x00", "cannot be read|not valid YAML")],
+    [
+        (b"- a\n- b\n", "keys and values"),
+        (b"a: [", "not valid YAML"),
+        (b"\xff\xfe\x00", "cannot be read|not valid YAML"),
+    ],
 )
 def test_a_broken_config_file_is_explained(content: bytes, told: str, tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"

@@ -15,7 +15,7 @@ from mimi_core.select import normalise, normaliser_of, select
 
 ORACLE = json.loads((Path(__file__).parent / "golden" / "official_selection.json").read_text())
 EXACT_ROUNDS = {"layerwise": 4, "layerwise_unnormalised": 4, "magnitude": 2}
-"""The official local selection halves every site's remainder by itself, which from round 2 on is not the exact total."""
+"""The official local selection halves every site by itself, which from round 2 on is not the exact total."""
 
 
 def official_weights(seed: int) -> dict[str, tuple[int, np.ndarray, np.ndarray]]:
@@ -74,9 +74,15 @@ def test_counts_are_exact_whatever_the_ties(scores: dict[str, np.ndarray], keep:
 
 
 @given(score_sets, keeps)
-def test_global_never_drops_a_better_neuron_and_ties_go_to_the_earlier(scores: dict[str, np.ndarray], keep: Fraction) -> None:
+def test_global_never_drops_a_better_neuron_and_ties_go_to_the_earlier(
+    scores: dict[str, np.ndarray], keep: Fraction
+) -> None:
     survivors = select(scores, widths_of(scores), keep, "global")
-    order = [(-scores[site][j], i, j, j in survivors[site]) for i, site in enumerate(scores) for j in range(len(scores[site]))]
+    order = [
+        (-scores[site][j], i, j, j in survivors[site])
+        for i, site in enumerate(scores)
+        for j in range(len(scores[site]))
+    ]
     kept_in_order = [kept for *_, kept in sorted(order)]
     assert kept_in_order == sorted(kept_in_order, reverse=True)
 
@@ -134,7 +140,7 @@ def test_impossible_budgets_are_refused(scope: Any) -> None:
 
 
 def test_scores_that_cannot_be_ranked_are_refused() -> None:
-    with pytest.raises(ScoreError, match="lower train.lr"):
+    with pytest.raises(ScoreError, match=r"lower train\.lr"):
         select({"a": np.array([1.0, np.nan])}, {"a": 2}, 0.5)
     with pytest.raises(ScoreError, match="shape"):
         select({"a": np.ones((2, 2))}, {"a": 2}, 0.5)

@@ -64,7 +64,13 @@ class Adapted(nn.Module):
     """
 
     def __init__(
-        self, base: nn.Module, adapter: Adapter, site: str, placement: Placement, channel_dim: int = -1, scale: float = 1.0
+        self,
+        base: nn.Module,
+        adapter: Adapter,
+        site: str,
+        placement: Placement,
+        channel_dim: int = -1,
+        scale: float = 1.0,
     ) -> None:
         super().__init__()
         self.base = base

@@ -76,7 +76,9 @@ SCORES: dict[ScoreName, Callable[[Adapter, Seen], Tensor]] = {
 """Every score but `random`, which needs no adapter."""
 
 
-def score_all(model: nn.Module, seen: dict[str, Seen], random: np.random.Generator) -> dict[ScoreName, dict[str, np.ndarray]]:
+def score_all(
+    model: nn.Module, seen: dict[str, Seen], random: np.random.Generator
+) -> dict[ScoreName, dict[str, np.ndarray]]:
     """Every score of every neuron: score name -> site name -> (N,) float32."""
     adapters = adapters_of(model)
     with torch.no_grad():

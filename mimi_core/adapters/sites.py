@@ -93,7 +93,7 @@ def _is_mlp(name: str, child: nn.Module) -> bool:
 
 
 def _transforms(module: nn.Module) -> bool:
-    """Has at least two linear maps or convolutions inside, as every attention and MLP does; pooling and heads do not."""
+    """Has two or more linear maps or convolutions inside, as every attention and MLP does and pooling does not."""
     return sum(isinstance(part, nn.Linear | nn.Conv2d) for part in module.modules()) >= 2
 
 
@@ -139,7 +139,7 @@ def _probe(model: nn.Module, image_size: int, anchors: set[str], placement: Plac
 
 
 def _features(module: nn.Module, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Dimension and number of the features: by the last map of the module, which is Linear on tokens, Conv2d on maps."""
+    """Dimension and number of the features, by the module's last map: Linear on tokens, Conv2d on feature maps."""
     maps = [part for part in module.modules() if isinstance(part, nn.Linear | nn.Conv2d)]
     on_maps = len(shape) == 4 and isinstance(maps[-1], nn.Conv2d) and maps[-1].out_channels == shape[1]
     return (1, shape[1]) if on_maps else (-1, shape[-1])

@@ -1,6 +1,6 @@
 """Events as one line of plain text each, for the log and the terminal."""
 
-from mimi_core.runs.events import Evaluated, Event, EpochEnded, Pruned, RunEnded, RunStarted, Scored, Warned
+from mimi_core.runs.events import EpochEnded, Evaluated, Event, Pruned, RunEnded, RunStarted, Scored, Warned
 
 
 def describe(event: Event) -> str:
@@ -14,8 +14,8 @@ def describe(event: Event) -> str:
             )
         case EpochEnded():
             return (
-                f"cycle {event.cycle} epoch {event.epoch}: loss {event.loss:.4f}, training accuracy {event.accuracy:.1%}, "
-                f"{event.images_per_second:.0f} images/s"
+                f"cycle {event.cycle} epoch {event.epoch}: loss {event.loss:.4f}, "
+                f"training accuracy {event.accuracy:.1%}, {event.images_per_second:.0f} images/s"
             )
         case Scored():
             return f"cut {event.cycle}: scored by {event.score}, keeping {event.keep_fraction:.1%} of the first neurons"

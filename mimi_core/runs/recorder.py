@@ -84,7 +84,11 @@ class Recorder:
         for leftover in (self.run / files.STOP, *self.run.rglob(files.PARTIALS)):  # of a worker that was killed
             leftover.unlink(missing_ok=True)
         self.update(
-            phase="starting", message="", pid=os.getpid(), pid_started=self._process.create_time(), host=os.uname().nodename
+            phase="starting",
+            message="",
+            pid=os.getpid(),
+            pid_started=self._process.create_time(),
+            host=os.uname().nodename,
         )
         self._write_status()
         self._beat.start()

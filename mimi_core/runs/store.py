@@ -68,7 +68,9 @@ class Store:
     def list(self) -> "list[RunSummary]":
         """Newest first. An empty or missing folder is an empty list."""
         try:
-            names = [entry.name for entry in os.scandir(self.directory) if entry.is_dir() and _RUN_ID.fullmatch(entry.name)]
+            names = [
+                entry.name for entry in os.scandir(self.directory) if entry.is_dir() and _RUN_ID.fullmatch(entry.name)
+            ]
         except FileNotFoundError:
             return []
         runs = [self.summary(name) for name in names if self._looks_like_a_run(name)]

@@ -1,6 +1,7 @@
 """Check before launch: what a run would take, found by building it and training a few batches. Keeps nothing."""
 
 import time
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -110,11 +111,13 @@ def _some(pixels: Pixels, count: int) -> torch.Tensor:
 def _remarks(setup: Setup, cycles: list[CycleEstimate]) -> list[str]:
     remarks = [
         f"cut {after.cycle} would remove no neuron: raise prune.rho or lower adapter.sigma_0"
-        for before, after in zip(cycles, cycles[1:], strict=False)
+        for before, after in pairwise(cycles)
         if after.neurons == before.neurons
     ]
     if cycles[-1].neurons < len(setup.sites):
-        remarks.append(f"{cycles[-1].neurons} neurons for {len(setup.sites)} sites at the end: most adapters will be gone")
+        remarks.append(
+            f"{cycles[-1].neurons} neurons for {len(setup.sites)} sites at the end: most adapters will be gone"
+        )
     steps = -(-len(setup.train) // setup.config.train.batch_size) * setup.config.train.epochs
     if steps < 30:
         remarks.append(f"only {steps} training steps per cycle: adapters will hardly move; raise train.epochs")

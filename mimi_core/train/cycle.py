@@ -1,7 +1,7 @@
 """The algorithm: train, then cut and train again until the budget is reached. An iterator of events.
 
-    attach adapters with width M // sigma_0; train E epochs                                 (cycle 0)
-    for k = 1 .. K:  score; select; SHRINK; evaluate (the damage); train E epochs; evaluate (the recovery)
+attach adapters with width M // sigma_0; train E epochs                                 (cycle 0)
+for k = 1 .. K:  score; select; SHRINK; evaluate (the damage); train E epochs; evaluate (the recovery)
 """
 
 import time
@@ -16,7 +16,19 @@ from mimi_core.adapters.scores import Watcher, score_all
 from mimi_core.adapters.shrink import carry_state, shrink
 from mimi_core.config import RunConfig
 from mimi_core.data.sampling import subset
-from mimi_core.runs.events import Evaluated, Event, EpochEnded, Pruned, RunEnded, RunStarted, Scored, SiteInfo, Split, Stage, Warned
+from mimi_core.runs.events import (
+    EpochEnded,
+    Evaluated,
+    Event,
+    Pruned,
+    RunEnded,
+    RunStarted,
+    Scored,
+    SiteInfo,
+    Split,
+    Stage,
+    Warned,
+)
 from mimi_core.runs.recorder import AnyRecorder, NoRecorder
 from mimi_core.runs.store import versions
 from mimi_core.select import normalise, normaliser_of, select
@@ -100,7 +112,15 @@ class _Run:
             order = torch.randperm(len(self.setup.train), generator=generator)
             setup = self.setup
             result = train_epoch(
-                self.model, setup.train, order, self.optimizer, self.watcher, setup.vision, self.config.train, epoch, self.progress
+                self.model,
+                setup.train,
+                order,
+                self.optimizer,
+                self.watcher,
+                setup.vision,
+                self.config.train,
+                epoch,
+                self.progress,
             )
             yield EpochEnded(time=time.time(), cycle=cycle, epoch=epoch + 1, **vars(result))
             self._keep_state(cycle, epoch + 1, force=epoch == epochs - 1)
@@ -136,7 +156,11 @@ class _Run:
             adapter_parameters=parameters["adapters"], trained_parameters=parameters["trained"], seconds=seconds,
         )  # fmt: skip
         if widths == before:
-            yield Warned(time=time.time(), code="no_op_cut", message=f"cut {cycle} removed no neuron: the budget did not shrink by a whole one")
+            yield Warned(
+                time=time.time(),
+                code="no_op_cut",
+                message=f"cut {cycle} removed no neuron: the budget did not shrink by a whole one",
+            )
         yield from self._evaluate(cycle, "cut")
         self._keep_state(cycle, 0, force=True)
 
@@ -147,7 +171,13 @@ class _Run:
             pixels = self.setup.val if split == "val" else self.setup.test
             accuracy, loss = evaluate(self.model, pixels, self.setup.vision, self.progress)
             yield Evaluated(
-                time=time.time(), cycle=cycle, stage=stage, split=split, accuracy=accuracy, loss=loss, images=len(pixels)
+                time=time.time(),
+                cycle=cycle,
+                stage=stage,
+                split=split,
+                accuracy=accuracy,
+                loss=loss,
+                images=len(pixels),
             )
 
     # --- what is kept -------------------------------------------------------------------------------------------
@@ -187,7 +217,11 @@ class _Run:
     def _gallery(self) -> dict[str, np.ndarray]:
         chosen, test = self._gallery_indices().numpy(), self.setup.dataset.test
         images = [test.images[int(i)].convert("RGB").resize((GALLERY_EDGE, GALLERY_EDGE)) for i in chosen]
-        return {"index": chosen, "label": test.labels[chosen], "images": np.stack([np.asarray(image) for image in images])}
+        return {
+            "index": chosen,
+            "label": test.labels[chosen],
+            "images": np.stack([np.asarray(image) for image in images]),
+        }
 
     # --- small things -------------------------------------------------------------------------------------------
 

@@ -71,6 +71,8 @@ def train_epoch(
         last = now
     mean_loss = float(loss_sum) / len(order)
     if not math.isfinite(mean_loss):
-        raise RunError(f"training diverged: the loss is {mean_loss} in epoch {epoch + 1}; lower train.lr (now {config.lr:g})")
+        raise RunError(
+            f"training diverged: the loss is {mean_loss} in epoch {epoch + 1}; lower train.lr (now {config.lr:g})"
+        )
     seconds = time.monotonic() - started
     return EpochResult(mean_loss, int(correct) / len(order), lr, len(order) / seconds, seconds)

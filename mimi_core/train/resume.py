@@ -76,7 +76,8 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, tensor
         state = {key.removeprefix(prefix): torch.from_numpy(v) for key, v in tensors.items() if key.startswith(prefix)}
         if state:
             optimizer.state[parameter] = {
-                key: value.to(parameter.device) if value.shape == parameter.shape else value for key, value in state.items()
+                key: value.to(parameter.device) if value.shape == parameter.shape else value
+                for key, value in state.items()
             }
 
 

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from mimi_core import torchvision_remedy  # noqa: F401  (before timm)
+
 import timm  # isort: skip
 
 from mimi_core.adapters.attach import attach

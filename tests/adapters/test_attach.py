@@ -42,7 +42,9 @@ def test_feature_maps_are_adapted_along_their_channels() -> None:
 
 
 @pytest.mark.parametrize("placement", ["series", "parallel"])
-def test_near_identity_leaves_outputs_bit_identical_at_the_start(placement: str, bare: nn.Module, images: Tensor) -> None:
+def test_near_identity_leaves_outputs_bit_identical_at_the_start(
+    placement: str, bare: nn.Module, images: Tensor
+) -> None:
     before = bare(images)
     with_adapters(bare, init="near_identity", placement=placement)
     assert torch.equal(bare(images), before)

@@ -57,7 +57,9 @@ def test_taylor_is_a_moving_average_of_weight_times_gradient(adapted: nn.Module,
         for j in range(6):
             average = 0.0
             for g in gradients:
-                moved = (adapter.down[j] * g[site][0][j]).abs().sum() + (adapter.up[:, j] * g[site][1][:, j]).abs().sum()
+                moved = (adapter.down[j] * g[site][0][j]).abs().sum() + (
+                    adapter.up[:, j] * g[site][1][:, j]
+                ).abs().sum()
                 average = TAYLOR_DECAY * average + (1 - TAYLOR_DECAY) * float(moved.detach())
             assert float(watcher.seen[site].taylor[j]) == pytest.approx(average, rel=1e-4)
 

@@ -114,7 +114,9 @@ def test_a_model_that_loses_every_adapter_is_the_backbone_again(adapted: nn.Modu
 @settings(max_examples=40, deadline=None)
 @given(st.sets(st.integers(0, 7)))
 def test_a_shrunk_adapter_computes_what_its_neurons_computed(kept: set[int]) -> None:
-    model = nn.Sequential(Adapted(nn.Identity(), Adapter(5, 8, "paper", torch.Generator().manual_seed(3)), "s", "series"))
+    model = nn.Sequential(
+        Adapted(nn.Identity(), Adapter(5, 8, "paper", torch.Generator().manual_seed(3)), "s", "series")
+    )
     indices = np.array(sorted(kept), int)
     adapter, tokens = model[0].adapter, torch.randn(2, 3, 5)
     rows = torch.as_tensor(indices)

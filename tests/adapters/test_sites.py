@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from mimi_core import torchvision_remedy  # noqa: F401  (before timm)
+
 import timm  # isort: skip
 
 from mimi_core.adapters.attach import adapters_of, attach
@@ -19,7 +20,11 @@ from .conftest import EDGE, SITES
 
 # name -> (options that make it small, image size, blocks)
 FAMILIES: dict[str, tuple[dict[str, object], int, int | None]] = {
-    "swin_tiny_patch4_window7_224": ({"img_size": 64, "window_size": 4, "embed_dim": 24, "depths": (1, 1, 2, 1)}, 64, 5),
+    "swin_tiny_patch4_window7_224": (
+        {"img_size": 64, "window_size": 4, "embed_dim": 24, "depths": (1, 1, 2, 1)},
+        64,
+        5,
+    ),
     "swinv2_tiny_window8_256": ({"img_size": 64, "window_size": 4, "embed_dim": 24, "depths": (1, 1, 2, 1)}, 64, 5),
     "swinv2_cr_tiny_224": ({"img_size": 64, "window_size": 2, "embed_dim": 24, "depths": (1, 1, 2, 1)}, 64, 5),
     "vit_tiny_patch16_224": ({"img_size": 32, "embed_dim": 48, "depth": 3, "num_heads": 3}, 32, 3),
@@ -97,7 +102,11 @@ def test_family(name: str) -> None:
 
 def test_swin_has_the_24_sites_of_the_paper() -> None:
     sites = find_sites(demo_swin(), 64)
-    assert [site.name for site in sites[:3]] == ["layers.0.blocks.0.attn", "layers.0.blocks.0.mlp", "layers.0.blocks.1.attn"]
+    assert [site.name for site in sites[:3]] == [
+        "layers.0.blocks.0.attn",
+        "layers.0.blocks.0.mlp",
+        "layers.0.blocks.1.attn",
+    ]
     assert [site.width for site in sites] == [32] * 4 + [64] * 4 + [128] * 12 + [256] * 4
     assert [site.block for site in sites] == [i // 2 for i in range(24)]
 
@@ -111,7 +120,10 @@ def test_positions(bare: nn.Module) -> None:
 def test_series_adapters_sit_behind_the_layer_scale() -> None:
     model, size = build("deit3_small_patch16_224")
     assert [site.anchor for site in find_sites(model, size)][:2] == ["blocks.0.ls1", "blocks.0.ls2"]
-    assert [site.anchor for site in find_sites(model, size, placement="parallel")][:2] == ["blocks.0.attn", "blocks.0.mlp"]
+    assert [site.anchor for site in find_sites(model, size, placement="parallel")][:2] == [
+        "blocks.0.attn",
+        "blocks.0.mlp",
+    ]
     beit, size = build("beit_base_patch16_224")
     assert find_sites(beit, size)[0].anchor == "blocks.0.drop_path1", "its LayerScale is a parameter of the block"
 

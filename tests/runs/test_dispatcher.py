@@ -39,7 +39,9 @@ def wait(until: Callable[[], bool]) -> None:
 
 
 def dispatcher(store: Store) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, "-m", "mimi_core", "dispatch", str(store.directory)], start_new_session=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "mimi_core", "dispatch", str(store.directory)], start_new_session=True
+    )
 
 
 def test_two_runs_in_turn_and_a_dead_dispatcher_does_not_matter(store: Store, quick_config: RunConfig) -> None:
@@ -67,7 +69,9 @@ def test_two_runs_in_turn_and_a_dead_dispatcher_does_not_matter(store: Store, qu
     late.wait()
 
 
-def test_submitting_starts_a_dispatcher_and_a_worker_that_cannot_start_is_told(store: Store, quick_config: RunConfig) -> None:
+def test_submitting_starts_a_dispatcher_and_a_worker_that_cannot_start_is_told(
+    store: Store, quick_config: RunConfig
+) -> None:
     bad = quick_config.model_copy(update={"data": quick_config.data.model_copy(update={"name": "digit"})})
     run_id = control.submit(store, bad)
     wait(lambda: store.summary(run_id).phase == "failed")
@@ -77,7 +81,9 @@ def test_submitting_starts_a_dispatcher_and_a_worker_that_cannot_start_is_told(s
         control.stop_now(store, run_id)
 
 
-def test_a_worker_killed_by_the_system_shows_as_died_and_is_not_started_again(store: Store, quick_config: RunConfig) -> None:
+def test_a_worker_killed_by_the_system_shows_as_died_and_is_not_started_again(
+    store: Store, quick_config: RunConfig
+) -> None:
     run_id = control.submit(store, quick_config)
 
     def worker() -> int | None:

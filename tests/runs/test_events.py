@@ -21,11 +21,15 @@ from mimi_core.runs.events import (
     to_line,
 )
 
-SITES = [SiteInfo(name="b.0.attn", block=0, position="attn", width=32), SiteInfo(name="b.0.mlp", block=0, position="mlp", width=32)]
+SITES = [
+    SiteInfo(name="b.0.attn", block=0, position="attn", width=32),
+    SiteInfo(name="b.0.mlp", block=0, position="mlp", width=32),
+]
 EVENTS = [
     RunStarted(
-        time=1.0, run_id="r", config={}, versions={}, device="CPU", sites=SITES, initial_widths={"b.0.attn": 4, "b.0.mlp": 4},
-        keep_fractions=[0.5, 0.25], class_names=["a", "b"], split_sizes={"train": 8, "val": 2, "test": 2},
+        time=1.0, run_id="r", config={}, versions={}, device="CPU", sites=SITES,
+        initial_widths={"b.0.attn": 4, "b.0.mlp": 4}, keep_fractions=[0.5, 0.25],
+        class_names=["a", "b"], split_sizes={"train": 8, "val": 2, "test": 2},
         backbone_parameters=10, head_parameters=2, trained_parameters=512,
     ),
     EpochEnded(time=2.0, cycle=0, epoch=1, loss=1.0, accuracy=0.5, lr=1e-3, images_per_second=9.0, seconds=1.0),

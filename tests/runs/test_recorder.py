@@ -114,18 +114,18 @@ def test_a_status_that_cannot_be_written_stops_the_run(run: Path, monkeypatch: p
             real(source, target)
 
         monkeypatch.setattr(os, "replace", denied)
-        deadline = time.monotonic() + 20 * STATUS_PERIOD
+        time.sleep(3 * STATUS_PERIOD)
         with pytest.raises(ResourceError, match="cannot be written: change its permissions"):
-            while time.monotonic() < deadline:
-                recorder.update(progress=0.5)
-                time.sleep(0.02)
+            recorder.update(progress=0.5)
         monkeypatch.undo()
 
 
 def test_forgetting_leaves_no_states(run: Path) -> None:
     with Recorder(run) as recorder:
         recorder.save_state({"w": np.array([1.0])}, {})
-        (run / files.RESUME / ".newest.safetensors.1.partial").write_bytes(b"of a worker that was killed while it wrote")
+        (run / files.RESUME / ".newest.safetensors.1.partial").write_bytes(
+            b"of a worker that was killed while it wrote"
+        )
         recorder.forget_state()
         assert not (run / files.RESUME).exists()
 

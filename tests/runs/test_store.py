@@ -45,7 +45,9 @@ def test_a_summary_adds_up_the_events(tmp_path: Path, quick_config: RunConfig) -
     assert (summary.cycle, summary.cycles, summary.accuracy, summary.trained_parameters) == (1, 2, 0.7, 260)
 
 
-@pytest.mark.parametrize("run_id", ["..", ".", "", "../x", "a/b", "/etc", "a\0b", "x" * 200, "<script>", "absent", "%2e%2e", "a\nb"])
+@pytest.mark.parametrize(
+    "run_id", ["..", ".", "", "../x", "a/b", "/etc", "a\0b", "x" * 200, "<script>", "absent", "%2e%2e", "a\nb"]
+)
 def test_an_id_from_a_url_cannot_leave_the_store(run_id: str, tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / files.STATUS).write_text("{}")

@@ -12,14 +12,13 @@ from safetensors.torch import safe_open
 from mimi_core.budget import sigma
 from mimi_core.config import RunConfig, make_config
 from mimi_core.errors import RunError
-from mimi_core.runs.events import Event, Evaluated, EpochEnded, Pruned, RunEnded, RunStarted, Scored, fold
+from mimi_core.runs.events import EpochEnded, Evaluated, Event, Pruned, RunEnded, RunStarted, Scored, fold
 from mimi_core.runs.recorder import NoRecorder, Recorder
 from mimi_core.runs.store import Store
 from mimi_core.select import normalise, select
 from mimi_core.train.cycle import _Run, run
 from mimi_core.train.setup import set_up
-
-from ..conftest import QUICK
+from tests.conftest import QUICK
 
 
 def numbers(events: list[Event]) -> list[object]:
@@ -46,7 +45,11 @@ def test_the_order_of_events(recorded: tuple[list[Event], Path]) -> None:
     later = ["scored", "pruned", "evaluated", "evaluated", *cycle_0]
     assert kinds == ["run_started", *cycle_0, *later, *later, "run_ended"]
     stages = [(e.cycle, e.stage, e.split) for e in recorded[0] if isinstance(e, Evaluated)]
-    assert stages[:6] == [(0, "trained", "val"), (0, "trained", "test"), *[(1, s, p) for s in ("cut", "trained") for p in ("val", "test")]]
+    assert stages[:6] == [
+        (0, "trained", "val"),
+        (0, "trained", "test"),
+        *[(1, s, p) for s in ("cut", "trained") for p in ("val", "test")],
+    ]
 
 
 def test_budgets_are_met_exactly_and_the_last_cut_is_trained_on(recorded: tuple[list[Event], Path]) -> None:
@@ -74,7 +77,15 @@ def test_stored_scores_give_the_same_cut_again(recorded: tuple[list[Event], Path
         with np.load(folder / "cycles" / str(cut.cycle) / "scores.npz") as stored:
             raw = {site: stored[f"mimi/{site}"] for site in alive if f"mimi/{site}" in stored}
             kept = {site: stored[f"survivors/{site}"] for site in raw}
-            assert {key.split("/")[0] for key in stored} >= {"mimi", "l2", "down_only", "activation", "gradient", "taylor", "random"}
+            assert {key.split("/")[0] for key in stored} >= {
+                "mimi",
+                "l2",
+                "down_only",
+                "activation",
+                "gradient",
+                "taylor",
+                "random",
+            }
             assert all(np.isfinite(stored[key]).all() for key in stored)
             assert any(stored[f"gradient/{site}"].any() for site in raw)
         assert {site: len(values) for site, values in raw.items()} == {s: len(a) for s, a in alive.items() if len(a)}
@@ -98,7 +109,10 @@ def test_saved_adapters_have_the_widths_of_their_cycle(recorded: tuple[list[Even
 
 def test_the_gallery_and_its_predictions(recorded: tuple[list[Event], Path]) -> None:
     folder = recorded[1]
-    with np.load(folder / "gallery.npz") as gallery, np.load(folder / "cycles" / "2" / "predictions.npz") as predictions:
+    with (
+        np.load(folder / "gallery.npz") as gallery,
+        np.load(folder / "cycles" / "2" / "predictions.npz") as predictions,
+    ):
         assert gallery["images"].shape == (30, 64, 64, 3)
         assert predictions["probabilities"].shape == (30, 10)
         np.testing.assert_allclose(predictions["probabilities"].sum(1), 1, rtol=1e-5)
@@ -113,7 +127,11 @@ def test_one_seed_gives_one_result(recorded: tuple[list[Event], Path], quick_con
 def test_another_seed_gives_another(recorded: tuple[list[Event], Path]) -> None:
     short = ["prune.sigma_target=4", "train.epochs=1"]
     losses = [
-        next(e.loss for e in run(make_config(preset="quick", sets=[*QUICK, *short, f"seed={seed}"])) if isinstance(e, EpochEnded))
+        next(
+            e.loss
+            for e in run(make_config(preset="quick", sets=[*QUICK, *short, f"seed={seed}"]))
+            if isinstance(e, EpochEnded)
+        )
         for seed in (0, 1)
     ]
     assert losses[0] != losses[1]
@@ -148,7 +166,9 @@ def test_other_ways_to_fine_tune_and_to_cut(sets: list[str], cuts: int) -> None:
     if "prune.scope=local" in sets:
         state = fold(events)
         for site, width in state.widths[0].items():
-            assert [w[site] for w in state.widths] == [width, width // 2, width // 4], "widths here are multiples of four"
+            assert [w[site] for w in state.widths] == [width, width // 2, width // 4], (
+                "widths here are multiples of four"
+            )
     if "method=linear" in sets:
         assert started.trained_parameters == started.head_parameters == 2570
     if "method=full" in sets:
@@ -156,7 +176,10 @@ def test_other_ways_to_fine_tune_and_to_cut(sets: list[str], cuts: int) -> None:
 
 
 def test_a_target_at_the_start_cuts_nothing_and_a_tiny_budget_warns() -> None:
-    assert not any(isinstance(e, Scored) for e in run(make_config(preset="quick", sets=[*QUICK, "train.epochs=1", "prune.sigma_target=4"])))
+    assert not any(
+        isinstance(e, Scored)
+        for e in run(make_config(preset="quick", sets=[*QUICK, "train.epochs=1", "prune.sigma_target=4"]))
+    )
     tiny = ["adapter.sigma_0=200", "prune.sigma_target=210", "prune.rho=0.02", "train.epochs=1"]
     events = list(run(make_config(preset="quick", sets=[*QUICK, *tiny])))
     assert any(e.event == "pruned" for e in events)

@@ -17,8 +17,7 @@ from mimi_core.runs import control, files
 from mimi_core.runs.events import EpochEnded, Evaluated, Pruned, RunState, read_events
 from mimi_core.runs.status import read_status, write_status
 from mimi_core.runs.store import Store
-
-from ..conftest import QUICK
+from tests.conftest import QUICK
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 CONFIG = make_config(preset="quick", sets=[*QUICK, "train.epochs=3"])
@@ -71,7 +70,9 @@ def test_a_killed_run_ends_with_the_same_numbers(kill_at: tuple[int, ...], unint
     assert store.summary(run_id).phase == "finished"
     assert numbers(read_events(folder / files.EVENTS)) == numbers(read_events(uninterrupted / files.EVENTS))
     for cycle in range(3):
-        mine, theirs = (load_file(run / "cycles" / str(cycle) / "adapters.safetensors") for run in (folder, uninterrupted))
+        mine, theirs = (
+            load_file(run / "cycles" / str(cycle) / "adapters.safetensors") for run in (folder, uninterrupted)
+        )
         assert list(mine) == list(theirs)
         assert all(np.array_equal(mine[name], theirs[name]) for name in mine)
     assert not (folder / files.RESUME).exists(), "a finished run keeps no way back"
@@ -97,14 +98,17 @@ def test_stop_now_ends_the_worker_and_resume_finishes(uninterrupted: Path, tmp_p
 def test_a_worker_that_ignores_term_is_killed_and_verified(tmp_path: Path) -> None:
     store = Store(tmp_path)
     run_id = store.create(CONFIG)
-    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+    )
     deaf = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stdout=subprocess.PIPE)
     assert deaf.stdout is not None
     assert deaf.stdout.readline() == b"deaf\n"
     status = read_status(store.folder(run_id))
     assert status is not None
     write_status(
-        store.folder(run_id), status.model_copy(update={"phase": "training", "pid": deaf.pid, "host": os.uname().nodename})
+        store.folder(run_id),
+        status.model_copy(update={"phase": "training", "pid": deaf.pid, "host": os.uname().nodename}),
     )
     assert control.stop_now(store, run_id, grace_seconds=0.5) == "killed"
     assert deaf.wait() == -signal.SIGKILL
