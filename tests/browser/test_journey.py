@@ -86,9 +86,11 @@ def test_hostile_names_stay_text(page: Any, serve: Serve, tmp_path: Path) -> Non
         address = serve(runs)
         dialogs: list[str] = []
         page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-        for path in ("", "monitor", "widths"):
+        shown = {"": "Recent runs", "monitor": "Learning", "widths": "Cut by cut"}
+        for path, text in shown.items():
             page.goto(f"{address}/{path}?run={run_id}")
-            page.get_by_text("<img src=").first.wait_for()
+            page.get_by_text(text).first.wait_for()
+            page.wait_for_timeout(500)
             main = page.get_by_test_id("stMain")
             assert main.locator("img").count() == 0
             assert main.locator(f"a[href*='{link}'], a[href^='javascript']").count() == 0
