@@ -1,5 +1,6 @@
 """What the pages share: the stores, the run that is looked at, and how untrusted text is shown. Not a page itself."""
 
+import contextlib
 import os
 import re
 import time
@@ -9,7 +10,10 @@ from pathlib import Path
 import streamlit as st
 
 from mimi_core.analysis.theme import Scale, colour_scale
+from mimi_core.errors import MimiError
 from mimi_core.runs import files
+from mimi_core.runs.dispatcher import ensure_dispatcher, queued
+from mimi_core.runs.status import ENDED
 from mimi_core.runs.store import RunSummary, Store
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,7 +63,17 @@ def _store(directory: str) -> Store:
 
 
 def user_store() -> Store:
-    return _store(os.environ.get("MIMI_RUNS") or str(ROOT / "runs"))
+    store = _store(os.environ.get("MIMI_RUNS") or str(ROOT / "runs"))
+    _wake_queue(str(store.directory))
+    return store
+
+
+@st.cache_resource
+def _wake_queue(directory: str) -> None:
+    """Once per server: runs that were waiting when the machine went down are started now."""
+    with contextlib.suppress(OSError, MimiError):  # a folder that cannot be used is said where it is listed
+        if queued(_store(directory)):
+            ensure_dispatcher(Path(directory))
 
 
 def all_runs() -> list[Found]:
@@ -118,7 +132,7 @@ def no_runs() -> None:
 def run_title(found: Found) -> str:
     """One line for a list of runs. Plain text."""
     run = found.run
-    what = "example" if found.example else run.phase
+    what = "example" if found.example else run.phase if run.phase in ENDED else "in progress"
     when = time.strftime("%d %b %Y %H:%M", time.localtime(run.created))
     return " · ".join([run.title, run.data, run.backbone, what, when])
 

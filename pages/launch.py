@@ -205,11 +205,11 @@ def report(found: CheckReport) -> None:
             "Expected time": words.duration(found.seconds) if found.seconds is not None else "unknown",
             "Memory": words.size(found.memory_bytes) if found.memory_bytes is not None else "unknown",
             "Images per second": f"{found.images_per_second:,.0f}" if found.images_per_second else "unknown",
-            "Images": " / ".join(f"{n:,} {split}" for split, n in found.split_sizes.items()) or "unknown",
+            " / ".join(found.split_sizes).capitalize() or "Images": " / ".join(map(str, found.split_sizes.values()))
+            or "unknown",
         }
-        with st.container(horizontal=True, gap="large"):
-            for label, value in facts.items():
-                st.metric(label, common.plain(value), width="content")
+        for column, (label, value) in zip(st.columns(len(facts)), facts.items(), strict=True):
+            column.metric(common.plain(label), common.plain(value))
         if found.cycles:
             st.dataframe(
                 [cycle.model_dump() for cycle in found.cycles],

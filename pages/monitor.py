@@ -50,6 +50,7 @@ def learning(found: common.Found, live: bool) -> None:
         charts(found, state)
         return
     if live:
+        st.caption("The data and the backbone are being loaded; curves and widths appear here.")
         st.skeleton(320)
     log(found)
 

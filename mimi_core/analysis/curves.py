@@ -43,8 +43,14 @@ def curves_figure(epochs: pd.DataFrame, evaluations: pd.DataFrame, *, total_step
             "title": {"text": "epoch", "font": {"size": 12, "color": MUTED}, "standoff": 6},
             "showgrid": False,
         },
-        "yaxis": {**axis, "domain": [0.42, 1], "tickformat": ".0%", "nticks": 6},
-        "yaxis2": {**axis, "domain": [0, 0.32], "nticks": 5},
+        "yaxis": {
+            **axis,
+            "domain": [0.42, 1],
+            "tickformat": ".0%",
+            "nticks": 6,
+            "range": None if len(epochs) else [0, 1],
+        },
+        "yaxis2": {**axis, "domain": [0, 0.32], "nticks": 5, "range": None if len(epochs) else [0, 2.5]},
         "legend": {
             "orientation": "h",
             "x": 0,

@@ -27,7 +27,8 @@ def open_page(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Open a page of the app on the test's store, without examples and without a dispatcher."""
     monkeypatch.setenv("MIMI_RUNS", str(store.directory))
     monkeypatch.setattr("pages.common.EXAMPLES", tmp_path / "examples")
-    monkeypatch.setattr("mimi_core.runs.control.ensure_dispatcher", lambda directory: None)
+    for place in ("mimi_core.runs.control", "pages.common"):
+        monkeypatch.setattr(f"{place}.ensure_dispatcher", lambda directory: None)
 
     def open_(page: str, **query: str) -> AppTest:
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=20)
@@ -270,6 +271,15 @@ def test_play_walks_through_the_cuts_and_stops(open_page: Open, make_run: MakeRu
     assert app.query_params["cycle"] == "4"
     app.run()
     assert button(app, "Play")
+
+
+def test_a_queue_left_behind_is_taken_up_again(open_page: Open, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.create(make_config(preset="demo"))
+    woken: list[Path] = []
+    monkeypatch.setattr("pages.common.ensure_dispatcher", woken.append)
+    open_page("launch")
+    open_page("monitor")
+    assert woken == [store.directory]
 
 
 # --- all pages --------------------------------------------------------------------------------------------------------

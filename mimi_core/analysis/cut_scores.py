@@ -1,0 +1,152 @@
+"""What a run kept about one cut: every score of every neuron, which survived, and the settings that decided it.
+
+The file comes from a run folder, which may be old, half-copied or not ours: nothing in it is believed unchecked.
+"""
+
+import io
+import math
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from mimi_core.budget import keep_fractions
+from mimi_core.config import Normalise, Scope, ScoreName
+from mimi_core.errors import RunError
+from mimi_core.runs import files
+from mimi_core.runs.events import RunState
+
+SCORES_FILE = "scores.npz"
+_HEADER = 10_000
+"""Bytes of an array's header, at most."""
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides a cut. `keep` is the share of the neurons at the start."""
+
+    score: ScoreName
+    how: Normalise
+    scope: Scope
+    keep: Fraction
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One cut of a run, as it was. Sites that had no neuron left before it are absent from scores and survivors."""
+
+    cycle: int
+    real: Settings
+    keep_before: Fraction
+    raw: dict[ScoreName, dict[str, np.ndarray]]
+    """Score -> site -> (N,) sums before any division, sites in the order that settles ties."""
+    survivors: dict[str, np.ndarray]
+    """Site -> sorted indices into the neurons before the cut."""
+    initial_widths: dict[str, int]
+    token_widths: dict[str, int]
+
+    @property
+    def neurons_before(self) -> int:
+        return sum(len(values) for values in self.raw[self.real.score].values())
+
+
+def scores_path(run: Path, cycle: int) -> Path:
+    return files.cycle_folder(run, cycle) / SCORES_FILE
+
+
+def read_cut(run: Path, state: RunState, cycle: int) -> Cut:
+    """Read cut `cycle` (1 .. K) of a run.
+
+    Raises:
+        RunError: its scores are missing, broken, or do not belong to the run's events.
+    """
+    before, after = state.widths[cycle - 1], state.widths[cycle]
+    alive = {site: neurons for site, neurons in before.items() if neurons}
+    path = scores_path(run, cycle)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            raw = _all_scores(archive, alive)
+            survivors = {site: _array(archive, f"survivors/{site}", after.get(site, 0)) for site in alive}
+    except FileNotFoundError as error:
+        raise RunError(f"the scores of cut {cycle} are not there: {path} is missing") from error
+    except _UNREADABLE as error:
+        raise RunError(f"the scores of cut {cycle} cannot be read: {path} is broken, or is not of this run") from error
+    real = _real_settings(state, cycle)
+    if real.score not in raw:
+        raise RunError(f"{path} does not hold the {real.score} score that decided cut {cycle}")
+    if not all(_are_indices(kept, alive[site]) for site, kept in survivors.items()):
+        raise RunError(f"{path} names survivors that were not there before cut {cycle}")
+    keep_before = _exact_keep(state, cycle - 1) if cycle > 1 else Fraction(1)
+    tokens = {site.name: site.width for site in state.sites}
+    return Cut(cycle, real, keep_before, raw, survivors, state.widths[0], tokens)
+
+
+def _all_scores(archive: zipfile.ZipFile, alive: Mapping[str, int]) -> dict[ScoreName, dict[str, np.ndarray]]:
+    """The scores that are there for all sites and are numbers throughout."""
+    members = [name.removesuffix(".npy").partition("/") for name in archive.namelist()]
+    sites = [site for site in dict.fromkeys(site for _, _, site in members) if site in alive]  # in the file's order
+    if len(sites) != len(alive):
+        raise KeyError("some site has no scores")
+    found: dict[ScoreName, dict[str, np.ndarray]] = {}
+    for score in get_args(ScoreName):
+        if score in {name for name, _, _ in members}:
+            arrays = {site: _array(archive, f"{score}/{site}", alive[site]) for site in sites}
+            if all(np.isfinite(values).all() for values in arrays.values()):
+                found[score] = arrays
+    return found
+
+
+def _array(archive: zipfile.ZipFile, name: str, length: int) -> np.ndarray:
+    """A vector of `length` numbers. The size is looked at before anything is unpacked."""
+    member = archive.getinfo(f"{name}.npy")
+    if member.file_size > 8 * length + _HEADER:
+        raise ValueError(f"{name} is larger than {length} numbers")
+    array = np.lib.format.read_array(io.BytesIO(archive.read(member)), allow_pickle=False)
+    if array.shape != (length,) or array.dtype.kind not in "fiu":
+        raise ValueError(f"{name} is not {length} numbers")
+    return array
+
+
+def _are_indices(kept: np.ndarray, neurons: int) -> bool:
+    inside = kept.dtype.kind in "iu" and bool(np.all((kept >= 0) & (kept < neurons)))
+    return inside and bool(np.all(np.diff(kept.astype(np.int64)) > 0))
+
+
+def _real_settings(state: RunState, cycle: int) -> Settings:
+    scored = next((event for event in reversed(state.scored) if event.cycle == cycle), None)
+    choices: tuple[tuple[Any, Any], ...] = (
+        (getattr(scored, "score", None), ScoreName),
+        (getattr(scored, "normalise", None), Normalise),
+        (getattr(scored, "scope", None), Scope),
+    )
+    if any(value not in get_args(known) for value, known in choices):
+        raise RunError(f"the events of the run do not say how cut {cycle} was decided, or not in words known here")
+    (score, _), (how, _), (scope, _) = choices
+    return Settings(score, how, scope, _exact_keep(state, cycle))
+
+
+def _exact_keep(state: RunState, cycle: int) -> Fraction:
+    """The fraction that the worker cut with; events hold it rounded to a float.
+
+    It is worked out again from the run's config. Where that does not fit the event, the number of neurons that were
+    left tells the budget all the same.
+    """
+    assert state.started is not None
+    recorded = state.started.keep_fractions
+    try:
+        adapter, prune = state.started.config["adapter"], state.started.config["prune"]
+        sigmas, rho = (float(adapter["sigma_0"]), float(prune["sigma_target"])), float(prune["rho"])
+        # A config that was tampered with must not ask for a billion cuts.
+        if abs(math.log(sigmas[0] / sigmas[1]) / math.log1p(-rho) - len(recorded)) <= 1:
+            exact = keep_fractions(*sigmas, rho)[cycle - 1]
+            if math.isclose(exact, recorded[cycle - 1], rel_tol=1e-12):
+                return exact
+    except (KeyError, IndexError, TypeError, ValueError, ArithmeticError):
+        pass
+    return Fraction(sum(state.widths[cycle].values()), sum(state.widths[0].values()))

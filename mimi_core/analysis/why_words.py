@@ -1,0 +1,92 @@
+"""Why layers lost their adapters, in plain words. Plain text: whoever draws it escapes it."""
+
+import pandas as pd
+
+from mimi_core.analysis.why import Outcome, overlap
+from mimi_core.analysis.words import count, listed
+
+NAMED = 4
+"""So many layers are named one by one; of more, the number is told."""
+
+SCORE_WORDS = {
+    "mimi": "sum of the absolute weights into and out of the neuron (the paper's)",
+    "l2": "root of the sum of the squared weights",
+    "down_only": "sum of the absolute weights into the neuron alone",
+    "activation": "mean absolute activation while training",
+    "gradient": "mean absolute gradient of its weights",
+    "taylor": "estimated change of the loss if it went",
+    "random": "drawn by lot: the baseline",
+}
+
+
+def title(layers: pd.DataFrame, cycle: int) -> str:
+    """Who lost an adapter. `layers` is the `layers_table` of the real cut."""
+    lost = list(layers.loc[layers["kept"] == 0, "label"])
+    if not lost:
+        return f"No layer lost its adapter at cut {cycle}"
+    who = listed(lost) if len(lost) <= NAMED else f"{len(lost)} layers"
+    return f"{who} lost {'its adapter' if len(lost) == 1 else 'their adapters'} at cut {cycle}"
+
+
+def because(layers: pd.DataFrame, real: Outcome) -> str:
+    """Why, from the `layers_table` of the real cut and the cut itself."""
+    if layers.empty:
+        return "There was nothing left to cut."
+    said = _local(layers, real) if real.settings.scope == "local" else _global(layers, real)
+    if real.settings.score == "random":
+        said += " The scores were drawn by lot, so which layers lost theirs is chance."
+    return said
+
+
+def differences(layers: pd.DataFrame, outcome: Outcome, real: Outcome) -> str:
+    """What other settings would change. `layers` is the `layers_table` of `outcome`."""
+    moved = [
+        f"{_names(layers[layers['change'] == change])} would {verb} adapter{'s' if n > 1 else ''}"
+        for change, verb in (("lost", "lose"), ("kept", "keep"))
+        if (n := int((layers["change"] == change).sum()))
+        for verb in [f"{verb} {'their' if n > 1 else 'its'}"]
+    ]
+    shared = f"{100 * overlap(outcome, real):.0f} % overlap with the neurons that the run kept"
+    adapters = (
+        f"Unlike in the run, {listed(moved)}." if moved else "The same layers would keep and lose their adapters."
+    )
+    return f"{count(outcome.kept, 'neuron')} would be kept, with {shared}. {adapters}"
+
+
+def _global(layers: pd.DataFrame, real: Outcome) -> str:
+    before, limit = int(layers["before"].sum()), real.threshold
+    if limit is None:
+        return f"The cut kept none of the {count(before, 'neuron')} that were left."
+    said = (
+        f"The cut kept the best {real.kept:,} of the {count(before, 'neuron')} that were left, all layers together. "
+        f"The last one in scored {limit:.3g}."
+    )
+    lost = layers[layers["kept"] == 0]
+    if lost.empty:
+        weakest = layers.loc[layers["best"].idxmin()]
+        return f"{said} Every layer has a neuron that reached it; the weakest best is {weakest['best']:.3g}, in " + (
+            f"{weakest['label']}."
+        )
+    best = lost.loc[lost["best"].idxmax()]
+    if best["best"] >= limit:
+        return f"{said} The best neuron of {best['label']} tied with it; ties go to the layer nearer to the input."
+    short = f"{100 * (1 - best['best'] / limit):.2g} % short" if limit > 0 else "short of it"
+    if len(lost) == 1:
+        return f"{said} The best neuron of {best['label']} scored {best['best']:.3g}, {short}."
+    return (
+        f"{said} None of their neurons reached it: the best of them, in {best['label']}, scored {best['best']:.3g}, "
+        f"{short}."
+    )
+
+
+def _local(layers: pd.DataFrame, real: Outcome) -> str:
+    said = (
+        f"Layers did not compete: each kept its own share, {100 * float(real.settings.keep):.3g} % of its neurons at "
+        "the start."
+    )
+    lost = layers[layers["kept"] == 0]
+    return f"{said} For {_names(lost)} that came to less than one neuron." if len(lost) else said
+
+
+def _names(layers: pd.DataFrame) -> str:
+    return listed(list(layers["label"])) if len(layers) <= NAMED else f"{len(layers)} layers"
