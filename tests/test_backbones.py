@@ -102,7 +102,7 @@ class Hostile:
 def test_a_checkpoint_with_code_in_it_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOSTILE_MARK", str(tmp_path / "executed"))
     torch.save({"model": small_vit().state_dict(), "extra": Hostile()}, tmp_path / "evil.pth")
-    with pytest.raises(BackboneError, match="could run code"):
+    with pytest.raises(BackboneError, match="holds code"):
         load_backbone(BackboneConfig(name=VIT, checkpoint=tmp_path / "evil.pth", image_size=32), 4)
     assert not (tmp_path / "executed").exists()
 
