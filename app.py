@@ -14,6 +14,7 @@ st.navigation(
         st.Page("pages/launch.py", title="Launch", icon=":material/rocket_launch:", default=True),
         st.Page("pages/monitor.py", title="Monitor", icon=":material/monitoring:"),
         st.Page("pages/widths.py", title="Widths", icon=":material/stacked_bar_chart:"),
+        st.Page("pages/why.py", title="Why", icon=":material/psychology_alt:"),
     ],
     position="top",
 ).run()

@@ -18,7 +18,7 @@ from mimi_core.runs.store import RunSummary, Store
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "assets" / "examples"
-LAUNCH, MONITOR, WIDTHS = "pages/launch.py", "pages/monitor.py", "pages/widths.py"
+LAUNCH, MONITOR, WIDTHS, WHY = "pages/launch.py", "pages/monitor.py", "pages/widths.py", "pages/why.py"
 CHART = {"displayModeBar": False, "responsive": True}
 
 _BADGES = {
@@ -53,7 +53,8 @@ def through_app() -> None:
     Its first `st.navigation` ends that mode for the whole server; the rerun goes through app.py, to the same page.
     """
     if "through_app" not in st.session_state:
-        st.navigation([st.Page(page, default=page == LAUNCH) for page in (LAUNCH, MONITOR, WIDTHS)], position="hidden")
+        pages = (LAUNCH, MONITOR, WIDTHS, WHY)
+        st.navigation([st.Page(page, default=page == LAUNCH) for page in pages], position="hidden")
         st.rerun()
 
 

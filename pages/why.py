@@ -281,7 +281,7 @@ def damage(state: RunState, cycle: int) -> None:
 
 
 def _points(share: float) -> str:
-    return f"{100 * share:+.1f} percentage points".replace("-", "−")
+    return f"{100 * share:+.1f} percentage points"
 
 
 def nothing_yet(found: common.Found, state: RunState) -> None:

@@ -144,9 +144,9 @@ def thinned(neurons: pd.DataFrame, at_most: int = 4500, bins: int = 400) -> pd.D
 def layers_table(layers: Sequence[Layer], outcome: Outcome, real: Outcome) -> pd.DataFrame:
     """One row per layer that had an adapter before the cut.
 
-    Columns: site, label, order, group, colour, before, real, kept (neurons before the cut, after it in the run, and after it
-    under the settings of `outcome`), best (highest score), threshold (lowest score kept, NaN without one), change
-    ("" or what becomes of the adapter, unlike in the run: "lost" or "kept").
+    Columns: site, label, order, group, colour, before, real, kept (neurons before the cut, after it in the run,
+    and after it under the settings of `outcome`), best (highest score), threshold (lowest score kept, NaN without
+    one), change ("" or what becomes of the adapter, unlike in the run: "lost" or "kept").
     """
     own = outcome.thresholds
     rows = []
