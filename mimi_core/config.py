@@ -126,7 +126,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "data": {"name": "digits", "shots": 30},
         "adapter": {"sigma_0": 2},
         "prune": {"sigma_target": 32},
-        "train": {"epochs": 15, "batch_size": 32, "lr": 0.005, "warmup": 0.3},
+        "train": {"epochs": 12, "batch_size": 32, "lr": 0.005, "warmup": 0.3},
     },
     "quick": {
         "name": "quick look",
