@@ -64,7 +64,7 @@ def show(found: common.Found) -> None:
     charts(why.layers_table(named, outcome, real), neurons, outcome)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        nearest(neurons)
+        nearest(neurons, outcome.settings.scope)
     with right:
         damage(state, cycle)
 
@@ -244,11 +244,11 @@ def charts(table: pd.DataFrame, neurons: pd.DataFrame, outcome: why.Outcome) -> 
     )
 
 
-def nearest(neurons: pd.DataFrame) -> None:
+def nearest(neurons: pd.DataFrame, scope: Scope) -> None:
     st.subheader("Nearest to the threshold", anchor=False)
-    table = why.nearest_table(neurons)
+    table = why.nearest_table(neurons, scope)
     if table.empty:
-        st.markdown("Nothing was kept, so there is no threshold.")
+        st.markdown("No neuron is near one.")
         return
     number = st.column_config.NumberColumn
     st.dataframe(

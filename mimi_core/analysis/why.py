@@ -9,6 +9,7 @@ import pandas as pd
 
 from mimi_core.analysis.cut_scores import Cut, Settings
 from mimi_core.analysis.labels import Layer
+from mimi_core.config import Scope
 from mimi_core.select import normalise, normaliser_of, select
 
 
@@ -121,10 +122,14 @@ def _flags(indices: np.ndarray, size: int) -> np.ndarray:
     return flags
 
 
-def nearest_table(neurons: pd.DataFrame, each: int = 8) -> pd.DataFrame:
-    """The neurons that just made it and those that just did not, best first. A part of a `neurons_table`."""
+def nearest_table(neurons: pd.DataFrame, scope: Scope, each: int = 8) -> pd.DataFrame:
+    """The neurons that just made it and those that just did not, best first. A part of a `neurons_table`.
+
+    Where every layer has a threshold of its own, the neurons that are one are left out: each would be nearest.
+    """
     known = neurons.dropna(subset=["margin"])
-    inside = known[known["kept"]].sort_values("margin", kind="stable").head(each)
+    inside = known[known["kept"] & ((known["margin"] > 0) | (scope == "global"))]
+    inside = inside.sort_values("margin", kind="stable").head(each)
     outside = known[~known["kept"]].sort_values("margin", ascending=False, kind="stable").head(each)
     return pd.concat([inside.iloc[::-1], outside]).reset_index(drop=True)
 

@@ -12,6 +12,8 @@ from mimi_core.analysis.theme import GAIN, GRID, LOST, MUTED, SECOND
 Chart = alt.LayerChart
 KEPT, REMOVED = "kept", "removed"
 FATES = alt.Scale(domain=[KEPT, REMOVED], range=[GAIN, LOST])
+_FIT = alt.AutoSizeParams(type="fit-x", contains="padding")
+"""As wide as the page says; as high as the rows ask for, so that charts beside each other stay level."""
 MOST_NUMBERED = 8
 """So many cuts have their accuracies written beside the points."""
 _LOG_SPREAD = 30.0
@@ -54,19 +56,21 @@ def scores_figure(
     changed = ticks.transform_filter("datum.fate != datum.run").mark_tick(
         orient="vertical", thickness=2, size=0.95 * row, opacity=1
     )
-    limits = _common_limit(threshold) if threshold is not None else _own_limits(layers, y, row)
-    return _finished([same, changed, *limits, *_counts(layers, y)], height, right=76)
+    limits = _own_limits(layers, y, row) if threshold is None else _common_limit(threshold)
+    return _finished([*limits, same, changed, *_counts(layers, y)], height, right=76)
 
 
 def widths_what_if_figure(layers: pd.DataFrame, *, height: int) -> Chart:
     """Neurons of every layer after the cut: in the run, and under other settings. `layers` is a `layers_table`."""
+    other = not layers["real"].equals(layers["kept"])
     widest = max(1, int(layers[["real", "kept"]].to_numpy().max(initial=1)))
     # The square root, as on the Widths page: most of a run happens at the low end.
     scale = alt.Scale(type="sqrt", nice=False, domain=[0, 1.08 * widest])
     y = _rows_axis(layers)
-    names = {"real": "in the run", "kept": "what if"}
-    long = layers.melt(["label", "before"], ["real", "kept"], "which", "neurons").replace({"which": names})
+    names = {"real": "in the run", "kept": "what if"} if other else {"real": "in the run"}
+    long = layers.melt(["label", "before"], list(names), "which", "neurons").replace({"which": names})
     which = list(names.values())
+    colours, shapes = [MUTED, SECOND][: len(which)], ["circle", "diamond"][: len(which)]
     lines = (
         alt.Chart(layers)
         .mark_rule(strokeWidth=2, color=MUTED, opacity=0.6)
@@ -78,8 +82,8 @@ def widths_what_if_figure(layers: pd.DataFrame, *, height: int) -> Chart:
         .encode(
             y=y,
             x=alt.X("neurons:Q", title="neurons after the cut", scale=scale, axis=_value_axis()),
-            color=alt.Color("which:N", scale=alt.Scale(domain=which, range=[MUTED, SECOND]), legend=_legend(which)),
-            shape=alt.Shape("which:N", scale=alt.Scale(domain=which, range=["circle", "diamond"])),
+            color=alt.Color("which:N", scale=alt.Scale(domain=which, range=colours), legend=_legend(which)),
+            shape=alt.Shape("which:N", scale=alt.Scale(domain=which, range=shapes)),
             tooltip=[
                 alt.Tooltip("label:N", title="layer"),
                 alt.Tooltip("which:N", title="settings"),
@@ -193,7 +197,7 @@ def _own_limits(layers: pd.DataFrame, y: alt.Y, row: float) -> list[alt.Chart]:
     own = layers.dropna(subset=["threshold"])[["label", "threshold"]]
     return [
         alt.Chart(own)
-        .mark_tick(orient="vertical", thickness=2.5, size=row, color=MUTED)
+        .mark_tick(orient="vertical", thickness=6, size=row, color=MUTED, opacity=0.55)
         .encode(y=y, x="threshold:Q", tooltip=[alt.Tooltip("threshold:Q", title="threshold", format=".4~g")])
     ]
 
@@ -231,4 +235,4 @@ def _legend(values: Sequence[str]) -> alt.Legend:
 
 def _finished(layers: Sequence[alt.Chart], height: int, right: int = 8) -> Chart:
     padding = {"left": 4, "top": 4, "right": right, "bottom": 4}
-    return alt.layer(*layers).properties(height=height, padding=padding).configure_view(stroke=None)
+    return alt.layer(*layers).properties(height=height, padding=padding, autosize=_FIT).configure_view(stroke=None)

@@ -1,0 +1,390 @@
+"""Why: the stored scores of a cut explain it exactly, other settings answer at once, and a broken file hurts nobody."""
+
+import io
+import json
+import shutil
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from mimi_core.analysis import why, why_figures, why_words
+from mimi_core.analysis.cut_scores import Cut, read_cut, scores_path
+from mimi_core.analysis.labels import layers
+from mimi_core.budget import initial_width, keep_fractions
+from mimi_core.config import Normalise, Scope, ScoreName, make_config
+from mimi_core.errors import RunError
+from mimi_core.runs.events import Evaluated, Pruned, RunEnded, RunStarted, Scored, SiteInfo
+from mimi_core.runs.recorder import Recorder
+from mimi_core.runs.store import Store
+from mimi_core.select import normalise, normaliser_of, select
+from tests.app.conftest import swin_sites, vit_sites
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = sorted(path.parent for path in (ROOT / "assets" / "examples").glob("*/events.jsonl"))
+HOSTILE = "<img src=x onerror=alert(1)> ![p](http://e.example/p.png) [x](javascript:alert(1)) :red[x] $a$ **b** `c`"
+Open = Callable[..., AppTest]
+
+
+def run_with_scores(
+    store: Store, *, sites: list[SiteInfo] | None = None, seed: int = 0, cuts: int | None = None, **prune: object
+) -> str:
+    """A run cut as a worker cuts: random weights, but the real scores file, selection and events."""
+    config = make_config({"prune": prune, "method": "mimi"}, preset="demo")
+    sites = sites or swin_sites()
+    rng = np.random.default_rng(seed)
+    tokens = {site.name: site.width for site in sites}
+    start = {site.name: initial_width(site.width, config.adapter.sigma_0) for site in sites}
+    keeps = keep_fractions(config.adapter.sigma_0, config.prune.sigma_target, config.prune.rho)
+    run_id, widths = store.create(config), dict(start)
+    with Recorder(store.folder(run_id)) as recorder:
+        recorder.emit(
+            RunStarted(
+                time=0, run_id=run_id, config=config.model_dump(mode="json"), versions={}, device="cpu", sites=sites,
+                initial_widths=start, keep_fractions=[float(keep) for keep in keeps], class_names=["a"],
+                split_sizes={}, backbone_parameters=1, head_parameters=1, trained_parameters=1,
+            )
+        )  # fmt: skip
+        for cycle, keep in enumerate(keeps[:cuts], start=1):
+            raw = {
+                score: {
+                    site: (rng.lognormal(0, 0.4) * tokens[site] * rng.lognormal(0, 0.5, n)).astype(np.float32)
+                    for site, n in widths.items()
+                    if n
+                }
+                for score in get_args(ScoreName)
+            }
+            chosen, how = config.prune.score, normaliser_of(config.prune.score, config.prune.normalise)
+            scores = normalise(raw[chosen], tokens, how)
+            kept = select(scores, start, keep, config.prune.scope)
+            flat = {f"{score}/{site}": values for score, found in raw.items() for site, values in found.items()}
+            recorder.save_arrays(cycle, "scores", flat | {f"survivors/{site}": ix for site, ix in kept.items()})
+            before, widths = widths, {site: len(kept.get(site, ())) for site in start}
+            recorder.emit(
+                Scored(
+                    time=0, cycle=cycle, score=chosen, normalise=how, scope=config.prune.scope,
+                    keep_fraction=float(keep), threshold=None,
+                )
+            )  # fmt: skip
+            recorder.emit(
+                Pruned(
+                    time=0, cycle=cycle, widths=widths, removed=[s for s in widths if before[s] and not widths[s]],
+                    neurons_before=sum(before.values()), neurons_after=sum(widths.values()),
+                    adapter_parameters=1, trained_parameters=1, seconds=0,
+                )
+            )  # fmt: skip
+            for stage, accuracy in (("cut", 0.8), ("trained", 0.9)):
+                recorder.emit(
+                    Evaluated(time=0, cycle=cycle, stage=stage, split="test", accuracy=accuracy, loss=1, images=9)
+                )
+        recorder.emit(RunEnded(time=0, status="finished", seconds=1))
+        recorder.update(phase="finished")
+    return run_id
+
+
+def cut_of(store: Store, run_id: str, cycle: int) -> Cut:
+    return read_cut(store.folder(run_id), store.state(run_id), cycle)
+
+
+# --- the real cut -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("score", ["mimi", "taylor", "random"])
+@pytest.mark.parametrize("scope", get_args(Scope))
+@pytest.mark.parametrize("rho", [0.5, 0.3])
+def test_the_settings_of_the_run_give_the_cut_of_the_run(store: Store, score: str, scope: str, rho: float) -> None:
+    run_id = run_with_scores(store, score=score, scope=scope, rho=rho)
+    for cycle in range(1, len(store.state(run_id).cuts) + 1):
+        cut = cut_of(store, run_id, cycle)
+        again, real = why.what_if(cut, cut.real), why.as_it_was(cut)
+        assert why.same_survivors(again, real)
+        assert why.overlap(again, real) == 1
+        assert again.threshold == real.threshold
+
+
+@pytest.mark.parametrize("folder", EXAMPLES, ids=lambda path: path.name)
+def test_the_bundled_examples_are_explained_exactly(folder: Path) -> None:
+    state = Store(folder.parent).state(folder.name)
+    for event in state.scored:
+        cut = read_cut(folder, state, event.cycle)
+        again = why.what_if(cut, cut.real)
+        assert why.same_survivors(again, why.as_it_was(cut))
+        assert again.threshold == event.threshold
+
+
+def test_every_share_on_offer_can_be_cut_and_the_real_one_is_exact(store: Store) -> None:
+    run_id = run_with_scores(store, rho=0.3)
+    last = len(store.state(run_id).cuts)
+    cut = cut_of(store, run_id, last)
+    shares = why.rhos(cut)
+    assert why.rho_of(cut, cut.real.keep) in shares.values()
+    assert cut.real.keep == Fraction(2, 32)
+    for rho in shares.values():
+        for scope in get_args(Scope):
+            outcome = why.what_if(cut, replace(cut.real, keep=cut.keep_before * (1 - rho), scope=scope))
+            assert outcome.kept == int(cut.keep_before * (1 - rho) * sum(cut.initial_widths.values()))
+
+
+def test_a_run_whose_config_does_not_tell_its_budget_still_cuts_as_many(store: Store) -> None:
+    run_id = run_with_scores(store)
+    state = store.state(run_id)
+    assert state.started
+    for config in ({}, {"adapter": {"sigma_0": 2}, "prune": {"sigma_target": 32, "rho": 1e-12}}, {"adapter": 3}):
+        state.started = state.started.model_copy(update={"config": config})
+        cut = read_cut(store.folder(run_id), state, 2)
+        assert why.same_survivors(why.what_if(cut, cut.real), why.as_it_was(cut))
+
+
+# --- what if ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_setting_answers_and_the_tables_agree(store: Store) -> None:
+    run_id = run_with_scores(store)
+    cut, named = cut_of(store, run_id, 2), layers(store.state(run_id).sites)
+    real = why.as_it_was(cut)
+    for score in get_args(ScoreName):
+        for how in get_args(Normalise):
+            for scope in get_args(Scope):
+                outcome = why.what_if(cut, replace(cut.real, score=score, how=how, scope=scope))
+                neurons, table = why.neurons_table(named, outcome, real), why.layers_table(named, outcome, real)
+                assert neurons["kept"].sum() == table["kept"].sum() == outcome.kept == real.kept
+                assert neurons["was_kept"].sum() == table["real"].sum() == real.kept
+                assert (neurons.loc[neurons["kept"], "margin"] >= 0).all()
+                assert 0 <= why.overlap(outcome, real) <= 1
+
+
+def test_overlap_is_the_jaccard_index() -> None:
+    scores = {"a": np.arange(4.0), "b": np.arange(2.0)}
+    sides = [{"a": np.array([0, 1]), "b": np.array([1])}, {"a": np.array([1, 2]), "b": np.array([], int)}]
+    one, other = (why.Outcome(None, scores, survivors) for survivors in sides)
+    assert why.overlap(one, other) == pytest.approx(1 / 4)
+    nothing = why.Outcome(None, scores, {site: np.array([], int) for site in scores})
+    assert why.overlap(nothing, nothing) == 1
+
+
+def test_the_nearest_neurons_stand_around_the_threshold(store: Store) -> None:
+    run_id = run_with_scores(store)
+    cut, named = cut_of(store, run_id, 1), layers(store.state(run_id).sites)
+    real = why.as_it_was(cut)
+    near = why.nearest_table(why.neurons_table(named, real, real), "global", each=5)
+    assert list(near["kept"]) == [True] * 5 + [False] * 5
+    assert near["score"].is_monotonic_decreasing
+    assert near["score"][4] == real.threshold
+    own = why.what_if(cut, replace(cut.real, scope="local"))
+    near = why.nearest_table(why.neurons_table(named, own, real), "local", each=5)
+    assert (near["margin"] != 0).all()
+
+
+def test_a_what_if_takes_less_than_100_ms_with_1500_neurons_at_each_of_24_sites(store: Store) -> None:
+    sites = [SiteInfo(name=f"blocks.{i}.attn", block=i, position="attn", width=3000) for i in range(24)]
+    run_id = run_with_scores(store, sites=sites, cuts=1)
+    cut, named = cut_of(store, run_id, 1), layers(sites)
+    real = why.as_it_was(cut)
+    assert cut.neurons_before == 36_000
+    times = []
+    for score in ("mimi", "gradient", "l2", "taylor", "activation"):
+        started = time.perf_counter()
+        outcome = why.what_if(cut, replace(cut.real, score=score, keep=Fraction(1, 3)))
+        why_words.differences(why.layers_table(named, outcome, real), outcome, real)
+        times.append(time.perf_counter() - started)
+    assert np.median(times) < 0.1
+    drawn = why.thinned(why.neurons_table(named, outcome, real))
+    assert len(drawn) <= 4500
+    assert drawn["site"].nunique() == 24
+
+
+# --- words and figures ------------------------------------------------------------------------------------------------
+
+
+def told(store: Store, cycle: int, **options: object) -> str:
+    run_id = run_with_scores(store, **options)
+    real = why.as_it_was(cut_of(store, run_id, cycle))
+    table = why.layers_table(layers(store.state(run_id).sites), real, real)
+    return f"{why_words.title(table, cycle)}. {why_words.because(table, real)}"
+
+
+def test_the_reason_is_told_in_words(store: Store) -> None:
+    assert "The cut kept the best 736 of the 1,472 neurons" in told(store, 1)
+    assert "None of their neurons reached it" in told(store, 4)
+    assert "Layers did not compete" in told(store, 1, scope="local")
+    assert "drawn by lot" in told(store, 1, score="random")
+
+
+@pytest.mark.parametrize("scope", get_args(Scope))
+@pytest.mark.parametrize("sites", [swin_sites(), swin_sites(4), vit_sites(2)], ids=["24", "96", "plain"])
+def test_the_figures_draw_every_shape(store: Store, sites: list[SiteInfo], scope: Scope) -> None:
+    run_id = run_with_scores(store, sites=sites, cuts=2)
+    cut, named = cut_of(store, run_id, 2), layers(sites)
+    real = why.as_it_was(cut)
+    outcome = why.what_if(cut, replace(cut.real, scope=scope))
+    table = why.layers_table(named, outcome, real)
+    height = why_figures.rows_height(table)
+    assert height >= 11 * len(table)
+    neurons = why.thinned(why.neurons_table(named, outcome, real))
+    figure = why_figures.scores_figure(neurons, table, threshold=outcome.threshold, unit="score", height=height)
+    assert ("threshold " in json.dumps(figure.to_dict())) == (scope == "global")
+    why_figures.widths_what_if_figure(table, height=height).to_dict()
+
+
+# --- files that cannot be trusted -------------------------------------------------------------------------------------
+
+
+def test_what_is_wrong_with_the_file_is_one_error(store: Store) -> None:
+    run_id = run_with_scores(store, cuts=1)
+    path = scores_path(store.folder(run_id), 1)
+    with np.load(path) as whole:
+        arrays = dict(whole)
+    site = next(key for key in arrays if key.startswith("mimi/"))
+    kept = next(key for key, values in arrays.items() if key.startswith("survivors/") and len(values))
+
+    def pickled() -> bytes:
+        made = io.BytesIO()
+        np.save(made, np.array([{}] * len(arrays[site]), dtype=object), allow_pickle=True)
+        return made.getvalue()
+
+    def bomb() -> bytes:
+        return b"\x93NUMPY" + bytes(50_000_000)
+
+    def huge_header() -> bytes:
+        made = io.BytesIO()
+        np.lib.format.write_array_header_1_0(made, {"descr": "<f8", "fortran_order": False, "shape": (2**40,)})
+        return made.getvalue()
+
+    changes: list[dict[str, np.ndarray | bytes]] = [
+        {site: arrays[site][:-1]},
+        {site: arrays[site][None]},
+        {site: np.full_like(arrays[site], np.nan)},
+        {site: arrays[site].astype(str)},
+        {site: pickled()},
+        {site: bomb()},
+        {site: huge_header()},
+        {site: b""},
+        {kept: arrays[kept] + 10_000},
+        {kept: arrays[kept] - 10_000},
+        {kept: np.full_like(arrays[kept], 1.5, dtype=float)},
+    ]
+    for change in changes:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, values in (arrays | change).items():
+                made = io.BytesIO()
+                if isinstance(values, np.ndarray):
+                    np.save(made, values)
+                archive.writestr(f"{name}.npy", values if isinstance(values, bytes) else made.getvalue())
+        with pytest.raises(RunError, match=r"cut 1"):
+            cut_of(store, run_id, 1)
+    for content in (b"", b"PK", b"not a zip", bytes(1000)):
+        path.write_bytes(content)
+        with pytest.raises(RunError, match="cannot be read"):
+            cut_of(store, run_id, 1)
+    path.unlink()
+    with pytest.raises(RunError, match="is missing"):
+        cut_of(store, run_id, 1)
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def open_why(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
+    monkeypatch.setenv("MIMI_RUNS", str(store.directory))
+    monkeypatch.setattr("pages.common.EXAMPLES", tmp_path / "examples")
+
+    def open_(**query: str) -> AppTest:
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=20).run()
+        app.switch_page("pages/why.py")
+        app.query_params.update(query)
+        app.run()
+        assert not app.exception
+        return app
+
+    return open_
+
+
+def texts(app: AppTest) -> str:
+    kinds = ("title", "markdown", "error", "info", "warning", "caption")
+    return "\n".join(str(element.value) for kind in kinds for element in app.get(kind))
+
+
+def test_the_page_explains_the_last_cut_that_took_an_adapter(open_why: Open, store: Store) -> None:
+    app = open_why(run=run_with_scores(store))
+    assert "at cut 4" in app.title[0].value
+    assert len(app.get("vega_lite_chart")) == 3
+    assert "settings of the run" in texts(app)
+    for nonsense in ("0", "-1", "x", "999999999", "²"):
+        assert "at cut 4" in open_why(cycle=nonsense).title[0].value
+    assert "at cut 1" in open_why(cycle="1").title[0].value
+
+
+def test_a_what_if_is_in_the_url_and_can_be_taken_back(open_why: Open, store: Store) -> None:
+    app = open_why(run=run_with_scores(store), cycle="2")
+    app.select_slider(key="what_if_rho").set_value("0.70").run()
+    app.button_group(key="what_if_scope").set_value("local").run()
+    app.selectbox(key="what_if_score").set_value("taylor").run()
+    assert (app.query_params["rho"], app.query_params["scope"], app.query_params["score"]) == (
+        "0.70",
+        "local",
+        "taylor",
+    )
+    assert "**What if:**" in texts(app)
+    next(b for b in app.button if b.label == "As in the run").click().run()
+    assert not {"rho", "scope", "score"} & set(app.query_params)
+    assert "settings of the run" in texts(app)
+
+
+def test_a_link_to_a_what_if_shows_it_and_nonsense_is_ignored(open_why: Open, store: Store) -> None:
+    run_id = run_with_scores(store)
+    assert "**What if:**" in texts(open_why(run=run_id, rho="0.20", normalise="fan"))
+    assert "settings of the run" in texts(open_why(run=run_id, rho="17", scope=HOSTILE, score="../x", normalise=""))
+
+
+def test_without_runs_or_cuts_the_page_says_what_to_do(open_why: Open, store: Store) -> None:
+    assert open_why().subheader[0].value == "No runs yet"
+    assert open_why(run=store.create(make_config(preset="demo"))).title[0].value == "No cut yet"
+    assert open_why(run=run_with_scores(store, cuts=0)).title[0].value == "No cut yet"
+
+
+def test_a_run_that_never_cuts_is_no_error(open_why: Open, store: Store) -> None:
+    run_id = run_with_scores(store, cuts=0)
+    events = store.folder(run_id) / "events.jsonl"
+    first = json.loads(events.read_bytes().splitlines()[0]) | {"keep_fractions": []}
+    events.write_text(json.dumps(first) + "\n")
+    assert open_why(run=run_id).title[0].value == "This run makes no cuts"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a zip"])
+def test_missing_or_broken_scores_are_one_clear_message(open_why: Open, store: Store, content: bytes | None) -> None:
+    run_id = run_with_scores(store)
+    path = scores_path(store.folder(run_id), 3)
+    shutil.rmtree(path.parent) if content is None else path.write_bytes(content)
+    app = open_why(run=run_id, cycle="3")
+    assert app.title[0].value == "Cut 3 cannot be explained"
+    assert len(app.error) == 1
+    assert "at cut 2" in open_why(run=run_id, cycle="2").title[0].value
+
+
+def test_hostile_names_are_shown_as_written(open_why: Open, store: Store) -> None:
+    sites = [site.model_copy(update={"name": f"{HOSTILE[:19]} {site.name}"}) for site in swin_sites()]
+    sites += [SiteInfo(name=f"![p](http://e) {i}", block=i, position="attn", width=32) for i in range(2)]
+    app = open_why(run=run_with_scores(store, sites=sites))
+    assert len(app.get("vega_lite_chart")) == 3
+    assert "![p](" not in texts(app)
+    assert "<img" not in texts(app)
+    for chart in app.get("vega_lite_chart"):
+        spec = json.loads(chart.proto.spec)
+        assert not [text for text in expressions(spec) if "http" in text or "onerror" in text]
+
+
+def expressions(spec: object, key: str = "") -> list[str]:
+    """All that Vega would run or open, of a chart's specification."""
+    if isinstance(spec, dict):
+        return [text for name, part in spec.items() for text in expressions(part, name)]
+    if isinstance(spec, list):
+        return [text for part in spec for text in expressions(part, key)]
+    return [spec] if isinstance(spec, str) and key in {"test", "filter", "calculate", "expr", "href", "url"} else []
