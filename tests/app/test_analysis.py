@@ -22,6 +22,8 @@ from mimi_core.runs.store import Store
 from tests.app.conftest import swin_sites, vit_sites
 
 SCALE = colour_scale("light")
+DEMO = make_config(preset="demo", sets=["adapter.sigma_0=2", "prune.sigma_target=32", "train.epochs=15"])
+"""Four cuts of fifteen epochs, whatever the preset becomes."""
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 
 
@@ -133,13 +135,13 @@ def test_removed_table_lists_the_first_cut_first(small: RunState) -> None:
 
 
 def test_a_cut_falls_between_two_epochs(make_run: Callable[..., str], store: Store) -> None:
-    state = store.state(make_run())
+    state = store.state(make_run(DEMO))
     points = tables.evaluations_table(state)
     assert list(points["step"].unique()) == [15, 15.5, 30, 30.5, 45, 45.5, 60, 60.5, 75]
 
 
 def test_long_curves_are_thinned_and_keep_their_end(make_run: Callable[..., str], store: Store) -> None:
-    state = store.state(make_run())
+    state = store.state(make_run(DEMO))
     table = tables.epochs_table(state, at_most=10)
     assert len(table) <= 11
     assert table["step"].iloc[-1] == 75
@@ -240,7 +242,7 @@ def test_site_names_are_escaped_in_figures() -> None:
 
 
 def test_curves_have_gaps_at_cuts(make_run: Callable[..., str], store: Store) -> None:
-    state = store.state(make_run())
+    state = store.state(make_run(DEMO))
     figure = curves_figure(tables.epochs_table(state), tables.evaluations_table(state), total_steps=75)
     accuracy = np.array(figure.data[0].y, dtype=float)
     assert np.isnan(accuracy).sum() == 5
@@ -279,7 +281,7 @@ def test_nested_values_make_the_same_config() -> None:
     ],
 )
 def test_the_plan_in_a_sentence(sets: list[str], says: str) -> None:
-    assert says in settings.plan(make_config(preset="demo", sets=sets))
+    assert says in settings.plan(make_config(DEMO.model_dump(), sets=sets))
 
 
 def test_the_check_survives_whatever_the_program_does(monkeypatch: pytest.MonkeyPatch) -> None:
