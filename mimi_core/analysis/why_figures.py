@@ -14,7 +14,7 @@ KEPT, REMOVED = "kept", "removed"
 FATES = alt.Scale(domain=[KEPT, REMOVED], range=[GAIN, LOST])
 _FIT = alt.AutoSizeParams(type="fit-x", contains="padding")
 """As wide as the page says; as high as the rows ask for, so that charts beside each other stay level."""
-MOST_NUMBERED = 8
+MOST_NUMBERED = 5
 """So many cuts have their accuracies written beside the points."""
 _LOG_SPREAD = 30.0
 """From this ratio of the largest to the smallest score on, the axis is logarithmic."""
@@ -113,6 +113,7 @@ def damage_figure(cycles: pd.DataFrame, cut: int) -> Chart:
     order = list(names.values())
     cuts = cycles[cycles["cycle"] > 0]
     long = cuts.melt("cycle", list(names), "when", "accuracy").dropna(subset=["accuracy"]).replace({"when": names})
+    long = long.assign(percent=[f"{100 * accuracy:.1f}" for accuracy in long["accuracy"]])
     base = alt.Chart(long).encode(
         x=alt.X("cycle:O", title="cut", axis=alt.Axis(labelAngle=0, domain=False, ticks=False)),
         xOffset=alt.XOffset("when:N", sort=order),
@@ -128,7 +129,7 @@ def damage_figure(cycles: pd.DataFrame, cut: int) -> Chart:
             alt.Tooltip("accuracy:Q", title="accuracy", format=".1%"),
         ],
     )
-    numbers = base.mark_text(dy=-13, fontSize=11, color=MUTED).encode(text=alt.Text("accuracy:Q", format=".1%"))
+    numbers = base.mark_text(dy=-13, fontSize=11, color=MUTED).encode(text="percent:N")
     return _finished([points, numbers] if len(cuts) <= MOST_NUMBERED else [points], 270)
 
 
@@ -154,6 +155,7 @@ def _rows_axis(layers: pd.DataFrame) -> alt.Y:
     heading = " || ".join(test for test, _ in tests) or "false"
     axis = alt.Axis(
         labelOverlap=False,
+        labelFlush=False,
         labelFontSize=12 if row >= 16 else 10,
         labelLimit=160,
         domain=False,
@@ -163,7 +165,7 @@ def _rows_axis(layers: pd.DataFrame) -> alt.Y:
         labelFontWeight={"condition": {"test": heading, "value": "bold"}, "value": "normal"},
         **_coloured(tests),
     )
-    return alt.Y("label:N", title=None, scale=alt.Scale(domain=_row_names(layers)), axis=axis)
+    return alt.Y("label:N", title=None, scale=alt.Scale(type="band", domain=_row_names(layers), padding=0), axis=axis)
 
 
 def _coloured(tests: list[tuple[str, str]]) -> dict[str, Any]:
@@ -197,7 +199,7 @@ def _own_limits(layers: pd.DataFrame, y: alt.Y, row: float) -> list[alt.Chart]:
     own = layers.dropna(subset=["threshold"])[["label", "threshold"]]
     return [
         alt.Chart(own)
-        .mark_tick(orient="vertical", thickness=6, size=row, color=MUTED, opacity=0.55)
+        .mark_tick(orient="vertical", thickness=5, size=row, color=MUTED, opacity=0.5)
         .encode(y=y, x="threshold:Q", tooltip=[alt.Tooltip("threshold:Q", title="threshold", format=".4~g")])
     ]
 
@@ -230,7 +232,7 @@ def _value_axis(**more: Any) -> alt.Axis:
 
 
 def _legend(values: Sequence[str]) -> alt.Legend:
-    return alt.Legend(title=None, orient="top", values=list(values))
+    return alt.Legend(title=None, orient="top", values=list(values), symbolSize=90, symbolStrokeWidth=2)
 
 
 def _finished(layers: Sequence[alt.Chart], height: int, right: int = 8) -> Chart:
