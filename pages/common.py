@@ -10,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from mimi_core.analysis.theme import Scale, colour_scale
-from mimi_core.errors import MimiError
+from mimi_core.errors import MimiError, ResourceError
 from mimi_core.runs import files
 from mimi_core.runs.dispatcher import ensure_dispatcher, queued
 from mimi_core.runs.status import ENDED
@@ -82,10 +82,8 @@ def all_runs() -> list[Found]:
     mine, examples = user_store(), _store(str(EXAMPLES))
     try:
         own = mine.list()
-    except OSError as error:
-        st.error(
-            f"The folder of your runs, {plain(str(mine.directory))}, cannot be read: {plain(error.strerror or '')}."
-        )
+    except ResourceError as error:
+        st.error(f"Your runs: {plain(str(error))}.")
         own = []
     return [Found(run, mine, False) for run in own] + [Found(run, examples, True) for run in examples.list()]
 

@@ -23,8 +23,8 @@ POLL_SECONDS = 0.3
 IDLE_SECONDS = 10.0
 """With nothing queued and nothing running for so long the dispatcher goes home; the next submit starts another."""
 SPINS = "1000"
-"""How long a worker's idle threads spin. With OpenMP's own long spin, one other busy process on two cores (a browser that
-watches the run, say) slows training to a quarter and less; with this it halves it, and an idle machine loses a tenth."""
+"""How long a worker's idle threads spin. With OpenMP's own long spin, one other busy process on two cores (a browser,
+say) slows training to a quarter and less; with this it halves it, and an idle machine loses a tenth."""
 _FOLDER = ".dispatcher"
 
 

@@ -149,3 +149,9 @@ def test_paths_are_frozen_as_absolute_ones(tmp_path: Path, monkeypatch: pytest.M
     stored = Store("runs").config(Store("runs").create(config))
     assert stored.data.name == f"folder:{tmp_path}/images"
     assert (stored.backbone.checkpoint, stored.data.path) == (tmp_path / "a/b.pth", tmp_path / "p")
+
+
+def test_a_file_where_the_folder_should_be_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(ResourceError, match=r"cannot read .*runs: Not a directory"):
+        Store(tmp_path / "runs").list()
