@@ -210,7 +210,7 @@ def decided_anew(cut: Cut, settings: Settings, real: why.Outcome, named: list[La
 
 
 def charts(table: pd.DataFrame, neurons: pd.DataFrame, outcome: why.Outcome) -> None:
-    height = why_figures.rows_height(table)
+    height, shown = why_figures.rows_height(table), why.thinned(neurons)
     unit = f"{outcome.settings.score} score"
     if outcome.settings.score != "random" and outcome.settings.how != "none":
         unit += f", {NORMALISERS[outcome.settings.how]}"
@@ -218,9 +218,7 @@ def charts(table: pd.DataFrame, neurons: pd.DataFrame, outcome: why.Outcome) -> 
     with left:
         st.subheader("Every neuron's score", anchor=False)
         st.altair_chart(
-            why_figures.scores_figure(
-                why.thinned(neurons), table, threshold=outcome.threshold, unit=unit, height=height
-            ),
+            why_figures.scores_figure(shown, table, threshold=outcome.threshold, unit=unit, height=height),
             width="stretch",
             key="scores",
             alt=f"Scores of {len(neurons)} neurons in {len(table)} layers, kept and removed, with the threshold.",
@@ -240,7 +238,7 @@ def charts(table: pd.DataFrame, neurons: pd.DataFrame, outcome: why.Outcome) -> 
         f"A tick is a neuron; right of {whose}, it is kept. A layer with no tick there loses its adapter (✕) and is "
         "again the frozen original. Tall ticks are neurons whose fate differs from the run's. At the right, a line "
         "joins a layer's width in the run with its width under the chosen settings; the axis is on a square-root scale."
-        + (" Neurons close to each other are drawn as one." if len(why.thinned(neurons)) < len(neurons) else "")
+        + (" Neurons close to each other are drawn as one." if len(shown) < len(neurons) else "")
     )
 
 

@@ -137,13 +137,15 @@ def nearest_table(neurons: pd.DataFrame, scope: Scope, each: int = 8) -> pd.Data
 def thinned(neurons: pd.DataFrame, at_most: int = 4500, bins: int = 400) -> pd.DataFrame:
     """A `neurons_table` that a chart can draw: where there are too many, neighbours in a layer stand for each other.
 
-    Neighbours have equal fate and are less than 1/`bins` of all neurons' ranks apart.
+    Neighbours have equal fate and are close in rank: 1/`bins` of all, or twice that as often as it takes.
     """
-    while len(neurons) > at_most and bins:
-        step = neurons["score"].rank(method="dense", pct=True).mul(bins).round()
-        neurons = neurons.groupby(["site", "kept", "was_kept", step], sort=False).head(1)
+    ranks = neurons["score"].rank(method="dense", pct=True)
+    shown = neurons
+    while len(shown) > at_most and bins:
+        steps = neurons[["order", "kept", "was_kept"]].assign(step=(ranks * bins).round())
+        shown = neurons[~steps.duplicated()]
         bins //= 2
-    return neurons
+    return shown
 
 
 def layers_table(layers: Sequence[Layer], outcome: Outcome, real: Outcome) -> pd.DataFrame:

@@ -12,9 +12,9 @@ SCORE_WORDS = {
     "mimi": "sum of the absolute weights into and out of the neuron (the paper's)",
     "l2": "root of the sum of the squared weights",
     "down_only": "sum of the absolute weights into the neuron alone",
-    "activation": "mean absolute activation while training",
-    "gradient": "mean absolute gradient of its weights",
-    "taylor": "estimated change of the loss if it went",
+    "activation": "mean absolute activation in the last epoch, times the absolute weights out of the neuron",
+    "gradient": "sum of the absolute gradients of its weights in the last epoch",
+    "taylor": "first-order estimate of the damage if the neuron went",
     "random": "drawn by lot: the baseline",
 }
 
