@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import pandas as pd
 import streamlit as st
+from altair.utils.schemapi import debug_mode
 
 from mimi_core.analysis import tables, why, why_figures, why_words, words
 from mimi_core.analysis.cut_scores import Cut, Settings, read_cut, scores_path
@@ -61,12 +62,14 @@ def show(found: common.Found) -> None:
     settings = controls(cut)
     outcome = decided_anew(cut, settings, real, named)
     neurons = why.neurons_table(named, outcome, real)
-    charts(why.layers_table(named, outcome, real), neurons, outcome)
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        nearest(neurons, outcome.settings.scope)
-    with right:
-        damage(state, cycle)
+    # Altair checks every part of a chart against its schema, which takes longer than all the rest; the tests do that.
+    with debug_mode(False):
+        charts(why.layers_table(named, outcome, real), neurons, outcome)
+        left, right = st.columns([3, 2], gap="large")
+        with left:
+            nearest(neurons, outcome.settings.scope)
+        with right:
+            damage(state, cycle)
 
 
 # --- what is looked at ------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from streamlit.testing.v1 import AppTest
 from mimi_core.analysis import why, why_figures, why_words
 from mimi_core.analysis.cut_scores import Cut, read_cut, scores_path
 from mimi_core.analysis.labels import layers
+from mimi_core.analysis.tables import cycles_table
 from mimi_core.budget import initial_width, keep_fractions
 from mimi_core.config import Normalise, Scope, ScoreName, make_config
 from mimi_core.errors import RunError
@@ -231,6 +232,7 @@ def test_the_figures_draw_every_shape(store: Store, sites: list[SiteInfo], scope
     figure = why_figures.scores_figure(neurons, table, threshold=outcome.threshold, unit="score", height=height)
     assert ("threshold " in json.dumps(figure.to_dict())) == (scope == "global")
     why_figures.widths_what_if_figure(table, height=height).to_dict()
+    why_figures.damage_figure(cycles_table(store.state(run_id)), 2).to_dict()
 
 
 # --- files that cannot be trusted -------------------------------------------------------------------------------------
