@@ -158,9 +158,7 @@ def _read_checkpoint(path: Path) -> dict[str, Tensor]:
         return load_state_dict(str(path), weights_only=True)
     except Exception as error:  # bytes that nobody vouches for can make a parser fail in any way
         if "weights_only" in str(error):
-            raise BackboneError(
-                f"{path} holds more than weights, which could run code: convert it to safetensors"
-            ) from error
+            raise BackboneError(f"{path} holds code, not just weights: convert it to safetensors") from error
         raise BackboneError(f"checkpoint {path} cannot be read: {_first_line(error)}") from error
 
 
