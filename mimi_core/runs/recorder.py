@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from mimi_core.errors import MimiError, ResourceError, RunError
 from mimi_core.runs import files
@@ -138,7 +138,7 @@ class Recorder:
     def save_adapters(self, cycle: int, tensors: Arrays, metadata: Mapping[str, Any]) -> None:
         folder = self._cycle(cycle)
         with files.replaced(folder / "adapters.safetensors") as partial:
-            save_file(dict(tensors), partial, metadata={k: json.dumps(v) for k, v in metadata.items()})
+            partial.write_bytes(save(dict(tensors), metadata={k: json.dumps(v) for k, v in metadata.items()}))
 
     def save_arrays(self, cycle: int, name: str, arrays: Arrays) -> None:
         """`name` is "scores" or "predictions"."""
@@ -171,8 +171,11 @@ class Recorder:
             size = (self.run / files.EVENTS).stat().st_size if (self.run / files.EVENTS).exists() else 0
             newest = folder / "newest.safetensors"
             with files.replaced(newest) as partial:
-                save_file(dict(tensors), partial, metadata={"state": json.dumps({**metadata, _EVENTS_SIZE: size})})
-                with partial.open("rb") as file:
+                # Not safetensors' save_file: with that a full disk is no OSError.
+                content = save(dict(tensors), metadata={"state": json.dumps({**metadata, _EVENTS_SIZE: size})})
+                with partial.open("wb") as file:
+                    file.write(content)
+                    file.flush()
                     os.fsync(file.fileno())
                 if newest.exists():
                     os.replace(newest, folder / "previous.safetensors")

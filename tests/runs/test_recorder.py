@@ -97,6 +97,10 @@ def test_a_full_disk_is_one_clear_error_and_leaves_the_old_file(run: Path, monke
             patch.setattr(os, "fsync", full)
             with pytest.raises(ResourceError, match="disk is full"):
                 recorder.save_state({"w": np.array([2.0])}, {"cycle": 2})
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "write_bytes", full)
+            with pytest.raises(ResourceError, match="disk is full"):
+                recorder.save_adapters(1, {"w": np.array([2.0])}, {"cycle": 1})
         state = recorder.load_state()
         assert state is not None
         assert state[1] == {"cycle": 1}
