@@ -22,9 +22,6 @@ from mimi_core.runs.store import Store
 POLL_SECONDS = 0.3
 IDLE_SECONDS = 10.0
 """With nothing queued and nothing running for so long the dispatcher goes home; the next submit starts another."""
-SPINS = "1000"
-"""How long a worker's idle threads spin. With OpenMP's own long spin, one other busy process on two cores (a browser,
-say) slows training to a quarter and less; with this it halves it, and an idle machine loses a tenth."""
 _FOLDER = ".dispatcher"
 
 
@@ -91,6 +88,15 @@ def gpu_indices() -> list[str]:
     return answer.stdout.split() if answer.returncode == 0 else []
 
 
+def spare_cores() -> int:
+    """Threads of a worker: all physical cores but one, which the app and the browser need.
+
+    On two cores, threads that must wait for a core that a browser holds made training slower than one thread alone.
+    """
+    physical = psutil.cpu_count(logical=False) or 1
+    return max(1, min(physical, len(psutil.Process().cpu_affinity() or [0] * physical)) - 1)
+
+
 def _free_slot(home: Path, gpus: list[str]) -> tuple[int, str | None] | None:
     """An open, locked slot file and the GPU that it stands for, or None when all are taken."""
     choices: list[str | None] = [*gpus] if gpus else [None]
@@ -107,7 +113,7 @@ def _free_slot(home: Path, gpus: list[str]) -> tuple[int, str | None] | None:
 
 def _start(store: Store, run_id: str, slot: int, gpu: str | None) -> "subprocess.Popen[bytes]":
     run = store.folder(run_id)
-    environment = {"GOMP_SPINCOUNT": SPINS, **os.environ, "PYTHONUNBUFFERED": "1"}
+    environment = {"OMP_NUM_THREADS": str(spare_cores()), **os.environ, "PYTHONUNBUFFERED": "1"}
     environment["CUDA_VISIBLE_DEVICES"] = gpu or ""  # a worker on the CPU's slot must not take a GPU
     try:
         with files.explained(run), (run / files.LOG).open("ab") as log:

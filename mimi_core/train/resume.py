@@ -47,6 +47,7 @@ def pack(
         "epoch": position.epoch,
         "seconds": position.seconds,
         "widths": {site: adapter.hidden_width for site, adapter in adapters_of(model).items()},
+        "threads": torch.get_num_threads(),
     }
     return {key: tensor.detach().cpu().contiguous().numpy() for key, tensor in tensors.items()}, metadata
 
@@ -57,6 +58,7 @@ def restore_model(model: nn.Module, tensors: dict[str, np.ndarray], metadata: di
     Raises:
         RunError: the state is of another model.
     """
+    torch.set_num_threads(int(metadata["threads"]))  # another number would change the order of sums
     widths = metadata["widths"]
     shrink(model, {site: np.arange(widths.get(site, 0)) for site in adapters_of(model)})
     kept = _kept(model)
