@@ -89,6 +89,9 @@ class RunConfig(Section):
     """One run, complete. Defaults are the paper's."""
 
     name: Annotated[str, Field(max_length=80)] = Field("", description="a title for people; may be empty")
+    group: Annotated[str, Field(max_length=80)] = Field(
+        "", description="runs of one group are listed and compared together, such as those of a sweep"
+    )
     method: Method = "mimi"
     backbone: BackboneConfig = BackboneConfig()
     data: DataConfig = DataConfig()

@@ -11,7 +11,6 @@ import streamlit as st
 
 from mimi_core.analysis.theme import Scale, colour_scale
 from mimi_core.errors import MimiError, ResourceError
-from mimi_core.runs import files
 from mimi_core.runs.dispatcher import ensure_dispatcher, queued
 from mimi_core.runs.status import ENDED
 from mimi_core.runs.store import RunSummary, Store
@@ -19,6 +18,13 @@ from mimi_core.runs.store import RunSummary, Store
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "assets" / "examples"
 LAUNCH, MONITOR, WIDTHS, WHY = "pages/launch.py", "pages/monitor.py", "pages/widths.py", "pages/why.py"
+NAVIGATION = {
+    LAUNCH: ("Launch", ":material/rocket_launch:"),
+    MONITOR: ("Monitor", ":material/monitoring:"),
+    WIDTHS: ("Widths", ":material/stacked_bar_chart:"),
+    WHY: ("Why", ":material/psychology_alt:"),
+}
+"""File -> title and icon of every page, in the order of the menu; the first is what the bare address shows."""
 CHART = {"displayModeBar": False, "responsive": True}
 
 _BADGES = {
@@ -46,6 +52,12 @@ class Found:
         return {"run": self.run.id}
 
 
+def navigation() -> list[st.Page]:
+    """Every page of the app. app.py runs the one that is asked for."""
+    first = next(iter(NAVIGATION))
+    return [st.Page(file, title=title, icon=icon, default=file == first) for file, (title, icon) in NAVIGATION.items()]
+
+
 def through_app() -> None:
     """Make sure that app.py ran first.
 
@@ -53,8 +65,7 @@ def through_app() -> None:
     Its first `st.navigation` ends that mode for the whole server; the rerun goes through app.py, to the same page.
     """
     if "through_app" not in st.session_state:
-        pages = (LAUNCH, MONITOR, WIDTHS, WHY)
-        st.navigation([st.Page(page, default=page == LAUNCH) for page in pages], position="hidden")
+        st.navigation(navigation(), position="hidden")
         st.rerun()
 
 
@@ -153,8 +164,3 @@ def plain(text: str) -> str:
 def scale() -> Scale:
     """The colour scale that fits the page's theme."""
     return colour_scale(st.context.theme.type)
-
-
-def stop_is_asked(found: Found) -> bool:
-    """Whether the worker has been asked to stop at the end of its cycle."""
-    return (found.run.folder / files.STOP).exists()

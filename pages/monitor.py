@@ -108,7 +108,7 @@ def actions(found: common.Found, status: Status) -> None:
         if st.button("Take out of the queue", icon=":material/stop:"):
             _do(lambda: control.stop_now(store, run_id))
     elif phase not in ENDED:
-        asked = common.stop_is_asked(found)
+        asked = control.stop_requested(store, run_id)
         if st.button(
             "Stopping after this cycle …" if asked else "Stop after this cycle",
             icon=":material/hourglass_bottom:" if asked else ":material/stop_circle:",

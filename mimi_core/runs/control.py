@@ -50,6 +50,11 @@ def stop_after_cycle(store: Store, run_id: str) -> None:
         files.write_text(store.folder(run_id) / files.STOP, "after this cycle\n")
 
 
+def stop_requested(store: Store, run_id: str) -> bool:
+    """Whether the worker has been asked to stop at the end of its cycle."""
+    return (store.folder(run_id) / files.STOP).exists()
+
+
 def stop_now(store: Store, run_id: str, grace_seconds: float = GRACE_SECONDS) -> str:
     """TERM, then KILL, then verify. Returns what it took, in words.
 

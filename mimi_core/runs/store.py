@@ -33,6 +33,7 @@ class RunSummary:
     phase: ShownPhase
     message: str
     name: str
+    group: str
     method: str
     backbone: str
     data: str
@@ -117,6 +118,7 @@ class Store:
             phase=phase,
             message=status.message if status and config else "its status or config file is missing or broken",
             name=config.name if config else folder.name,
+            group=config.group if config else "",
             method=config.method if config else "?",
             backbone=config.backbone.name if config else "?",
             data=config.data.name if config else "?",

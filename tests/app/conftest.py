@@ -15,6 +15,7 @@ from mimi_core.runs.events import EpochEnded, Evaluated, Pruned, RunEnded, RunSt
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store, versions
 from mimi_core.select import select
+from tests.app.opening import Open, opened
 
 
 def swin_sites(scale: int = 1) -> list[SiteInfo]:
@@ -189,3 +190,13 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def make_run(store: Store) -> Callable[..., str]:
     return lambda *args, **options: record(store, *args, **options)
+
+
+@pytest.fixture
+def open_page(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
+    """Open a page of the app on the test's store, without examples and without a dispatcher."""
+    monkeypatch.setenv("MIMI_RUNS", str(store.directory))
+    monkeypatch.setattr("pages.common.EXAMPLES", tmp_path / "examples")
+    for place in ("mimi_core.runs.control", "pages.common"):
+        monkeypatch.setattr(f"{place}.ensure_dispatcher", lambda directory: None)
+    return opened

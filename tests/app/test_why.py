@@ -5,7 +5,6 @@ import json
 import shutil
 import time
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from mimi_core.analysis import why, why_figures, why_words
 from mimi_core.analysis.cut_scores import Cut, read_cut, scores_path
@@ -27,11 +25,9 @@ from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store
 from mimi_core.select import normalise, normaliser_of, select
 from tests.app.conftest import swin_sites, vit_sites
+from tests.app.opening import HOSTILE, ROOT, Open, texts
 
-ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted(path.parent for path in (ROOT / "assets" / "examples").glob("*/events.jsonl"))
-HOSTILE = "<img src=x onerror=alert(1)> ![p](http://e.example/p.png) [x](javascript:alert(1)) :red[x] $a$ **b** `c`"
-Open = Callable[..., AppTest]
 
 
 def run_with_scores(
@@ -293,39 +289,18 @@ def test_what_is_wrong_with_the_file_is_one_error(store: Store) -> None:
 # --- the page ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def open_why(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
-    monkeypatch.setenv("MIMI_RUNS", str(store.directory))
-    monkeypatch.setattr("pages.common.EXAMPLES", tmp_path / "examples")
-
-    def open_(**query: str) -> AppTest:
-        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=20).run()
-        app.switch_page("pages/why.py")
-        app.query_params.update(query)
-        app.run()
-        assert not app.exception
-        return app
-
-    return open_
-
-
-def texts(app: AppTest) -> str:
-    kinds = ("title", "markdown", "error", "info", "warning", "caption")
-    return "\n".join(str(element.value) for kind in kinds for element in app.get(kind))
-
-
-def test_the_page_explains_the_last_cut_that_took_an_adapter(open_why: Open, store: Store) -> None:
-    app = open_why(run=run_with_scores(store))
+def test_the_page_explains_the_last_cut_that_took_an_adapter(open_page: Open, store: Store) -> None:
+    app = open_page("why", run=run_with_scores(store))
     assert "at cut 4" in app.title[0].value
     assert len(app.get("vega_lite_chart")) == 3
     assert "settings of the run" in texts(app)
     for nonsense in ("0", "-1", "x", "999999999", "²"):
-        assert "at cut 4" in open_why(cycle=nonsense).title[0].value
-    assert "at cut 1" in open_why(cycle="1").title[0].value
+        assert "at cut 4" in open_page("why", cycle=nonsense).title[0].value
+    assert "at cut 1" in open_page("why", cycle="1").title[0].value
 
 
-def test_a_what_if_is_in_the_url_and_can_be_taken_back(open_why: Open, store: Store) -> None:
-    app = open_why(run=run_with_scores(store), cycle="2")
+def test_a_what_if_is_in_the_url_and_can_be_taken_back(open_page: Open, store: Store) -> None:
+    app = open_page("why", run=run_with_scores(store), cycle="2")
     app.select_slider(key="what_if_rho").set_value("0.70").run()
     app.button_group(key="what_if_scope").set_value("local").run()
     app.selectbox(key="what_if_score").set_value("taylor").run()
@@ -340,41 +315,43 @@ def test_a_what_if_is_in_the_url_and_can_be_taken_back(open_why: Open, store: St
     assert "settings of the run" in texts(app)
 
 
-def test_a_link_to_a_what_if_shows_it_and_nonsense_is_ignored(open_why: Open, store: Store) -> None:
+def test_a_link_to_a_what_if_shows_it_and_nonsense_is_ignored(open_page: Open, store: Store) -> None:
     run_id = run_with_scores(store)
-    assert "**What if:**" in texts(open_why(run=run_id, rho="0.20", normalise="fan"))
-    assert "settings of the run" in texts(open_why(run=run_id, rho="17", scope=HOSTILE, score="../x", normalise=""))
+    assert "**What if:**" in texts(open_page("why", run=run_id, rho="0.20", normalise="fan"))
+    assert "settings of the run" in texts(
+        open_page("why", run=run_id, rho="17", scope=HOSTILE, score="../x", normalise="")
+    )
 
 
-def test_without_runs_or_cuts_the_page_says_what_to_do(open_why: Open, store: Store) -> None:
-    assert open_why().subheader[0].value == "No runs yet"
-    assert open_why(run=store.create(make_config(preset="demo"))).title[0].value == "No cut yet"
-    assert open_why(run=run_with_scores(store, cuts=0)).title[0].value == "No cut yet"
+def test_without_runs_or_cuts_the_page_says_what_to_do(open_page: Open, store: Store) -> None:
+    assert open_page("why").subheader[0].value == "No runs yet"
+    assert open_page("why", run=store.create(make_config(preset="demo"))).title[0].value == "No cut yet"
+    assert open_page("why", run=run_with_scores(store, cuts=0)).title[0].value == "No cut yet"
 
 
-def test_a_run_that_never_cuts_is_no_error(open_why: Open, store: Store) -> None:
+def test_a_run_that_never_cuts_is_no_error(open_page: Open, store: Store) -> None:
     run_id = run_with_scores(store, cuts=0)
     events = store.folder(run_id) / "events.jsonl"
     first = json.loads(events.read_bytes().splitlines()[0]) | {"keep_fractions": []}
     events.write_text(json.dumps(first) + "\n")
-    assert open_why(run=run_id).title[0].value == "This run makes no cuts"
+    assert open_page("why", run=run_id).title[0].value == "This run makes no cuts"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a zip"])
-def test_missing_or_broken_scores_are_one_clear_message(open_why: Open, store: Store, content: bytes | None) -> None:
+def test_missing_or_broken_scores_are_one_clear_message(open_page: Open, store: Store, content: bytes | None) -> None:
     run_id = run_with_scores(store)
     path = scores_path(store.folder(run_id), 3)
     shutil.rmtree(path.parent) if content is None else path.write_bytes(content)
-    app = open_why(run=run_id, cycle="3")
+    app = open_page("why", run=run_id, cycle="3")
     assert app.title[0].value == "Cut 3 cannot be explained"
     assert len(app.error) == 1
-    assert "at cut 2" in open_why(run=run_id, cycle="2").title[0].value
+    assert "at cut 2" in open_page("why", run=run_id, cycle="2").title[0].value
 
 
-def test_hostile_names_are_shown_as_written(open_why: Open, store: Store) -> None:
+def test_hostile_names_are_shown_as_written(open_page: Open, store: Store) -> None:
     sites = [site.model_copy(update={"name": f"{HOSTILE[:19]} {site.name}"}) for site in swin_sites()]
     sites += [SiteInfo(name=f"![p](http://e) {i}", block=i, position="attn", width=32) for i in range(2)]
-    app = open_why(run=run_with_scores(store, sites=sites))
+    app = open_page("why", run=run_with_scores(store, sites=sites))
     assert len(app.get("vega_lite_chart")) == 3
     assert "![p](" not in texts(app)
     assert "<img" not in texts(app)
