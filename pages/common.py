@@ -17,7 +17,9 @@ from mimi_core.runs.store import RunSummary, Store
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "assets" / "examples"
-LAUNCH, MONITOR, WIDTHS, WHY = "pages/launch.py", "pages/monitor.py", "pages/widths.py", "pages/why.py"
+HOME, LAUNCH, RUNS, MONITOR = "pages/home.py", "pages/launch.py", "pages/runs.py", "pages/monitor.py"
+WIDTHS, WHY, PREDICT = "pages/widths.py", "pages/why.py", "pages/predict.py"
+ABLATIONS, TRADE_OFF, REPORT = "pages/ablations.py", "pages/trade_off.py", "pages/report.py"
 NAVIGATION = {
     LAUNCH: ("Launch", ":material/rocket_launch:"),
     MONITOR: ("Monitor", ":material/monitoring:"),
