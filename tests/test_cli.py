@@ -12,27 +12,23 @@ import yaml
 from PIL import Image
 
 from tests.conftest import QUICK
+from tests.warm import mimi
 
 TINY = ["--preset", "quick", *(part for setting in [*QUICK, "train.epochs=1"] for part in ("--set", setting))]
 
 
-def mimi(*arguments: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
+def cold(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """A process as a shell would start it; `mimi` is the same without the seconds that importing torch takes."""
     root = str(Path(__file__).resolve().parents[1])
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": root, "HF_HUB_OFFLINE": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", "mimi_core", *arguments],
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=cwd,
-        check=False,
-    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": root}
+    command = [sys.executable, "-m", "mimi_core", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
 def test_a_run_from_start_to_list(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("name: mine\nprune: {scope: local}\n")
-    done = mimi("run", str(file), *TINY, "--runs", str(tmp_path / "runs"))
+    done = cold("run", str(file), *TINY, "--runs", str(tmp_path / "runs"))
     assert done.returncode == 0, done.stderr
     assert "finished" in done.stdout
     (folder,) = (tmp_path / "runs").iterdir()
@@ -49,7 +45,7 @@ def test_a_run_from_start_to_list(tmp_path: Path) -> None:
     assert (row["id"], row["phase"], row["neurons"]) == (folder.name, "finished", 184)
     shown = mimi("show", folder.name, "--runs", str(tmp_path / "runs"))
     assert "layers.0.blocks.0.attn" in shown.stdout
-    again = mimi("resume", folder.name, "--runs", str(tmp_path / "runs"))
+    again = cold("resume", folder.name, "--runs", str(tmp_path / "runs"))
     assert (again.returncode, "is finished" in again.stderr) == (1, True)
 
 

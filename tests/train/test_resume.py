@@ -4,8 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -17,24 +17,22 @@ from mimi_core.runs import control, files
 from mimi_core.runs.events import EpochEnded, Evaluated, Pruned, RunState, read_events
 from mimi_core.runs.status import read_status, write_status
 from mimi_core.runs.store import Store
+from tests import warm
 from tests.conftest import QUICK
+from tests.warm import PATIENCE, ended
 
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 CONFIG = make_config(preset="quick", sets=[*QUICK, "train.epochs=3"])
-PATIENCE = 120.0
 
 
-def start(folder: Path) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "mimi_core", "work", str(folder)], env=ENVIRONMENT, start_new_session=True
-    )
+def start(folder: Path) -> BaseProcess:
+    return warm.start("work", str(folder))
 
 
-def wait_for_events(folder: Path, count: int, worker: "subprocess.Popen[bytes]") -> None:
+def wait_for_events(folder: Path, count: int, worker: BaseProcess) -> None:
     """Until so many events are on disk, or the worker is done."""
     deadline = time.monotonic() + PATIENCE
     path = folder / files.EVENTS
-    while worker.poll() is None and time.monotonic() < deadline:
+    while worker.is_alive() and time.monotonic() < deadline:
         if path.exists() and path.read_bytes().count(b"\n") >= count:
             return
         time.sleep(0.005)
@@ -51,7 +49,7 @@ def numbers(state: RunState) -> list[object]:
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = Store(tmp_path_factory.mktemp("calm"))
     folder = store.folder(store.create(CONFIG))
-    assert start(folder).wait(PATIENCE) == 0
+    assert ended(start(folder)) == 0
     return folder
 
 
@@ -63,10 +61,11 @@ def test_a_killed_run_ends_with_the_same_numbers(kill_at: tuple[int, ...], unint
     for count in kill_at:
         worker = start(folder)
         wait_for_events(folder, count, worker)
+        assert worker.pid is not None
         os.killpg(worker.pid, signal.SIGKILL)
-        assert worker.wait() == -signal.SIGKILL
+        assert ended(worker) == -signal.SIGKILL
         assert store.summary(run_id).phase == "died"
-    assert start(folder).wait(PATIENCE) == 0
+    assert ended(start(folder)) == 0
     assert store.summary(run_id).phase == "finished"
     assert numbers(read_events(folder / files.EVENTS)) == numbers(read_events(uninterrupted / files.EVENTS))
     for cycle in range(3):
@@ -84,14 +83,11 @@ def test_stop_now_ends_the_worker_and_resume_finishes(uninterrupted: Path, tmp_p
     folder = store.folder(run_id)
     worker = start(folder)
     wait_for_events(folder, 3, worker)
-    reaped = threading.Thread(target=worker.wait)  # a dead child that nobody waits for would stay a zombie
-    reaped.start()
     assert control.stop_now(store, run_id) == "stopped"
-    reaped.join()
-    assert worker.returncode == 3
+    assert ended(worker) == 3
     summary = store.summary(run_id)
     assert summary.phase == "stopped"
-    assert start(folder).wait(PATIENCE) == 0
+    assert ended(start(folder)) == 0
     assert numbers(store.state(run_id)) == numbers(read_events(uninterrupted / files.EVENTS))
 
 
@@ -123,9 +119,9 @@ def test_stop_after_this_cycle(uninterrupted: Path, tmp_path: Path) -> None:
     worker = start(folder)
     wait_for_events(folder, 2, worker)
     control.stop_after_cycle(store, run_id)
-    assert worker.wait(PATIENCE) == 3
+    assert ended(worker) == 3
     state = store.state(run_id)
     assert (state.ended.status if state.ended else None) == "stopped"
     assert [e.cycle for e in state.epochs] == [0, 0, 0], "cycle 0 was done to its end, and no other begun"
-    assert start(folder).wait(PATIENCE) == 0
+    assert ended(start(folder)) == 0
     assert numbers(store.state(run_id)) == numbers(read_events(uninterrupted / files.EVENTS))
