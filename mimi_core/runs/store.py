@@ -1,4 +1,7 @@
-"""All runs in one folder: listing, reading, creating. A thousand runs list in a fraction of a second once seen."""
+"""All runs in one folder: listing, reading, creating. A thousand runs list in a fraction of a second once seen.
+
+Of every run its summary is kept in memory, and its config; whole accounts of events only of those looked at last.
+"""
 
 import os
 import re
@@ -6,13 +9,15 @@ import secrets
 import shutil
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mimi_core import __version__
+from mimi_core.budget import sigma
 from mimi_core.config import RunConfig, read_config_file, to_yaml, validate, with_absolute_paths
 from mimi_core.errors import ConfigError, ResourceError, RunError
 from mimi_core.runs import files
@@ -21,6 +26,9 @@ from mimi_core.runs.status import ENDED, ShownPhase, Status, read_status, write_
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _Stamp = tuple[int, int, int] | None
+_Stamps = tuple[_Stamp, _Stamp, _Stamp]
+STATES_BYTES = 8_000_000
+"""Of event files, whose states are kept in memory; a state takes about six times the room of its file."""
 Value = TypeVar("Value")
 
 
@@ -49,8 +57,12 @@ class RunSummary:
     removed: int
     neurons_at_start: int
     neurons: int
+    sigma: float | None
+    """Compression now: token widths over neurons."""
     trained_parameters: int | None
     accuracy: float | None
+    seconds: float | None
+    """Time that it took, once it has ended."""
 
     @property
     def title(self) -> str:
@@ -62,7 +74,9 @@ class Store:
 
     def __init__(self, directory: Path | str) -> None:
         self.directory = Path(directory)
-        self._states: dict[str, tuple[_Stamp, RunState]] = {}
+        self._states: OrderedDict[str, tuple[_Stamp, RunState]] = OrderedDict()
+        self._summaries: dict[str, tuple[_Stamps, RunSummary]] = {}
+        self._accounts: dict[str, tuple[_Stamp, dict[str, Any]]] = {}
         self._statuses: dict[str, tuple[_Stamp, Status | None]] = {}
         self._configs: dict[str, tuple[_Stamp, RunConfig | None]] = {}
         self._guard = threading.Lock()
@@ -83,35 +97,65 @@ class Store:
             raise ResourceError(
                 f"cannot read {self.directory}: {error.strerror}; choose another with --runs"
             ) from error
-        runs = [self._summary(self.directory / name) for name in names if self._looks_like_a_run(name)]
+        stamped = ((name, self._stamps(name)) for name in names)
+        runs = [self._summary(name, stamps) for name, stamps in stamped if any(stamps)]
         return sorted(runs, key=lambda run: (run.created, run.id), reverse=True)
 
     def folder(self, run_id: str) -> Path:
         """Raises RunError for an id that is malformed (ids also come from URLs) or not there."""
-        if not _RUN_ID.fullmatch(run_id) or not self._looks_like_a_run(run_id):
+        if not _RUN_ID.fullmatch(run_id) or not any(self._stamps(run_id)):
             raise RunError(f"no run {run_id[:100]!r} in {self.directory}; `ls` shows what is there")
         return self.directory / run_id
 
     def state(self, run_id: str) -> RunState:
-        return self._state(self.folder(run_id))
+        """All that happened, read again only when the event file has changed."""
+        folder = self.folder(run_id)
+        stamp = _stamp(f"{folder}/{files.EVENTS}")
+        with self._guard:
+            known = self._states.get(run_id)
+            if known is not None and known[0] == stamp:
+                self._states.move_to_end(run_id)
+                return known[1]
+        state = read_events(folder / files.EVENTS)
+        with self._guard:
+            self._states[run_id] = (stamp, state)
+            self._states.move_to_end(run_id)
+            size = sum(s[1] for s, _ in self._states.values() if s)
+            while size > STATES_BYTES and len(self._states) > 1:
+                dropped, _ = self._states.popitem(last=False)[1]
+                size -= dropped[1] if dropped else 0
+        return state
 
     def status(self, run_id: str) -> Status | None:
         return self._status(self.folder(run_id))
 
     def config(self, run_id: str) -> RunConfig:
         """Raises ConfigError when the file is missing or broken."""
-        return validate(read_config_file(self.folder(run_id) / files.CONFIG))
+        folder = self.folder(run_id)
+        return self._config_or_none(folder) or validate(read_config_file(folder / files.CONFIG))
 
     def summary(self, run_id: str) -> RunSummary:
-        return self._summary(self.folder(run_id))
+        return self._summary(self.folder(run_id).name, self._stamps(run_id))
 
-    def _summary(self, folder: Path) -> RunSummary:
-        status, state, config = self._status(folder), self._state(folder), self._config_or_none(folder)
+    def _summary(self, name: str, stamps: _Stamps) -> RunSummary:
+        """Made once for a run that nothing goes on in, and always for one whose worker may have died meanwhile."""
+        with self._guard:
+            known = self._summaries.get(name)
+        if known is not None and known[0] == stamps:
+            return known[1]
+        summary = self._made_summary(self.directory / name)
+        status = self._status(summary.folder)
+        if status is None or status.phase in (*ENDED, "queued"):
+            with self._guard:
+                self._summaries[name] = (stamps, summary)
+        return summary
+
+    def _made_summary(self, folder: Path) -> RunSummary:
+        status, config = self._status(folder), self._config_or_none(folder)
+        account = self._cached(self._accounts, folder, files.EVENTS, _account)
         phase: ShownPhase = status.shown_phase if status and config else "broken"
-        if status and phase not in ENDED and state.ended is not None:
-            phase = state.ended.status
-        first, last = (state.widths[0], state.widths[-1]) if state.started else ({}, {})
-        parameters = state.cuts[-1].trained_parameters if state.cuts else None
+        if status and phase not in ENDED and account["outcome"] is not None:
+            phase = account["outcome"]
         return RunSummary(
             id=folder.name,
             folder=folder,
@@ -128,14 +172,7 @@ class Store:
             created=status.created if status else folder.stat().st_mtime,
             progress=status.progress if status else 0.0,
             eta_seconds=status.eta_seconds if status else None,
-            cycle=len(state.cuts),
-            cycles=state.total_cuts,
-            sites=len(state.sites),
-            removed=len(state.removed_at),
-            neurons_at_start=sum(first.values()),
-            neurons=sum(last.values()),
-            trained_parameters=parameters or (state.started.trained_parameters if state.started else None),
-            accuracy=state.last_accuracy,
+            **{name: value for name, value in account.items() if name != "outcome"},
         )
 
     def log_tail(self, run_id: str, lines: int = 30) -> str:
@@ -182,12 +219,10 @@ class Store:
 
     # --- inside -------------------------------------------------------------------------------------------------
 
-    def _looks_like_a_run(self, name: str) -> bool:
-        known = (files.STATUS, files.CONFIG, files.EVENTS)
-        return any(os.path.isfile(f"{self.directory}/{name}/{file}") for file in known)  # far faster than Path
-
-    def _state(self, folder: Path) -> RunState:
-        return self._cached(self._states, folder, files.EVENTS, read_events)
+    def _stamps(self, name: str) -> _Stamps:
+        """Of the three files by which a run is known; all None for a folder that is none."""
+        start = f"{self.directory}/{name}/"  # far faster than Path
+        return _stamp(start + files.STATUS), _stamp(start + files.CONFIG), _stamp(start + files.EVENTS)
 
     def _status(self, folder: Path) -> Status | None:
         return self._cached(self._statuses, folder, files.STATUS, lambda path: read_status(path.parent))
@@ -214,6 +249,27 @@ class Store:
         with self._guard:
             cache[folder.name] = (stamp, value)
         return value
+
+
+def _account(path: Path) -> dict[str, Any]:
+    """The fields of a summary that a run's events tell, and how it ended."""
+    state = read_events(path, with_epochs=False)
+    first, last = (state.widths[0], state.widths[-1]) if state.started else ({}, {})
+    neurons = sum(last.values())
+    parameters = state.cuts[-1].trained_parameters if state.cuts else None
+    return {
+        "outcome": state.ended.status if state.ended else None,
+        "cycle": len(state.cuts),
+        "cycles": state.total_cuts,
+        "sites": len(state.sites),
+        "removed": len(state.removed_at),
+        "neurons_at_start": sum(first.values()),
+        "neurons": neurons,
+        "sigma": sigma((site.width for site in state.sites), last.values()) if neurons else None,
+        "trained_parameters": parameters or (state.started.trained_parameters if state.started else None),
+        "accuracy": state.last_accuracy,
+        "seconds": state.ended.seconds if state.ended else None,
+    }
 
 
 def _stamp(path: str) -> _Stamp:

@@ -143,6 +143,39 @@ def test_a_thousand_runs_are_read_once(tmp_path: Path, monkeypatch: pytest.Monke
     assert opened == ["run-7"]
 
 
+def test_only_the_states_looked_at_last_are_kept(
+    tmp_path: Path, quick_config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A state takes some hundred kilobytes; the summaries of all runs are small and stay."""
+    store = Store(tmp_path)
+    ids = [store.create(quick_config) for _ in range(3)]
+    for run_id in ids:
+        (store.folder(run_id) / files.EVENTS).write_bytes(b"".join(to_line(e) for e in EVENTS))  # type: ignore[arg-type]
+    size = (store.folder(ids[0]) / files.EVENTS).stat().st_size
+    monkeypatch.setattr("mimi_core.runs.store.STATES_BYTES", 2 * size)
+    first, second, third = (store.state(run_id) for run_id in ids)
+    assert store.state(ids[2]) is third
+    assert store.state(ids[1]) is second
+    assert store.state(ids[0]) is not first, "read again"
+    assert store.state(ids[0]) == first
+    summary = store.summary(ids[0])
+    assert store.summary(ids[0]) is summary
+
+
+def test_a_summary_follows_its_files(tmp_path: Path, quick_config: RunConfig) -> None:
+    store = Store(tmp_path)
+    run_id = store.create(quick_config)
+    assert store.summary(run_id).sigma is None
+    path = store.folder(run_id) / files.EVENTS
+    path.write_bytes(b"".join(to_line(e) for e in EVENTS))  # type: ignore[arg-type]
+    summary = store.summary(run_id)
+    assert (summary.phase, summary.sigma, summary.seconds) == ("stopped", 16.0, 8.0)
+    assert store.state(run_id).epochs, "a summary leaves epochs out; a state does not"
+    path.unlink()
+    path.mkdir()
+    assert (store.summary(run_id).phase, store.state(run_id).unreadable_lines) == ("queued", 1)
+
+
 def test_paths_are_frozen_as_absolute_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     config = make_config(sets=["data=folder:images", "backbone.checkpoint=a/b.pth", "data.path=p"])
