@@ -1,8 +1,9 @@
 """Everything a run depends on, validated whole before anything is touched. The one place of defaults and presets."""
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -21,6 +22,7 @@ Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same in C, where it was built: a store reads thousands
 DEMO_BACKBONE = "demo"
+Parsed = TypeVar("Parsed", bound="Section")
 FOLDER_PREFIX = "folder:"
 """A dataset name that begins so goes on with the path of a folder of images."""
 
@@ -152,18 +154,31 @@ def make_config(
     Raises:
         ConfigError: unknown preset or key (with the nearest known one), or a value out of range.
     """
-    merged = _expand(PRESETS[_known(preset, PRESETS, "preset")]) if preset else {}
+    merged = _expand(PRESETS[known_one(preset, PRESETS, "preset")]) if preset else {}
     merged = _merge(merged, _expand(values or {}))
     for assignment in sets or []:
-        merged = _merge(merged, _parse_set(assignment))
+        merged = laid_over(merged, parse_set(assignment))
     return validate(merged)
+
+
+def laid_over(values: dict[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with settings on top, which may be whole sections or paths such as `prune.rho`."""
+    merged = _expand(values)
+    for path, value in settings.items():
+        merged = _merge(merged, _at_path(str(path), value))
+    return merged
 
 
 def validate(values: dict[str, Any]) -> RunConfig:
     """A RunConfig, or a ConfigError that names every wrong field in one line each."""
-    _refuse_unknown_keys(values, RunConfig, "")
+    return parse(RunConfig, values)
+
+
+def parse(model: type[Parsed], values: dict[str, Any]) -> Parsed:
+    """`values` as that model. Raises a ConfigError as `validate` does."""
+    _refuse_unknown_keys(values, model, "")
     try:
-        return RunConfig.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         raise ConfigError("; ".join(_explain(e) for e in error.errors())) from error
 
@@ -245,22 +260,25 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _parse_set(assignment: str) -> dict[str, Any]:
+def parse_set(assignment: str) -> dict[str, Any]:
+    """`prune.rho=0.5` as `{"prune.rho": 0.5}`. Raises ConfigError where it is no such thing."""
     key, equals, text = assignment.partition("=")
     if not equals or not key.strip():
         raise ConfigError(f"--set {assignment!r}: write it as section.key=value, such as prune.rho=0.5")
     try:
-        value = yaml.safe_load(text)
+        return {key.strip(): yaml.safe_load(text)}
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {assignment!r}: the value is not valid YAML") from error
-    if isinstance(value, str) and key.strip() in ("data", "backbone"):
-        value = {"name": value}
-    for part in reversed(key.strip().split(".")):
+
+
+def _at_path(path: str, value: Any) -> dict[str, Any]:
+    for part in reversed(path.split(".")):
         value = {part: value}
-    return value
+    return _expand(value)
 
 
-def _known(name: str, known: Any, what: str) -> str:
+def known_one(name: str, known: Any, what: str) -> str:
+    """`name`, or a ConfigError with the nearest known one."""
     if name in known:
         return name
     raise ConfigError(f"unknown {what} {name!r}{_nearest(name, known)}")
