@@ -1,17 +1,26 @@
-"""Statistics over seeds, with SciPy. Every number that is compared comes with its interval and its raw points."""
+"""Statistics over seeds, with SciPy. Every number that is compared comes with its interval and its raw points.
+
+`scipy.stats` is imported where it is needed: the app pays its 45 MB when somebody compares, not when it starts.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isnan, nan, sqrt
+from typing import Literal
 
 import numpy as np
 
 CONFIDENCE = 0.95
+SIGNIFICANT = 0.05
+"""A corrected p below this is called a difference."""
+RESAMPLES = 4000
+
+IntervalKind = Literal["t", "bootstrap"]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over independent runs and Student's t interval around it. NaN where there are too few values."""
+    """A mean over independent runs and an interval around it. NaN where there are too few values."""
 
     n: int
     mean: float
@@ -25,16 +34,132 @@ class Interval:
         return (self.high - self.low) / 2
 
 
-def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
-    """Mean, standard deviation and t interval of the values that are numbers."""
-    from scipy.special import stdtrit  # light; all of scipy.stats would cost the app 40 MB
+@dataclass(frozen=True)
+class Paired:
+    """The difference of two settings over the seeds that both have."""
 
-    known = np.asarray([v for v in values if v is not None and not isnan(v)], float)
+    difference: Interval
+    """Of the pairs, first minus second; its n is their number."""
+    effect: float
+    """Cohen's d_z: mean of the differences over their standard deviation."""
+    p: float
+    """Of the paired t test, two-sided. NaN for fewer than two pairs, and where all differences are the same."""
+    p_wilcoxon: float
+    """Of Wilcoxon's signed-rank test, two-sided, exact for few pairs; with n pairs it cannot be below 2 / 2^n."""
+
+
+def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE, kind: IntervalKind = "t") -> Interval:
+    """Mean, standard deviation and interval of the values that are numbers.
+
+    Args:
+        values: one for each seed. None and NaN are left out.
+        confidence: that the interval covers the mean.
+        kind: "t" is Student's; "bootstrap" resamples the values (bias-corrected and accelerated), which assumes no
+            shape but is too narrow for a handful of them.
+    """
+    known = _known(values)
     if not len(known):
         return Interval(0, nan, nan, nan, nan)
     mean = float(known.mean())
     if len(known) == 1:
         return Interval(1, mean, nan, nan, nan)
     std = float(known.std(ddof=1))
-    half = float(stdtrit(len(known) - 1, (1 + confidence) / 2)) * std / sqrt(len(known))
-    return Interval(len(known), mean, std, mean - half, mean + half)
+    if _all_the_same(known):
+        return Interval(len(known), mean, 0.0, mean, mean)
+    low, high = _bootstrap(known, confidence) if kind == "bootstrap" else _students(known, confidence)
+    return Interval(len(known), mean, std, low, high)
+
+
+def paired(first: Sequence[float], second: Sequence[float], kind: IntervalKind = "t") -> Paired:
+    """Compare two settings seed by seed; `first[i]` and `second[i]` share a seed. Pairs with a gap are left out."""
+    differences = np.asarray(first, float) - np.asarray(second, float)
+    known = differences[~np.isnan(differences)]
+    found = mean_interval(list(known), kind=kind)
+    if found.n < 2 or _all_the_same(known):
+        return Paired(found, nan, 1.0 if found.n > 1 and not known.any() else nan, nan)
+    from scipy import stats
+
+    return Paired(
+        found,
+        found.mean / found.std,
+        float(stats.ttest_1samp(known, 0.0).pvalue),
+        # Rounded, so that differences that are the same but for the last bit are ties.
+        float(stats.wilcoxon(known.round(12)).pvalue),
+    )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p values corrected for their number (Holm's step-down): at most 5 % of such families claim anything false.
+
+    NaN stays NaN and does not count.
+    """
+    p = np.asarray(p_values, float)
+    order = np.argsort(p)[: int((~np.isnan(p)).sum())]  # NaN sorts to the end
+    corrected = np.full(len(p), nan)
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)))
+    return [float(value) for value in corrected]
+
+
+def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
+    """Kendall's tau-b, -1..1: 1 for the same order. NaN where one of them orders nothing, or for fewer than two."""
+    one, two = np.asarray(first, float), np.asarray(second, float)
+    if len(one) < 2 or _all_the_same(one) or _all_the_same(two):
+        return nan
+    from scipy import stats
+
+    return float(stats.kendalltau(one, two).statistic)
+
+
+def area_under(parameters: Sequence[float], accuracy: Sequence[float], low: float, high: float) -> float:
+    """Mean accuracy between two numbers of parameters, on a log scale: the area under the curve over its width.
+
+    Args:
+        parameters: of the points of the curve, above 0, in any order. Between points the curve is straight.
+        accuracy: of the same points, 0..1.
+        low, high: where the area begins and ends; NaN is returned where the curve does not reach that far.
+    """
+    points = sorted((p, a) for p, a in zip(parameters, accuracy, strict=True) if p > 0 and not isnan(a))
+    if len(points) < 2 or not points[0][0] <= low < high <= points[-1][0]:
+        return nan
+    x, y = np.log([p for p, _ in points]), np.array([a for _, a in points])
+    ends = np.log([low, high])
+    at = np.unique(np.concatenate([ends, x[(x > ends[0]) & (x < ends[1])]]))
+    return float(np.trapezoid(np.interp(at, x, y), at) / (ends[1] - ends[0]))
+
+
+def pareto_front(parameters: Sequence[float], accuracy: Sequence[float]) -> np.ndarray:
+    """Which points no other point beats: fewer parameters at no lower accuracy, or a higher one at no more of them.
+
+    Returns:
+        (n,) booleans. Of points that are the same, all are on the front; a point with a NaN is not.
+    """
+    x, y = np.asarray(parameters, float), np.asarray(accuracy, float)
+    fewer, higher = x[:, None] <= x[None, :], y[:, None] >= y[None, :]
+    strictly = (x[:, None] < x[None, :]) | (y[:, None] > y[None, :])
+    return ~(fewer & higher & strictly).any(axis=0) & ~np.isnan(x) & ~np.isnan(y)
+
+
+def _students(values: np.ndarray, confidence: float) -> tuple[float, float]:
+    from scipy.special import stdtrit
+
+    n = len(values)
+    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * float(values.std(ddof=1)) / sqrt(n)
+    return float(values.mean()) - half, float(values.mean()) + half
+
+
+def _bootstrap(values: np.ndarray, confidence: float) -> tuple[float, float]:
+    from scipy import stats
+
+    found = stats.bootstrap(
+        (values,), np.mean, confidence_level=confidence, n_resamples=RESAMPLES, rng=np.random.default_rng(0)
+    )  # a fixed draw, so that a page shows the same interval every time
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def _known(values: Sequence[float]) -> np.ndarray:
+    return np.asarray([v for v in values if v is not None and not isnan(v)], float)
+
+
+def _all_the_same(values: np.ndarray) -> bool:
+    """But for the last bit: 0.845 - 0.840 is not 0.850 - 0.845, and no spread must not look like certainty."""
+    return bool(np.ptp(values) <= 1e-12 * max(1.0, float(np.abs(values).max())))

@@ -1,10 +1,10 @@
 """Statistics over seeds, against numbers worked out elsewhere."""
 
-from math import isnan, nan
+from math import atan, isnan, nan, pi, sqrt
 
 import pytest
 
-from mimi_core.analysis.stats import mean_interval
+from mimi_core.analysis.stats import area_under, holm, mean_interval, paired, pareto_front, rank_correlation
 
 
 def test_the_interval_is_students() -> None:
@@ -20,3 +20,64 @@ def test_one_value_has_no_interval_and_none_has_no_mean() -> None:
     assert isnan(one.low)
     assert none.n == 0
     assert isnan(none.mean)
+
+
+def test_the_bootstrap_stays_inside_the_values_and_leans_with_them() -> None:
+    values = [0.80, 0.81, 0.81, 0.82, 0.90]
+    found, students = mean_interval(values, kind="bootstrap"), mean_interval(values)
+    assert min(values) <= found.low < found.mean < found.high <= max(values)
+    assert found.high - found.mean > found.mean - found.low  # one value is far up
+    assert found.half_width < students.half_width
+    assert found == mean_interval(values, kind="bootstrap")  # the same on every look
+
+
+def test_pairs_are_compared_seed_by_seed() -> None:
+    first, second = [1.0, 2.0, 3.0, 4.5, 9.0, nan], [0.0, 1.5, 1.0, 2.0, nan, 9.0]
+    found = paired(first, second)  # differences 1, 0.5, 2, 2.5
+    assert (found.difference.n, found.difference.mean) == (4, 1.5)
+    assert found.effect == pytest.approx(1.5 / sqrt(2.5 / 3))
+    t = 1.5 / (sqrt(2.5 / 3) / 2)
+    cdf = 0.5 + (t / sqrt(3) / (1 + t * t / 3) + atan(t / sqrt(3))) / pi  # Student's with 3 degrees of freedom
+    assert found.p == pytest.approx(2 * (1 - cdf))
+    assert found.p_wilcoxon == pytest.approx(2 / 2**4)  # all of one sign: the least that four pairs can give
+
+
+def test_no_spread_is_not_certainty() -> None:
+    same = paired([0.85, 0.845, 0.84], [0.845, 0.84, 0.835])  # three times 0.005, but for the last bit
+    assert isnan(same.p)
+    assert isnan(same.effect)
+    assert paired([0.8, 0.9], [0.8, 0.9]).p == 1.0
+    assert isnan(paired([0.8], [0.7]).p)
+    assert paired([], []).difference.n == 0
+
+
+def test_holm_corrects_for_the_number_of_tests() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, nan, 0.6])[0::2] == pytest.approx([1.0, 1.0])  # never above 1; what is unknown does not count
+    assert isnan(holm([0.5, nan])[1])
+    assert holm([]) == []
+
+
+def test_rank_correlation_is_kendalls_tau() -> None:
+    assert rank_correlation([1, 2, 3, 4], [1, 3, 2, 4]) == pytest.approx((5 - 1) / 6)  # one pair of six is swapped
+    assert rank_correlation([1, 1, 2], [1, 2, 3]) == pytest.approx(2 / sqrt(2 * 3))  # tau-b, with a tie
+    assert rank_correlation([3, 2, 1], [1, 2, 3]) == pytest.approx(-1)
+    assert isnan(rank_correlation([1, 1, 1], [1, 2, 3]))
+    assert isnan(rank_correlation([1], [2]))
+
+
+def test_the_area_is_the_mean_accuracy_over_the_logarithm() -> None:
+    parameters, accuracy = [1000, 10, 100], [0.9, 0.5, 0.7]  # straight in log parameters
+    assert area_under(parameters, accuracy, 10, 1000) == pytest.approx(0.7)
+    assert area_under(parameters, accuracy, 10, 100) == pytest.approx(0.6)
+    assert area_under([10, 100, 1000], [0.5, 0.9, 0.9], 10, 1000) == pytest.approx((0.7 + 0.9) / 2)
+    assert isnan(area_under(parameters, accuracy, 5, 100))  # begins where nothing was measured
+    assert isnan(area_under([0, 10], [0.5, 0.6], 5, 10))  # zero has no logarithm
+    assert isnan(area_under([10, 100], [nan, 0.6], 10, 100))
+
+
+def test_the_front_holds_what_nothing_beats() -> None:
+    parameters, accuracy = [10, 20, 20, 30, 40, nan], [0.6, 0.7, 0.65, 0.7, 0.8, 0.9]
+    assert list(pareto_front(parameters, accuracy)) == [True, True, False, False, True, False]
+    assert list(pareto_front([5, 5], [0.5, 0.5])) == [True, True]
+    assert len(pareto_front([], [])) == 0
