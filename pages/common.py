@@ -21,6 +21,7 @@ HOME, LAUNCH, RUNS, MONITOR = "pages/home.py", "pages/launch.py", "pages/runs.py
 WIDTHS, WHY, PREDICT = "pages/widths.py", "pages/why.py", "pages/predict.py"
 ABLATIONS, TRADE_OFF, REPORT = "pages/ablations.py", "pages/trade_off.py", "pages/report.py"
 NAVIGATION = {
+    HOME: ("Home", ":material/home:"),
     LAUNCH: ("Launch", ":material/rocket_launch:"),
     MONITOR: ("Monitor", ":material/monitoring:"),
     WIDTHS: ("Widths", ":material/stacked_bar_chart:"),
@@ -67,7 +68,8 @@ def through_app() -> None:
     Its first `st.navigation` ends that mode for the whole server; the rerun goes through app.py, to the same page.
     """
     if "through_app" not in st.session_state:
-        st.navigation(navigation(), position="hidden")
+        # Without icons: a browser would fetch a page's from a server of Google's, until app.py sets the tab's own.
+        st.navigation(navigation(icons=False), position="hidden")
         st.rerun()
 
 

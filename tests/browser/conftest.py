@@ -1,19 +1,15 @@
 """The app as a person meets it: a real server and a real browser, both gone when the tests are."""
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from benchmarks.serving import served
+
 SECONDS = 1000
 """Playwright counts in milliseconds."""
 
@@ -34,38 +30,10 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[[Path], str]]:
+def serve() -> Iterator[Callable[[Path], str]]:
     """Start the app on a folder of runs; returns its address."""
-    servers: list[subprocess.Popen[bytes]] = []
-
-    def start(runs: Path) -> str:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        with (tmp_path / "server.txt").open("wb") as log:
-            servers.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
-                    cwd=ROOT,
-                    env={**os.environ, "MIMI_RUNS": str(runs), "MIMI_SLOTS": "cpu"},
-                    stdout=log,
-                    stderr=log,
-                )
-            )
-        address = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5):
-                    return address
-            except OSError:
-                time.sleep(0.1)
-        raise TimeoutError((tmp_path / "server.txt").read_text())
-
-    yield start
-    for server in servers:
-        server.terminate()
-        server.wait(timeout=20)
+    with ExitStack() as servers:
+        yield lambda runs: f"http://{servers.enter_context(served(runs))[0]}"
 
 
 @pytest.fixture
