@@ -3,6 +3,7 @@
 # make lint           the same without the tests
 # make coverage       the tests again, with the share of the lines that they reach
 # make bench          the measurements in benchmarks/
+# make screenshots    the pictures of README and docs, drawn anew in Chromium
 # make demo-backbone  pre-trains the bundled backbone anew (about 20 minutes on two cores)
 #
 # Variables: PYTHON, the interpreter to make the environment with; PORT and HOST of the app; TESTS, what pytest gets.
@@ -17,11 +18,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --require-virtualenv
 RUNTIME := $(VENV)/requirements.stamp
 DEV := $(VENV)/requirements-dev.stamp
-BENCHMARKS := $(sort $(basename $(notdir $(wildcard benchmarks/*.py))))
+BENCHMARKS := app cut demo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint pytest coverage bench demo-backbone format clean
+.PHONY: help run test lint pytest coverage bench screenshots demo-backbone format clean
 
 help:
 	@sed -n "/^$$/q; s/^# \{0,1\}//p" Makefile
@@ -50,6 +51,9 @@ coverage: $(DEV)
 
 bench: $(DEV)
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
+
+screenshots: $(DEV)
+	$(BIN)/python -m docs.screenshots
 
 demo-backbone: $(RUNTIME)
 	$(BIN)/python -m mimi_core.pretrain_demo
