@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -293,12 +293,21 @@ def _refuse_unknown_keys(values: dict[str, Any], model: type[BaseModel], prefix:
     for key, value in values.items():
         if key not in model.model_fields:
             raise ConfigError(f"unknown key '{prefix}{key}'{_nearest(key, model.model_fields)}")
-        section = model.model_fields[key].annotation
-        if isinstance(section, type) and issubclass(section, Section):
-            if value is None:
-                raise ConfigError(f"'{prefix}{key}' is empty: remove the line or give it keys")
-            if isinstance(value, dict):
-                _refuse_unknown_keys(value, section, f"{prefix}{key}.")
+        section = _section(model.model_fields[key].annotation)
+        if section is None:
+            continue
+        if value is None:
+            raise ConfigError(f"'{prefix}{key}' is empty: remove the line or give it keys")
+        items = {f"{key}.{n}": item for n, item in enumerate(value)} if isinstance(value, list) else {key: value}
+        for place, item in items.items():
+            if isinstance(item, dict):
+                _refuse_unknown_keys(item, section, f"{prefix}{place}.")
+
+
+def _section(annotation: Any) -> type[Section] | None:
+    """The section that a field holds, or a list of."""
+    parts = (annotation, *get_args(annotation))
+    return next((part for part in parts if isinstance(part, type) and issubclass(part, Section)), None)
 
 
 def _explain(error: Any) -> str:
