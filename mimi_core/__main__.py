@@ -39,7 +39,7 @@ def run(
     """Train and prune, here and now."""
     wanted = _config(config, preset, set_)
     store = Store(runs)
-    run_id = store.create(wanted)
+    run_id = store.create(wanted, here=True)
     out.print(f"run {run_id} in {escape(str(runs))}")
     _do(store, run_id, delete_if_nothing_happened=True)
 
@@ -148,6 +148,36 @@ def stop(
     else:
         control.stop_after_cycle(Store(runs), run_id)
         out.print(f"{run_id} stops at the end of its cycle")
+
+
+@app.command()
+def queue(
+    runs: RunsOption = RUNS,
+    first: Annotated[str | None, typer.Option(help="a waiting run to put in front")] = None,
+) -> None:
+    """The waiting runs, the next one first."""
+    from mimi_core.runs import control
+    from mimi_core.runs.dispatcher import queued
+
+    if first is not None:
+        control.move(Store(runs), first, 0)
+    for run_id in queued(Store(runs)):
+        out.print(run_id)
+
+
+@app.command()
+def delete(
+    run_id: str,
+    runs: RunsOption = RUNS,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+) -> None:
+    """Delete a run and all that it kept."""
+    from mimi_core.runs import control
+
+    folder = Store(runs).folder(run_id)
+    if not yes:
+        typer.confirm(f"Delete {folder} for good?", abort=True)
+    control.delete(Store(runs), run_id)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""What a person can do to a run from outside: submit, stop, put back into the queue."""
+"""What a person can do to runs from outside: submit, stop, put back into the queue, reorder it, delete."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ import psutil
 from mimi_core.config import RunConfig
 from mimi_core.errors import RunError
 from mimi_core.runs import files
-from mimi_core.runs.dispatcher import ensure_dispatcher
+from mimi_core.runs.dispatcher import ensure_dispatcher, queue_locked, queued
 from mimi_core.runs.status import ENDED, Status, worker_is_alive, write_status
 from mimi_core.runs.store import Store
 
@@ -30,23 +30,56 @@ def requeue(store: Store, run_id: str) -> None:
     Raises:
         RunError: the run is finished, waiting, or being worked on.
     """
-    status = _status(store, run_id)
-    phase = status.shown_phase
-    if phase not in ENDED:
-        raise RunError(f"{run_id} is {phase}: there is nothing to resume")
-    if phase == "finished":
-        raise RunError(f"{run_id} is finished; start a new run to change something")
-    changes = {"phase": "queued", "message": "", "pid": None, "resumes": status.resumes + 1}
-    write_status(store.folder(run_id), status.model_copy(update=changes))
+    with queue_locked(store.directory):
+        status = _status(store, run_id)
+        phase = status.shown_phase
+        if phase not in ENDED:
+            raise RunError(f"{run_id} is {phase}: there is nothing to resume")
+        if phase == "finished":
+            raise RunError(f"{run_id} is finished; start a new run to change something")
+        (store.folder(run_id) / files.STOP).unlink(missing_ok=True)
+        changes = {"phase": "queued", "message": "", "pid": None, "exit_code": None, "out_of_memory": False}
+        write_status(
+            store.folder(run_id), status.model_copy(update={**changes, "position": None, "resumes": status.resumes + 1})
+        )
     ensure_dispatcher(store.directory)
+
+
+def move(store: Store, run_id: str, place: int) -> None:
+    """Give a waiting run the place `place` in the queue, counted from 0, the front. One write, whatever the place.
+
+    Raises:
+        RunError: the run does not wait, perhaps not any more.
+    """
+    with queue_locked(store.directory):
+        order = queued(store)
+        if run_id not in order:
+            raise RunError(f"{run_id} is not waiting: only the queue can be reordered")
+        order.remove(run_id)
+        since = [store.summary(other).waits_since for other in order]
+        earlier, later = since[:place][-1:], since[place:][:1]
+        if not since:
+            return
+        if earlier and later:
+            position = (earlier[0] + later[0]) / 2
+        else:
+            position = later[0] - 1 if later else time.time()
+        write_status(store.folder(run_id), _status(store, run_id).model_copy(update={"position": position}))
+
+
+def delete(store: Store, run_id: str) -> None:
+    """Remove a run and all that it kept.
+
+    Raises:
+        RunError: somebody works on it.
+    """
+    with queue_locked(store.directory):
+        store.delete(run_id)
 
 
 def stop_after_cycle(store: Store, run_id: str) -> None:
     """Ask the worker to stop when the current cycle is done. A waiting run is taken out of the queue at once."""
-    status = _running(store, run_id)
-    if status.phase == "queued":
-        _mark_stopped(store, run_id, status, "taken out of the queue")
-    else:
+    if not _taken_out(store, run_id):
         files.write_text(store.folder(run_id) / files.STOP, "after this cycle\n")
 
 
@@ -61,18 +94,34 @@ def stop_now(store: Store, run_id: str, grace_seconds: float = GRACE_SECONDS) ->
     Raises:
         RunError: the run is not running, runs on another host, or survives being killed.
     """
-    status = _running(store, run_id)
-    if status.phase == "queued":
-        _mark_stopped(store, run_id, status, "taken out of the queue")
+    if _taken_out(store, run_id):
         return "taken out of the queue"
+    status = _running(store, run_id)
     if status.host != os.uname().nodename:
         raise RunError(f"{run_id} runs on {status.host}; stop it there")
     if _ends_within(status, signal.SIGTERM, grace_seconds):
+        _mark_stopped(store, run_id, "ended before it could say so; resume goes on from its last safe state")
         return "stopped"
     if _ends_within(status, signal.SIGKILL, 5.0):
-        _mark_stopped(store, run_id, status, f"killed: did not stop within {grace_seconds:g} s")
+        _mark_stopped(store, run_id, f"killed: did not stop within {grace_seconds:g} s")
         return "killed"
     raise RunError(f"process {status.pid} of {run_id} does not end, even when killed; look at it with ps")
+
+
+def _taken_out(store: Store, run_id: str) -> bool:
+    """Take a waiting run out of the queue; False when it does not wait (any more).
+
+    Raises:
+        RunError: it has ended: there is nothing to stop.
+    """
+    with queue_locked(store.directory):
+        status = _running(store, run_id)
+        if status.phase == "queued":
+            write_status(
+                store.folder(run_id),
+                status.model_copy(update={"phase": "stopped", "message": "taken out of the queue"}),
+            )
+        return status.phase == "queued"
 
 
 def _ends_within(status: Status, what: signal.Signals, seconds: float) -> bool:
@@ -91,8 +140,15 @@ def _ends_within(status: Status, what: signal.Signals, seconds: float) -> bool:
     return False
 
 
-def _mark_stopped(store: Store, run_id: str, status: Status, message: str) -> None:
-    write_status(store.folder(run_id), status.model_copy(update={"phase": "stopped", "message": message, "pid": None}))
+def _mark_stopped(store: Store, run_id: str, message: str) -> None:
+    """For a worker that is gone: say that it was stopped, unless it has said how it ended itself."""
+    with queue_locked(store.directory):
+        status = _status(store, run_id)
+        if status.phase not in ENDED:
+            write_status(
+                store.folder(run_id),
+                status.model_copy(update={"phase": "stopped", "message": message, "pid": None}),
+            )
 
 
 def _running(store: Store, run_id: str) -> Status:

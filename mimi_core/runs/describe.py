@@ -1,6 +1,9 @@
-"""Events as one line of plain text each, for the log and the terminal."""
+"""Events as one line of plain text each, for the log and the terminal; and what is known of a worker's death."""
+
+import signal
 
 from mimi_core.runs.events import EpochEnded, Evaluated, Event, Pruned, RunEnded, RunStarted, Scored, Warned
+from mimi_core.runs.status import Status
 
 
 def describe(event: Event) -> str:
@@ -32,3 +35,31 @@ def describe(event: Event) -> str:
             return f"warning: {event.message}"
         case RunEnded():
             return f"{event.status} after {event.seconds:.1f} s{': ' + event.message if event.message else ''}"
+
+
+def describe_death(status: Status) -> str:
+    """Why a worker that ended without a word is gone, as far as anybody can know. Plain text, two sentences at most."""
+    code = status.exit_code
+    if code is None:
+        return (
+            "How it ended is not known: it was killed, ran out of memory, or the machine was restarted, "
+            "and nobody was there to see it."
+        )
+    if code == -signal.SIGKILL and status.out_of_memory:
+        return (
+            "It was killed (signal 9, SIGKILL), and in that time the system killed for lack of memory: lower "
+            "train.batch_size or backbone.image_size, or give it more memory."
+        )
+    if code == -signal.SIGKILL:
+        return "It was killed (signal 9, SIGKILL): most often by the system when memory ran out, or by a person."
+    if code < 0:
+        crashed = -code in (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT)
+        return f"It {'crashed in a library' if crashed else 'was ended'} (signal {-code}, {_signal_name(-code)})."
+    return f"It ended with exit code {code} before it could say why; the end of its log may."
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"

@@ -4,25 +4,40 @@ A slot is a locked file. The dispatcher locks it and lets the worker inherit the
 frees the slot when the worker is gone, however it went, and also when the dispatcher went before it.
 """
 
+import contextlib
 import fcntl
+import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 from filelock import FileLock, Timeout
 
+from mimi_core.errors import MimiError, ResourceError
 from mimi_core.runs import files
-from mimi_core.runs.status import read_status, write_status
+from mimi_core.runs.status import ENDED, claimed, read_status, write_status
 from mimi_core.runs.store import Store
 
 POLL_SECONDS = 0.3
 IDLE_SECONDS = 10.0
 """With nothing queued and nothing running for so long the dispatcher goes home; the next submit starts another."""
+QUEUE_PATIENCE = 10.0
 _FOLDER = ".dispatcher"
+_log = logging.getLogger(__name__)
+
+
+class _Worker(NamedTuple):
+    process: "subprocess.Popen[bytes]"
+    run: Path
+    oom_kills: int | None
+    """Of the system, when it started."""
 
 
 def dispatch(directory: Path, idle_seconds: float = IDLE_SECONDS) -> None:
@@ -35,21 +50,50 @@ def dispatch(directory: Path, idle_seconds: float = IDLE_SECONDS) -> None:
         lock.acquire(timeout=0)
     except Timeout:
         return
-    workers: list[subprocess.Popen[bytes]] = []
+    workers: list[_Worker] = []
+    hopeless: set[str] = set()
     gpus = gpu_indices()
     try:
         idle_since = time.monotonic()
         while time.monotonic() - idle_since < idle_seconds:
-            workers = [worker for worker in workers if worker.poll() is None]  # poll also reaps
-            queue = queued(store)
-            if queue or workers:
+            workers = _still_there(directory, workers)
+            slot = _free_slot(home, gpus)
+            if workers or slot is None:  # without a slot there is no need to look at the queue
                 idle_since = time.monotonic()
-            for run_id in queue:
-                slot = _free_slot(home, gpus)
-                if slot is None:
-                    break
-                workers.append(_start(store, run_id, *slot))
+            waiting = [run_id for run_id in queued(store) if run_id not in hopeless] if slot else []
+            if slot is not None and not waiting:
+                os.close(slot[0])
+            elif slot is not None:
+                idle_since = time.monotonic()
+                try:
+                    workers += _start(store, waiting[0], *slot)
+                except (MimiError, OSError) as error:  # one folder that cannot be used must not hold up the others
+                    _log.warning("%s cannot be started: %s", waiting[0], error)
+                    hopeless.add(waiting[0])
+                continue
             time.sleep(POLL_SECONDS)
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def queue_locked(directory: Path) -> Iterator[None]:
+    """Hold the queue still: between reading a waiting run's status and writing it nobody else may start or change it.
+
+    Raises:
+        ResourceError: it cannot be had for seconds, or the folder cannot be written.
+    """
+    home = directory / _FOLDER
+    with files.explained(home):
+        home.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(home / "queue.lock")
+    try:
+        with files.explained(home):
+            lock.acquire(timeout=QUEUE_PATIENCE)
+    except Timeout as error:
+        raise ResourceError(f"the queue of {directory} is busy; try again") from error
+    try:
+        yield
     finally:
         lock.release()
 
@@ -73,7 +117,7 @@ def ensure_dispatcher(directory: Path) -> None:
 def queued(store: Store) -> list[str]:
     """Ids of the waiting runs, the one to start first in front."""
     waiting = [run for run in store.list() if run.phase == "queued"]
-    return [run.id for run in sorted(waiting, key=lambda run: (run.created, run.id))]
+    return [run.id for run in sorted(waiting, key=lambda run: (run.waits_since, run.created, run.id))]
 
 
 def gpu_indices() -> list[str]:
@@ -111,32 +155,61 @@ def _free_slot(home: Path, gpus: list[str]) -> tuple[int, str | None] | None:
     return None
 
 
-def _start(store: Store, run_id: str, slot: int, gpu: str | None) -> "subprocess.Popen[bytes]":
-    run = store.folder(run_id)
+def _start(store: Store, run_id: str, slot: int, gpu: str | None) -> list[_Worker]:
+    """A worker for a waiting run; none when it does not wait any more. The slot is the worker's, or free again."""
     environment = {"OMP_NUM_THREADS": str(spare_cores()), **os.environ, "PYTHONUNBUFFERED": "1"}
     environment["CUDA_VISIBLE_DEVICES"] = gpu or ""  # a worker on the CPU's slot must not take a GPU
     try:
-        with files.explained(run), (run / files.LOG).open("ab") as log:
-            worker = subprocess.Popen(
-                [sys.executable, "-m", "mimi_core", "work", str(run.resolve())],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                pass_fds=(slot,),
-                env=environment,
-                cwd=Path(__file__).resolve().parents[2],
-            )
+        with queue_locked(store.directory):
+            run = store.folder(run_id)
+            status = read_status(run)
+            if status is None or status.phase != "queued":
+                return []
+            with files.explained(run), (run / files.LOG).open("ab") as log:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "mimi_core", "work", str(run.resolve())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    pass_fds=(slot,),
+                    env=environment,
+                    cwd=Path(__file__).resolve().parents[2],
+                )
+            # From here on a worker that dies before it says a word shows as "died", and is not started for ever.
+            write_status(run, claimed(status, process.pid))
+            return [_Worker(process, run, oom_kills())]
     finally:
         os.close(slot)
-    _mark_starting(run, worker.pid)
-    return worker
 
 
-def _mark_starting(run: Path, pid: int) -> None:
-    """From here on a worker that dies before it says a word shows as "died", and is not started again for ever."""
-    started = psutil.Process(pid).create_time()
-    status = read_status(run)
-    if status is not None and status.phase == "queued":
-        where = {"pid": pid, "pid_started": started, "host": os.uname().nodename}
-        write_status(run, status.model_copy(update={"phase": "starting", **where}))
+def _still_there(directory: Path, workers: list[_Worker]) -> list[_Worker]:
+    """Those that work; of the others it is written down how they ended, if they did not say so themselves."""
+    for worker in workers:
+        code = worker.process.poll()  # this also reaps
+        if code is not None:
+            try:
+                with queue_locked(directory):
+                    _tell_exit(worker, code)
+            except MimiError as error:
+                _log.warning("%s", error)
+    return [worker for worker in workers if worker.process.returncode is None]
+
+
+def _tell_exit(worker: _Worker, code: int) -> None:
+    status = read_status(worker.run)
+    if status is None or status.pid != worker.process.pid or status.phase in ENDED:
+        return
+    before, now = worker.oom_kills, oom_kills()
+    starved = before is not None and now is not None and now > before
+    write_status(worker.run, status.model_copy(update={"exit_code": code, "out_of_memory": starved}))
+
+
+def oom_kills() -> int | None:
+    """How often the system has killed for lack of memory, in this container where it has its own count; or None."""
+    for path in (Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat")):
+        with contextlib.suppress(OSError):
+            found = re.search(r"^oom_kill (\d+)$", path.read_text(), re.MULTILINE)
+            if found:
+                return int(found[1])
+    return None

@@ -81,14 +81,19 @@ class Recorder:
                 self._lock.acquire(timeout=0)
             except Timeout as error:  # an OSError, too
                 raise RunError(f"{self.run.name} is being worked on by another process; stop it first") from error
-        for leftover in (self.run / files.STOP, *self.run.rglob(files.PARTIALS)):  # of a worker that was killed
+        for leftover in self.run.rglob(files.PARTIALS):  # of a worker that was killed
             leftover.unlink(missing_ok=True)
+        claimed_for_me = (self._status.phase, self._status.pid) == ("starting", os.getpid())
+        if not claimed_for_me:  # else a stop asked for since then is meant for this attempt
+            (self.run / files.STOP).unlink(missing_ok=True)
         self.update(
             phase="starting",
             message="",
             pid=os.getpid(),
             pid_started=self._process.create_time(),
             host=os.uname().nodename,
+            exit_code=None,
+            out_of_memory=False,
         )
         self._write_status()
         self._beat.start()

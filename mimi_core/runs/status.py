@@ -39,6 +39,12 @@ class Status(BaseModel):
     pid_started: float | None = None
     host: str = ""
     resumes: int = 0
+    position: float | None = None
+    """In the queue: it waits as if it had been created at this time. None: nobody moved it."""
+    exit_code: int | None = None
+    """Of a worker that ended without a word, negative for a signal. Only the dispatcher can know it."""
+    out_of_memory: bool = False
+    """While that worker was there, the system killed a process beside or in it because memory ran out."""
 
     @property
     def shown_phase(self) -> ShownPhase:
@@ -58,6 +64,14 @@ def worker_is_alive(status: Status) -> bool:
         return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
+
+
+def claimed(status: Status, pid: int) -> Status:
+    """The status of a run that process `pid` is about to work on."""
+    started = psutil.Process(pid).create_time()
+    return status.model_copy(
+        update={"phase": "starting", "pid": pid, "pid_started": started, "host": socket.gethostname()}
+    )
 
 
 def read_status(run: Path) -> Status | None:

@@ -22,7 +22,7 @@ from mimi_core.config import RunConfig, read_config_file, to_yaml, validate, wit
 from mimi_core.errors import ConfigError, ResourceError, RunError
 from mimi_core.runs import files
 from mimi_core.runs.events import RunState, read_events
-from mimi_core.runs.status import ENDED, ShownPhase, Status, read_status, write_status
+from mimi_core.runs.status import ENDED, ShownPhase, Status, claimed, read_status, write_status
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _Stamp = tuple[int, int, int] | None
@@ -49,6 +49,8 @@ class RunSummary:
     scope: str
     seed: int
     created: float
+    waits_since: float
+    """Orders the queue: the time of creation, unless somebody moved the run."""
     progress: float
     eta_seconds: float | None
     cycle: int
@@ -152,6 +154,7 @@ class Store:
 
     def _made_summary(self, folder: Path) -> RunSummary:
         status, config = self._status(folder), self._config_or_none(folder)
+        created = status.created if status else folder.stat().st_mtime
         account = self._cached(self._accounts, folder, files.EVENTS, _account)
         phase: ShownPhase = status.shown_phase if status and config else "broken"
         if status and phase not in ENDED and account["outcome"] is not None:
@@ -169,7 +172,8 @@ class Store:
             score=config.prune.score if config else "?",
             scope=config.prune.scope if config else "?",
             seed=config.seed if config else 0,
-            created=status.created if status else folder.stat().st_mtime,
+            created=created,
+            waits_since=created if status is None or status.position is None else status.position,
             progress=status.progress if status else 0.0,
             eta_seconds=status.eta_seconds if status else None,
             **{name: value for name, value in account.items() if name != "outcome"},
@@ -188,8 +192,11 @@ class Store:
 
     # --- writing ------------------------------------------------------------------------------------------------
 
-    def create(self, config: RunConfig) -> str:
-        """Make a run folder in state "queued", whole or not at all; returns its id.
+    def create(self, config: RunConfig, *, here: bool = False) -> str:
+        """Make a run folder, whole or not at all; returns its id.
+
+        Args:
+            here: this process is going to work on it, so that no dispatcher may take it. Else it is "queued".
 
         Raises:
             ResourceError: the folder cannot be written.
@@ -203,19 +210,22 @@ class Store:
             draft.mkdir(parents=True)
             try:
                 files.write_text(draft / files.CONFIG, to_yaml(config))
-                write_status(draft, Status(created=now, heartbeat=now))
+                status = Status(created=now, heartbeat=now)
+                write_status(draft, claimed(status, os.getpid()) if here else status)
                 os.rename(draft, self.directory / run_id)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
         return run_id
 
     def delete(self, run_id: str) -> None:
-        """Remove a run that no worker is busy with."""
-        status = self.status(run_id)
+        """Remove a run that no worker is busy with. It is out of sight in one step."""
+        status, folder = self.status(run_id), self.folder(run_id)
         if status and status.shown_phase not in (*ENDED, "queued"):
             raise RunError(f"{run_id} is still running; stop it before deleting it")
-        with files.explained(self.folder(run_id)):
-            shutil.rmtree(self.folder(run_id))
+        with files.explained(folder):
+            hidden = folder.with_name(f".{run_id}.deleted")
+            os.rename(folder, hidden)
+            shutil.rmtree(hidden)
 
     # --- inside -------------------------------------------------------------------------------------------------
 

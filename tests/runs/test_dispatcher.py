@@ -96,12 +96,14 @@ def test_a_worker_killed_by_the_system_shows_as_died_and_is_not_started_again(
     os.kill(pid, signal.SIGKILL)
     wait(lambda: store.summary(run_id).phase == "died")
     time.sleep(1.0)  # several rounds of the dispatcher
-    assert store.summary(run_id).phase == "died"
+    status = read_status(store.folder(run_id))
+    assert status is not None
+    assert (status.shown_phase, status.exit_code) == ("died", -signal.SIGKILL)
     control.requeue(store, run_id)
     wait(lambda: store.summary(run_id).phase == "finished")
     status = read_status(store.folder(run_id))
     assert status is not None
-    assert status.resumes == 1
+    assert (status.resumes, status.exit_code) == (1, None)
     with pytest.raises(RunError, match="is finished"):
         control.requeue(store, run_id)
 
