@@ -10,7 +10,7 @@ from mimi_core.data.sampling import few_shot, subset
 from mimi_core.data.types import Dataset, Progress, Split
 from mimi_core.errors import DataError
 
-__all__ = ["Dataset", "Split", "known", "load"]
+__all__ = ["Dataset", "Split", "known", "load", "scan"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class Source:
     name: str
     summary: str
     load: Callable[[DataConfig, Progress | None], Dataset]
+    scan: Callable[[DataConfig, float], Dataset] | None = None
+    """The same within so many seconds, without opening the images; None where `load` is quick."""
 
     def answers_to(self, name: str) -> bool:
         return name.startswith(self.name) if self.name.endswith(":") else name == self.name
@@ -28,7 +30,12 @@ class Source:
 SOURCES = (
     Source("digits", "1,797 handwritten digits of 8x8 pixels, 10 classes; comes with the program", digits.load),
     Source("fashion-mnist", "70,000 clothes of 28x28 pixels, 10 classes; IDX files", fashion_mnist.load),
-    Source(folder.PREFIX, "your own images: a folder per class, or train/ val/ test/ of such folders", folder.load),
+    Source(
+        folder.PREFIX,
+        "your own images: a folder per class, or train/ val/ test/ of such folders",
+        folder.load,
+        folder.scan,
+    ),
 )
 
 
@@ -49,7 +56,24 @@ def load(config: DataConfig, on_progress: Progress | None = None) -> Dataset:
         DataError: unknown name, missing or broken files, or too few images of a class.
         ResourceError: memory does not suffice.
     """
-    dataset = _source(config.name).load(config, on_progress)
+    return _as_asked(_source(config.name).load(config, on_progress), config)
+
+
+def scan(config: DataConfig, seconds: float) -> Dataset:
+    """As `load`, but at once: the images of a folder are listed and not yet opened, so they may be unreadable.
+
+    Args:
+        seconds: how long listing a folder may take.
+
+    Raises:
+        DataError, ResourceError: as in `load`; or the time did not suffice.
+    """
+    source = _source(config.name)
+    return _as_asked(source.scan(config, seconds) if source.scan else source.load(config, None), config)
+
+
+def _as_asked(dataset: Dataset, config: DataConfig) -> Dataset:
+    """Cut down to the shots and the evaluation images of `config`."""
     train = dataset.train
     if config.shots is not None:
         train = train.take(few_shot(train.labels, config.shots, config.seed, dataset.class_names))

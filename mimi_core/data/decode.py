@@ -8,7 +8,7 @@ a known range, pictures thinner than two pixels, decompression bombs.
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from mimi_core.errors import DataError, ResourceError
 
@@ -35,14 +35,36 @@ def read_image(path: Path, quick: bool = False) -> Image.Image:
         DataError: the file is missing, broken or refused; the message begins with its path.
         ResourceError: memory does not suffice to decode it.
     """
+    return _read(path, (1, 1) if quick else None)[0]
+
+
+def read_thumbnail(path: Path, edge: int) -> tuple[Image.Image, tuple[int, int]]:
+    """A small version of the picture, never enlarged, and the size in pixels that the picture really has.
+
+    Args:
+        edge: the most pixels of the longer side.
+
+    Raises:
+        DataError, ResourceError: as in `read_image`.
+    """
+    image, size = _read(path, (2 * edge, 2 * edge))  # decoded somewhat larger than needed, so that it stays sharp
+    image.thumbnail((edge, edge))
+    return image, size
+
+
+def _read(path: Path, draft: tuple[int, int] | None) -> tuple[Image.Image, tuple[int, int]]:
+    """The picture and its size in the file, both upright; JPEGs may be decoded smaller, but not below `draft`."""
     try:
         if path.is_fifo():  # opening it would wait for ever
             raise DataError("not a file")
         with Image.open(path, formats=_FORMATS) as image:
             _refuse_size(image.size)
-            if quick:
-                image.draft(None, (max(1, image.width // 8), max(1, image.height // 8)))
-            return _to_grey_or_rgb(ImageOps.exif_transpose(image))
+            width, height = image.size
+            if draft:
+                image.draft(None, draft)
+            on_its_side = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+            upright = _to_grey_or_rgb(ImageOps.exif_transpose(image))
+            return upright, (height, width) if on_its_side else (width, height)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     except MemoryError as error:

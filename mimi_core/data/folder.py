@@ -6,9 +6,11 @@ them is not there. Images are looked for at any depth inside a class folder. Hid
 are ignored; every image is decoded once before anything starts, and each that cannot be used is named.
 """
 
+import math
 import os
+import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -40,6 +42,10 @@ class _Listing:
     faults: list[str]
 
 
+_Check = Callable[[Sequence[Path]], tuple[bool, dict[Path, str]]]
+"""Files -> whether all are grey, and for each that cannot be read the reason."""
+
+
 def load(config: DataConfig, on_progress: Progress | None = None) -> Dataset:
     """Find, check and label the images of a folder.
 
@@ -48,13 +54,41 @@ def load(config: DataConfig, on_progress: Progress | None = None) -> Dataset:
             if `config.skip_bad`: they are listed in the dataset's `skipped`.
         ResourceError: memory does not suffice to decode an image.
     """
+    return _dataset(config, lambda files: _decode_all(files, on_progress), math.inf)
+
+
+def scan(config: DataConfig, seconds: float = math.inf) -> Dataset:
+    """The same, but no image is opened: all are taken to be readable, and none to be grey.
+
+    Args:
+        seconds: give up after so long, as with a whole disk that somebody named by mistake.
+
+    Raises:
+        DataError: as in `load`, or the time did not suffice.
+    """
+    return _dataset(config, lambda files: (False, {}), time.monotonic() + seconds)
+
+
+def stamp(name: str) -> tuple[int, ...]:
+    """Something that changes when images are added to the folder, or removed or renamed; cheap. Empty without one."""
     try:
-        listings = {split: _list_classes(folder) for split, folder in _find_splits(_root(config.name)).items()}
+        root = _root(name)
+        inside = _folders_in(root)
+        deeper = [folder for split in inside if split.name.lower() in _SPLIT_NAMES for folder in _folders_in(split)]
+        return tuple(folder.stat().st_mtime_ns for folder in (root, *inside, *deeper))
+    except (OSError, DataError):
+        return ()
+
+
+def _dataset(config: DataConfig, check: _Check, deadline: float) -> Dataset:
+    try:
+        found = _find_splits(_root(config.name))
+        listings = {split: _list_classes(folder, deadline) for split, folder in found.items()}
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from error
     class_names = _common_classes(listings)
     files = [path for listing in listings.values() for paths in listing.classes.values() for path in paths]
-    grey, unreadable = _decode_all(files, on_progress)
+    grey, unreadable = check(files)
 
     faults = [fault for listing in listings.values() for fault in listing.faults] + list(unreadable.values())
     if faults and not config.skip_bad:
@@ -103,13 +137,13 @@ def _find_splits(root: Path) -> dict[str, Path]:
     return {split: folders[0] for split, folders in found.items()}
 
 
-def _list_classes(folder: Path) -> _Listing:
+def _list_classes(folder: Path, deadline: float) -> _Listing:
     faults = [f"{path}: an image outside the class folders" for path in _visible(folder) if _is_image(path)]
     classes: dict[str, list[Path]] = {}
     for class_folder in _folders_in(folder):
         if folder.resolve().is_relative_to(class_folder.resolve()):
             raise DataError(f"{class_folder}: a link to a folder that contains it; remove it")
-        classes[class_folder.name], links = _images_under(class_folder)
+        classes[class_folder.name], links = _images_under(class_folder, deadline)
         faults += links
     if not classes:
         raise DataError(f"{folder}: has no class folders; sort the images into one folder per class")
@@ -120,11 +154,13 @@ def _list_classes(folder: Path) -> _Listing:
     return _Listing(folder, classes, faults)
 
 
-def _images_under(class_folder: Path) -> tuple[list[Path], list[str]]:
+def _images_under(class_folder: Path, deadline: float) -> tuple[list[Path], list[str]]:
     """Sorted images at any depth, and a line about each linked folder: it might lead round in circles."""
     images: list[Path] = []
     faults: list[str] = []
     for parent, folders, files in os.walk(class_folder, onerror=_reraise):
+        if time.monotonic() > deadline:
+            raise DataError(f"{class_folder}: too many folders to look through here; is it the right folder?")
         folders[:] = sorted(name for name in folders if _is_visible(name))
         links = (path for path in (Path(parent, name) for name in folders) if path.is_symlink())
         faults += [f"{link}: a link to a folder inside a class folder is not followed" for link in links]

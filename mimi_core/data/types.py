@@ -8,7 +8,7 @@ from typing import Literal, Protocol, Self
 import numpy as np
 from PIL import Image
 
-from mimi_core.data.decode import read_image
+from mimi_core.data.decode import read_image, read_thumbnail
 
 Channels = Literal[1, 3]
 Progress = Callable[[int, int], None]  # (images done, images in all)
@@ -28,6 +28,13 @@ class Images(Protocol):
 
         Raises:
             DataError: its file has become unreadable since the dataset was loaded.
+        """
+
+    def thumbnail(self, index: int, edge: int) -> tuple[Image.Image, tuple[int, int]]:
+        """The picture with at most `edge` pixels a side, never enlarged, and its real (width, height). For previews.
+
+        Raises:
+            DataError: its file cannot be read.
         """
 
     def take(self, indices: np.ndarray) -> Self:
@@ -61,6 +68,12 @@ class ArrayImages:
     def __getitem__(self, index: int) -> Image.Image:
         return Image.fromarray(self.array[self._row(index)])
 
+    def thumbnail(self, index: int, edge: int) -> tuple[Image.Image, tuple[int, int]]:
+        image = self[index]
+        size = image.size
+        image.thumbnail((edge, edge))
+        return image, size
+
     def take(self, indices: np.ndarray) -> "ArrayImages":
         return replace(self, indices=indices if self.indices is None else self.indices[indices])
 
@@ -88,6 +101,9 @@ class FileImages:
 
     def __getitem__(self, index: int) -> Image.Image:
         return read_image(self.paths[index]).convert("L" if self.channels == 1 else "RGB")
+
+    def thumbnail(self, index: int, edge: int) -> tuple[Image.Image, tuple[int, int]]:
+        return read_thumbnail(self.paths[index], edge)
 
     def take(self, indices: np.ndarray) -> "FileImages":
         return replace(self, paths=tuple(self.paths[i] for i in indices))
