@@ -15,7 +15,9 @@ Positions = Literal["both", "attn", "mlp"]
 Init = Literal["near_identity", "paper"]
 Scope = Literal["global", "local"]
 Normalise = Literal["per_parameter", "fan", "layer_max", "none"]
-ScoreName = Literal["mimi", "l2", "down_only", "activation", "gradient", "taylor", "random"]
+ScoreName = Literal[
+    "mimi", "l2", "down_only", "activation", "gradient", "taylor", "sensitivity", "fisher", "snip", "grasp", "random"
+]
 Method = Literal["mimi", "adapter", "linear", "full"]
 
 Positive = Annotated[int, Field(ge=1)]
@@ -87,6 +89,16 @@ class TrainConfig(Section):
     )
 
 
+class Branch(BaseModel):
+    """Where a run comes from that goes on from the end of another run's cycle."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    run: str
+    cycle: Annotated[int, Field(ge=0)]
+    keep: tuple[Annotated[str, Field(pattern=r"^[1-9]\d{0,300}/[1-9]\d{0,300}$")], ...]
+    """Share of the initial neurons that each cut before kept, exactly."""
+
+
 class RunConfig(Section):
     """One run, complete. Defaults are the paper's."""
 
@@ -105,6 +117,8 @@ class RunConfig(Section):
         {}, description="written by the program into a run's config.yaml; ignored when read"
     )
 
+    branch: Branch | None = Field(None, description="written by the program; ignored when read")
+
     @model_validator(mode="before")
     @classmethod
     def _names_stand_for_sections(cls, values: Any) -> Any:
@@ -121,6 +135,15 @@ class RunConfig(Section):
             raise ValueError(
                 f"prune.sigma_target ({self.prune.sigma_target:g}) is below adapter.sigma_0 "
                 f"({self.adapter.sigma_0:g}): pruning only raises sigma; raise sigma_target or lower sigma_0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _initial_score_can_tell(self) -> Self:
+        if self.method == "mimi" and self.prune.score == "snip" and self.adapter.init == "near_identity":
+            raise ValueError(
+                "prune.score=snip is zero for every neuron before training, because adapter.init=near_identity starts "
+                "with up at zero; set adapter.init=paper, or prune.score=grasp"
             )
         return self
 
@@ -235,7 +258,7 @@ def differences(config: RunConfig, base: RunConfig) -> list[str]:
 def _differences(new: dict[str, Any], old: dict[str, Any], prefix: str) -> list[str]:
     found: list[str] = []
     for key, value in new.items():
-        if key == "versions":
+        if key in ("versions", "branch"):
             continue
         if isinstance(value, dict):
             found += _differences(value, old[key], f"{prefix}{key}.")

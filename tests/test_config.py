@@ -63,6 +63,7 @@ def test_differences_rebuild_a_config(preset: str) -> None:
         (["prune.rho=0"], "prune.rho"),
         (["prune.rho=1"], "prune.rho"),
         (["prune.sigma_target=4"], "raise sigma_target or lower sigma_0"),
+        (["prune.score=snip"], "set adapter.init=paper"),
         (["train.epochs=0"], "train.epochs"),
         (["train.lr=fast"], "train.lr"),
         (["train.lr=nan"], "train.lr"),

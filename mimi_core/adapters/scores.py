@@ -4,7 +4,7 @@ All are raw sums over a neuron's own parameters; `mimi_core.select.normalise` ma
 Higher is better.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,24 +15,46 @@ from mimi_core.adapters.adapter import Adapter
 from mimi_core.adapters.attach import adapters_of
 from mimi_core.config import ScoreName
 
-TAYLOR_DECAY = 0.85
-"""Of the moving average, as in AdaLoRA (arXiv 2303.10512)."""
+DECAY = 0.85
+"""Of the moving averages: beta_1 and beta_2 of AdaLoRA (arXiv 2303.10512)."""
+
+INITIAL: tuple[ScoreName, ...] = ("snip", "grasp")
+"""Scores of the adapters before any training, see `initial.py`. A neuron keeps them through all cuts."""
 
 
 @dataclass
 class Seen:
-    """What was accumulated for one adapter in the cycle. All tensors (N,)."""
+    """What was accumulated for one adapter in the cycle: (N,), or (N, 2 M) with the parameters as in `by_neuron`."""
 
     gradient: Tensor
-    """Sum over all batches of the last epoch of |gradient|, summed over the neuron's parameters."""
+    """(N,) Sum over all batches of the last epoch of |gradient|, summed over the neuron's parameters."""
     taylor: Tensor
-    """Moving average over the cycle's batches of |weight * gradient|, summed over the neuron's parameters."""
+    """(N,) Moving average over the cycle's batches of |weight * gradient|, summed over the neuron's parameters."""
     activation: Tensor
-    """Sum over all batches of the last epoch of the mean |act(down h)|."""
+    """(N,) Sum over all batches of the last epoch of the mean |act(down h)|."""
+    importance: Tensor
+    """(N, 2 M) Moving average over the cycle's batches of |weight * gradient|."""
+    uncertainty: Tensor
+    """(N, 2 M) Moving average of how far |weight * gradient| is from its own average."""
+    squares: Tensor
+    """(N, 2 M) Sum over all batches of the last epoch of the squared gradient."""
+    snip: Tensor
+    """(N,) Fixed before any training; NaN where it is not known."""
+    grasp: Tensor
+    """(N,) Fixed before any training; NaN where it is not known."""
 
     @classmethod
     def nothing(cls, adapter: Adapter) -> "Seen":
-        return cls(*(torch.zeros(adapter.hidden_width, device=adapter.down.device) for _ in range(3)))
+        parameters = by_neuron(adapter.down, adapter.up).detach()
+        a, b, c = (torch.zeros_like(parameters[:, 0]) for _ in range(3))
+        d, e, f = (torch.zeros_like(parameters) for _ in range(3))
+        g, h = (torch.full_like(a, float("nan")) for _ in range(2))
+        return cls(a, b, c, d, e, f, g, h)
+
+
+def by_neuron(down: Tensor, up: Tensor) -> Tensor:
+    """(N, 2 M): row j is row j of `down`, then column j of `up`. For weights, or for their gradients."""
+    return torch.cat([down, up.T], 1)
 
 
 def mimi(adapter: Adapter, seen: Seen) -> Tensor:
@@ -65,6 +87,27 @@ def taylor(adapter: Adapter, seen: Seen) -> Tensor:
     return seen.taylor
 
 
+def sensitivity(adapter: Adapter, seen: Seen) -> Tensor:
+    """Smoothed |weight * gradient| times its uncertainty, summed (AdaLoRA, arXiv 2303.10512, eq. 8-10)."""
+    return (seen.importance * seen.uncertainty).sum(1)
+
+
+def fisher(adapter: Adapter, seen: Seen) -> Tensor:
+    """Squared gradients of the last epoch times squared weights: the damage, by the empirical Fisher information
+    (Theis et al. 2018, arXiv 1801.05787)."""
+    return (seen.squares * by_neuron(adapter.down, adapter.up).square()).sum(1)
+
+
+def snip(adapter: Adapter, seen: Seen) -> Tensor:
+    """|weight * gradient| before any training (Lee et al. 2019, arXiv 1810.02340)."""
+    return seen.snip
+
+
+def grasp(adapter: Adapter, seen: Seen) -> Tensor:
+    """How much gradient flow goes with the neuron, before any training (Wang et al. 2020, arXiv 2002.07376)."""
+    return seen.grasp
+
+
 SCORES: dict[ScoreName, Callable[[Adapter, Seen], Tensor]] = {
     "mimi": mimi,
     "l2": l2,
@@ -72,6 +115,10 @@ SCORES: dict[ScoreName, Callable[[Adapter, Seen], Tensor]] = {
     "activation": activation,
     "gradient": gradient,
     "taylor": taylor,
+    "sensitivity": sensitivity,
+    "fisher": fisher,
+    "snip": snip,
+    "grasp": grasp,
 }
 """Every score but `random`, which needs no adapter."""
 
@@ -79,13 +126,16 @@ SCORES: dict[ScoreName, Callable[[Adapter, Seen], Tensor]] = {
 def score_all(
     model: nn.Module, seen: dict[str, Seen], random: np.random.Generator
 ) -> dict[ScoreName, dict[str, np.ndarray]]:
-    """Every score of every neuron: score name -> site name -> (N,) float32."""
+    """Every score of every neuron: score name -> site name -> (N,) float32. Initial ones only where they are known."""
     adapters = adapters_of(model)
     with torch.no_grad():
         scores: dict[ScoreName, dict[str, np.ndarray]] = {
             name: {site: score(adapter, seen[site]).float().cpu().numpy() for site, adapter in adapters.items()}
             for name, score in SCORES.items()
         }
+    for name in INITIAL:
+        if any(np.isnan(values).any() for values in scores[name].values()):
+            del scores[name]
     scores["random"] = {site: random.random(a.hidden_width, np.float32) for site, a in adapters.items()}
     return scores
 
@@ -110,14 +160,22 @@ class Watcher:
     @torch.no_grad()
     def after_backward(self) -> None:
         for site, adapter in self._adapters.items():
-            seen, down, up = self.seen[site], adapter.down, adapter.up
-            down_grad, up_grad = down.grad, up.grad
-            if down_grad is None or up_grad is None:
+            if adapter.down.grad is None or adapter.up.grad is None:
                 continue
-            moved = (down * down_grad).abs().sum(1) + (up * up_grad).abs().sum(0)
-            seen.taylor.mul_(TAYLOR_DECAY).add_(moved, alpha=1 - TAYLOR_DECAY)
+            seen, gradients = self.seen[site], by_neuron(adapter.down.grad, adapter.up.grad)
+            moved = (by_neuron(adapter.down, adapter.up) * gradients).abs_()
+            seen.taylor.lerp_(moved.sum(1), 1 - DECAY)
+            seen.importance.lerp_(moved, 1 - DECAY)
+            seen.uncertainty.lerp_(moved.sub_(seen.importance).abs_(), 1 - DECAY)
             if self.last_epoch:
-                seen.gradient += down_grad.abs().sum(1) + up_grad.abs().sum(0)
+                seen.gradient += gradients.abs().sum(1)
+                seen.squares.addcmul_(gradients, gradients)
+
+    def carry_over(self, before: dict[str, Seen], survivors: Mapping[str, np.ndarray]) -> None:
+        """Take the initial scores of the neurons that survived a cut from what was seen before it."""
+        for site, seen in self.seen.items():
+            kept = torch.as_tensor(survivors[site], device=seen.snip.device)
+            seen.snip, seen.grasp = before[site].snip[kept], before[site].grasp[kept]
 
     def close(self) -> None:
         for hook in self._hooks:

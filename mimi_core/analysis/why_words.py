@@ -15,6 +15,10 @@ SCORE_WORDS = {
     "activation": "mean absolute activation in the last epoch, times the absolute weights out of the neuron",
     "gradient": "sum of the absolute gradients of its weights in the last epoch",
     "taylor": "first-order estimate of the damage if the neuron went",
+    "sensitivity": "smoothed |weight × gradient| times how uncertain it is, summed (AdaLoRA's)",
+    "fisher": "squared weights times the squared gradients of the last epoch, summed",
+    "snip": "|weight × gradient| before any training; a neuron keeps it through all cuts",
+    "grasp": "how much gradient flow goes with the neuron, judged before any training; may be negative",
     "random": "drawn by lot: the baseline",
 }
 

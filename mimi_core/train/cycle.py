@@ -5,13 +5,15 @@ for k = 1 .. K:  score; select; SHRINK; evaluate (the damage); train E epochs; e
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from mimi_core.adapters.attach import adapters_of
+from mimi_core.adapters.initial import score_initial
 from mimi_core.adapters.scores import Watcher, score_all
 from mimi_core.adapters.shrink import carry_state, shrink
 from mimi_core.config import RunConfig
@@ -34,7 +36,7 @@ from mimi_core.runs.store import versions
 from mimi_core.select import normalise, normaliser_of, select
 from mimi_core.train import resume
 from mimi_core.train.evaluate import evaluate, predict
-from mimi_core.train.loop import train_epoch
+from mimi_core.train.loop import initial_losses, train_epoch
 from mimi_core.train.optim import make_optimizer
 from mimi_core.train.progress import TRAIN_COST, Progress
 from mimi_core.train.randomness import Purpose, derive, numpy_generator, torch_generator
@@ -88,6 +90,8 @@ class _Run:
             for warning in self.setup.warnings:
                 yield Warned(time=time.time(), code="setup", message=warning)
             self.recorder.save_gallery(self._gallery())
+            if self.cuts:
+                self._score_initial()
         first = self.position  # a safe state of cycle k > 0 is always one after cut k
         for cycle in range(first.cycle, self.cuts + 1):
             if cycle > first.cycle:
@@ -125,6 +129,12 @@ class _Run:
             yield EpochEnded(time=time.time(), cycle=cycle, epoch=epoch + 1, **vars(result))
             self._keep_state(cycle, epoch + 1, force=epoch == epochs - 1)
 
+    def _score_initial(self) -> None:
+        self._show("scoring", cycle=0, epoch=0)
+        seed = derive(self.config.seed, Purpose.INITIAL_SCORE)
+        losses = partial(initial_losses, self.model, self.setup.train, seed, self.setup.vision, self.config.train)
+        score_initial(self.model, losses, self.watcher.seen)
+
     def _cut(self, cycle: int) -> Iterator[Event]:
         self._show("scoring", cycle=cycle, epoch=0)
         started = time.monotonic()
@@ -136,7 +146,7 @@ class _Run:
         scores = normalise(raw[prune.score], self.setup.token_widths, how)
         survivors = select(scores, self.initial_widths, keep, prune.scope)
         carry_state(self.optimizer, shrink(self.model, survivors))
-        self._watch_anew()
+        self._watch_anew(survivors)
         if self.config.train.reset_optimizer:
             self.optimizer = make_optimizer(self.model, self.config.train)
         seconds = time.monotonic() - started
@@ -188,9 +198,11 @@ class _Run:
             position = Position(cycle, epoch, self._seconds())
             self.recorder.save_state(*resume.pack(self.model, self.optimizer, self.watcher, position))
 
-    def _watch_anew(self) -> None:
-        self.watcher.close()
+    def _watch_anew(self, survivors: Mapping[str, np.ndarray]) -> None:
+        before = self.watcher
+        before.close()
         self.watcher = Watcher(self.model)
+        self.watcher.carry_over(before.seen, survivors)
 
     def _save_cycle(self, cycle: int) -> None:
         adapters = adapters_of(self.model)

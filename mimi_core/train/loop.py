@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -11,10 +12,14 @@ from torch.nn import functional as F
 from mimi_core.adapters.scores import Watcher
 from mimi_core.config import TrainConfig
 from mimi_core.data.pixels import Pixels
+from mimi_core.data.sampling import subset
 from mimi_core.errors import RunError
 from mimi_core.train.evaluate import Vision
 from mimi_core.train.optim import learning_rate
 from mimi_core.train.progress import TRAIN_COST, Progress
+
+INITIAL_SHARE, INITIAL_IMAGES = 4, 256
+"""Initial scores look at one training image in so many, and at most at so many: about the time of one epoch."""
 
 
 @dataclass(frozen=True)
@@ -76,3 +81,21 @@ def train_epoch(
         )
     seconds = time.monotonic() - started
     return EpochResult(mean_loss, int(correct) / len(order), lr, len(order) / seconds, seconds)
+
+
+def initial_losses(
+    model: nn.Module, pixels: Pixels, seed: int, vision: Vision, config: TrainConfig
+) -> Iterator[torch.Tensor]:
+    """Losses of a few training images before any training, batch by batch; they add up to the mean. In full precision.
+
+    Batches are a quarter of the usual size, since differentiating twice keeps more in memory.
+
+    Args:
+        seed: decides which images; the classes are in proportion.
+    """
+    size = min(INITIAL_IMAGES, math.ceil(len(pixels) / INITIAL_SHARE))
+    chosen = torch.from_numpy(subset(pixels.labels.cpu().numpy(), size, seed))
+    model.eval()
+    for images, labels in pixels.batches(chosen, math.ceil(config.batch_size / 4)):
+        logits = model(vision.inputs(images))
+        yield F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing, reduction="sum") / size

@@ -13,6 +13,7 @@ class Purpose(IntEnum):
     DROPOUT = 4
     RANDOM_SCORE = 5
     GALLERY = 6
+    INITIAL_SCORE = 7
 
 
 def derive(seed: int, purpose: Purpose, *position: int) -> int:

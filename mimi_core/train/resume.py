@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mimi_core.adapters.attach import adapters_of
-from mimi_core.adapters.scores import Seen, Watcher
+from mimi_core.adapters.scores import Watcher
 from mimi_core.adapters.shrink import shrink
 from mimi_core.errors import RunError
 
@@ -84,11 +84,12 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, tensor
 
 
 def restore_watcher(watcher: Watcher, tensors: dict[str, np.ndarray]) -> None:
+    """What a state of an earlier version did not keep stays unknown: NaN, and so is a score that needs it."""
     for site, seen in watcher.seen.items():
-        device = seen.gradient.device
-        watcher.seen[site] = Seen(
-            **{key: torch.from_numpy(tensors[f"seen/{site}/{key}"]).to(device) for key in vars(seen)}
-        )
+        for key, empty in vars(seen).items():
+            stored = tensors.get(f"seen/{site}/{key}")
+            known = torch.full_like(empty, float("nan")) if stored is None else torch.from_numpy(stored)
+            setattr(seen, key, known.to(empty.device))
 
 
 def _kept(model: nn.Module) -> dict[str, Tensor]:

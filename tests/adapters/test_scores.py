@@ -1,6 +1,7 @@
 """Every score against a slow, obvious reference."""
 
 import copy
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mimi_core.adapters.attach import adapters_of
-from mimi_core.adapters.scores import SCORES, TAYLOR_DECAY, Watcher, score_all
+from mimi_core.adapters.initial import score_initial
+from mimi_core.adapters.scores import DECAY, INITIAL, SCORES, Watcher, score_all
+from mimi_core.adapters.shrink import shrink
 from mimi_core.config import ScoreName
 
-from .conftest import SITES
+from .conftest import SITES, tiny_vit, with_adapters
 
 BATCHES = 3
 
@@ -60,8 +63,117 @@ def test_taylor_is_a_moving_average_of_weight_times_gradient(adapted: nn.Module,
                 moved = (adapter.down[j] * g[site][0][j]).abs().sum() + (
                     adapter.up[:, j] * g[site][1][:, j]
                 ).abs().sum()
-                average = TAYLOR_DECAY * average + (1 - TAYLOR_DECAY) * float(moved.detach())
+                average = DECAY * average + (1 - DECAY) * float(moved.detach())
             assert float(watcher.seen[site].taylor[j]) == pytest.approx(average, rel=1e-4)
+
+
+def test_sensitivity_follows_every_weight_by_itself(adapted: nn.Module, images: Tensor) -> None:
+    """AdaLoRA's equations 8 to 10, weight by weight and batch by batch."""
+    adapted, images = adapted.double(), images.double()
+    watcher, gradients = watched(adapted, images)
+    scores = score_all(adapted, watcher.seen, np.random.default_rng(0))["sensitivity"]
+    for site, adapter in adapters_of(adapted).items():
+        for j in range(6):
+            expected = 0.0
+            for part in range(2):
+                w = (adapter.down[j], adapter.up[:, j])[part].tolist()
+                for k, weight in enumerate(w):
+                    smooth = uncertain = 0.0
+                    for g in gradients:
+                        importance = abs(weight * float((g[site][0][j], g[site][1][:, j])[part][k]))
+                        smooth = DECAY * smooth + (1 - DECAY) * importance
+                        uncertain = DECAY * uncertain + (1 - DECAY) * abs(importance - smooth)
+                    expected += smooth * uncertain
+            assert scores[site][j] == pytest.approx(expected, rel=1e-5)
+
+
+def test_fisher_sums_squared_gradients_over_the_last_epoch(adapted: nn.Module, images: Tensor) -> None:
+    watcher, gradients = watched(adapted, images)
+    scores = score_all(adapted, watcher.seen, np.random.default_rng(0))["fisher"]
+    for site, adapter in adapters_of(adapted).items():
+        down = sum(g[site][0].square() for g in gradients[1:]) * adapter.down.detach().square()
+        up = sum(g[site][1].square() for g in gradients[1:]) * adapter.up.detach().square()
+        for j in range(6):
+            assert scores[site][j] == pytest.approx(float(down[j].sum() + up[:, j].sum()), rel=1e-4)
+
+
+LABELS = torch.arange(8) % 4
+
+
+def loss_of(model: nn.Module, images: Tensor) -> Tensor:
+    return F.cross_entropy(model(images), LABELS)
+
+
+def initially(model: nn.Module, images: Tensor, batch: int = 3) -> dict[str, dict[str, np.ndarray]]:
+    """The scores before any training, from batches of unequal size."""
+
+    def losses() -> Iterator[Tensor]:
+        for some, labels in zip(images.split(batch), LABELS.split(batch), strict=True):
+            yield F.cross_entropy(model(some), labels, reduction="sum") / len(images)
+
+    watcher = Watcher(model)
+    score_initial(model, losses, watcher.seen)
+    assert all(p.grad is None for p in model.parameters()), "training starts with a clean slate"
+    return {str(n): s for n, s in score_all(model, watcher.seen, np.random.default_rng(0)).items()}
+
+
+def test_snip_is_the_loss_s_sensitivity_to_every_weight(adapted: nn.Module, images: Tensor) -> None:
+    adapted, images = adapted.double(), images.double()
+    scores = initially(adapted, images)["snip"]
+    loss_of(adapted, images).backward()
+    for site, adapter in adapters_of(adapted).items():
+        for j in range(6):
+            down, up = adapter.down[j] * adapter.down.grad[j], adapter.up[:, j] * adapter.up.grad[:, j]
+            assert scores[site][j] == pytest.approx((down.abs().sum() + up.abs().sum()).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("init", ["paper", "near_identity"])
+def test_grasp_is_how_the_gradient_norm_changes_with_the_neuron(init: str, images: Tensor) -> None:
+    """By finite differences: scale one neuron up and down a little, and look at the squared norm of all gradients."""
+    model, images = tiny_vit(), images.double()
+    with_adapters(model, init=init)  # type: ignore[arg-type]
+    model.double()
+    scores = initially(model, images)["grasp"]
+    trained = [p for p in model.parameters() if p.requires_grad]
+    step = 1e-4
+
+    def norm(site: str, j: int, factor: float) -> float:
+        adapter, gradients = adapters_of(model)[site], []
+        with torch.no_grad():
+            before = adapter.down[j].clone(), adapter.up[:, j].clone()
+            adapter.down[j] *= factor
+            adapter.up[:, j] *= factor
+        gradients = torch.autograd.grad(loss_of(model, images), trained)
+        with torch.no_grad():
+            adapter.down[j], adapter.up[:, j] = before
+        return float(sum(g.square().sum() for g in gradients))
+
+    for site in (SITES[0], SITES[3]):
+        for j in (0, 5):
+            expected = (norm(site, j, 1 + step) - norm(site, j, 1 - step)) / (4 * step)
+            assert scores[site][j] == pytest.approx(expected, rel=1e-4)
+    assert any((values < 0).any() for values in scores.values()) or init == "near_identity"
+
+
+def test_snip_is_unknown_where_it_says_nothing(images: Tensor) -> None:
+    """With `up` at zero every product of weight and gradient is zero: no score is better than one that is all ties."""
+    model = tiny_vit()
+    with_adapters(model, init="near_identity")
+    assert "snip" not in initially(model, images)
+
+
+def test_initial_scores_go_with_their_neurons(adapted: nn.Module, images: Tensor) -> None:
+    watcher = Watcher(adapted)
+    score_initial(adapted, lambda: [loss_of(adapted, images)], watcher.seen)
+    before = score_all(adapted, watcher.seen, np.random.default_rng(0))
+    survivors = {site: np.array([1, 4]) for site in SITES} | {SITES[2]: np.array([], np.int64)}
+    shrink(adapted, survivors)
+    later = Watcher(adapted)
+    later.carry_over(watcher.seen, survivors)
+    after = score_all(adapted, later.seen, np.random.default_rng(0))
+    for name in INITIAL:
+        assert list(after[name]) == [SITES[0], SITES[1], SITES[3]]
+        assert all(np.array_equal(values, before[name][site][[1, 4]]) for site, values in after[name].items())
 
 
 def test_activation_by_a_second_forward_pass(adapted: nn.Module, images: Tensor) -> None:

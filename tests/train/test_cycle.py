@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ import torch
 from safetensors.torch import safe_open
 
 from mimi_core.budget import sigma
-from mimi_core.config import RunConfig, make_config
+from mimi_core.config import RunConfig, ScoreName, make_config
 from mimi_core.errors import RunError
 from mimi_core.runs.events import EpochEnded, Evaluated, Event, Pruned, RunEnded, RunStarted, Scored, fold
-from mimi_core.runs.recorder import NoRecorder, Recorder
+from mimi_core.runs.recorder import Arrays, NoRecorder, Recorder
 from mimi_core.runs.store import Store
 from mimi_core.select import normalise, select
 from mimi_core.train.cycle import _Run, run
@@ -77,15 +78,8 @@ def test_stored_scores_give_the_same_cut_again(recorded: tuple[list[Event], Path
         with np.load(folder / "cycles" / str(cut.cycle) / "scores.npz") as stored:
             raw = {site: stored[f"mimi/{site}"] for site in alive if f"mimi/{site}" in stored}
             kept = {site: stored[f"survivors/{site}"] for site in raw}
-            assert {key.split("/")[0] for key in stored} >= {
-                "mimi",
-                "l2",
-                "down_only",
-                "activation",
-                "gradient",
-                "taylor",
-                "random",
-            }
+            unknown = {"snip"}  # says nothing about adapters that start at the identity
+            assert {key.split("/")[0] for key in stored} == {*get_args(ScoreName), "survivors"} - unknown
             assert all(np.isfinite(stored[key]).all() for key in stored)
             assert any(stored[f"gradient/{site}"].any() for site in raw)
         assert {site: len(values) for site, values in raw.items()} == {s: len(a) for s, a in alive.items() if len(a)}
@@ -173,6 +167,28 @@ def test_other_ways_to_fine_tune_and_to_cut(sets: list[str], cuts: int) -> None:
         assert started.trained_parameters == started.head_parameters == 2570
     if "method=full" in sets:
         assert started.trained_parameters == started.backbone_parameters + started.head_parameters
+
+
+def test_a_score_from_before_training_decides_every_cut() -> None:
+    """One shot: the survivors of the first cut keep their scores, and the second takes the next in the same order."""
+    stored: dict[int, dict[str, np.ndarray]] = {}
+
+    class Keeping(NoRecorder):
+        def save_arrays(self, cycle: int, name: str, arrays: Arrays) -> None:
+            if name == "scores":
+                stored[cycle] = dict(arrays)
+
+    sets = ["train.epochs=1", "adapter.init=paper", "prune.score=snip", "prune.normalise=none"]
+    state = fold(run(make_config(preset="quick", sets=[*QUICK, *sets]), Keeping()))
+    sites = list(state.widths[0])
+    first = np.concatenate([stored[1][f"snip/{site}"] for site in sites])
+    kept = [stored[1][f"snip/{site}"][stored[1][f"survivors/{site}"]] for site in sites]
+    assert all(np.array_equal(stored[2].get(f"snip/{s}", []), part) for s, part in zip(sites, kept, strict=True))
+    assert np.concatenate(kept).min() >= np.sort(first)[-len(np.concatenate(kept))]
+    last = np.concatenate(
+        [stored[2][f"snip/{s}"][stored[2][f"survivors/{s}"]] for s in sites if f"snip/{s}" in stored[2]]
+    )
+    assert np.array_equal(np.sort(last), np.sort(first)[-len(last) :])
 
 
 def test_a_target_at_the_start_cuts_nothing_and_a_tiny_budget_warns() -> None:

@@ -10,14 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
+from mimi_core.adapters.scores import Watcher, score_all
 from mimi_core.config import make_config
 from mimi_core.runs import control, files
 from mimi_core.runs.events import EpochEnded, Evaluated, Pruned, RunState, read_events
 from mimi_core.runs.status import read_status, write_status
 from mimi_core.runs.store import Store
+from mimi_core.train.resume import Position, pack, restore_model, restore_watcher
 from tests import warm
+from tests.adapters.conftest import tiny_vit, with_adapters
 from tests.conftest import QUICK
 from tests.warm import PATIENCE, ended
 
@@ -75,6 +79,25 @@ def test_a_killed_run_ends_with_the_same_numbers(kill_at: tuple[int, ...], unint
         assert list(mine) == list(theirs)
         assert all(np.array_equal(mine[name], theirs[name]) for name in mine)
     assert not (folder / files.RESUME).exists(), "a finished run keeps no way back"
+
+
+def test_a_state_of_an_earlier_version_can_be_resumed() -> None:
+    """What it did not watch stays unknown to the next cut, and what it did is there."""
+    model = tiny_vit()
+    with_adapters(model)
+    watcher, optimizer = Watcher(model), torch.optim.SGD(p for p in model.parameters() if p.requires_grad)
+    next(iter(watcher.seen.values())).gradient[1] = 7.0
+    tensors, metadata = pack(model, optimizer, watcher, Position(1, 2))
+    new = ("importance", "uncertainty", "squares", "snip", "grasp")
+    old = {key: value for key, value in tensors.items() if not key.endswith(new)}
+    restored = Watcher(model)
+    assert restore_model(model, old, metadata) == Position(1, 2)
+    restore_watcher(restored, old)
+    scores = score_all(model, restored.seen, np.random.default_rng(0))
+    unknown = {name for name, sites in scores.items() if any(np.isnan(values).any() for values in sites.values())}
+    assert unknown == {"sensitivity", "fisher"}
+    assert {"snip", "grasp"}.isdisjoint(scores)
+    assert next(iter(scores["gradient"].values()))[1] == 7.0
 
 
 def test_stop_now_ends_the_worker_and_resume_finishes(uninterrupted: Path, tmp_path: Path) -> None:
