@@ -23,8 +23,8 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 from mimi_core.config import FOLDER_PREFIX, DataConfig
 from mimi_core.data import folder
@@ -87,12 +87,12 @@ class Upload:
 
 
 def unpack(
-    archive: BinaryIO, name: str, into: Path, on_progress: Progress | None = None, limits: Limits | None = None
+    archive: BytesIO, name: str, into: Path, on_progress: Progress | None = None, limits: Limits | None = None
 ) -> Upload:
     """Make a dataset of a zip. The same zip a second time gives the folder that is already there.
 
     Args:
-        archive: the file, open for reading, seekable.
+        archive: the whole file, as browsers send it.
         name: what its owner calls it.
         into: the folder of all uploaded datasets; made when it is not there.
         on_progress: called with (steps done, steps in all); every image is unpacked and checked.
@@ -109,7 +109,7 @@ def unpack(
         into.mkdir(parents=True, exist_ok=True)
         _sweep(into)
         with tempfile.TemporaryDirectory(prefix=HIDDEN, dir=into) as hidden:
-            made = _make(archive, name, Path(hidden) / "images", on_progress or (lambda done, of: None), limits)
+            made = _make(archive, Path(hidden) / "images", on_progress or (lambda done, of: None), limits)
             os.replace(made.path, place)
             return Upload(place, made.images, made.others, made.unreadable)
     except OSError as error:
@@ -127,7 +127,7 @@ def uploaded(into: Path) -> list[Path]:
         return []
 
 
-def _make(archive: BinaryIO, name: str, target: Path, on_progress: Progress, limits: Limits) -> Upload:
+def _make(archive: BytesIO, target: Path, on_progress: Progress, limits: Limits) -> Upload:
     with _opened(archive, limits) as zipped:
         entries = zipped.infolist()
         for entry in entries:
@@ -156,7 +156,7 @@ def _make(archive: BinaryIO, name: str, target: Path, on_progress: Progress, lim
 # --- what an archive says of itself ----------------------------------------------------------------------------------
 
 
-def _opened(archive: BinaryIO, limits: Limits) -> zipfile.ZipFile:
+def _opened(archive: BytesIO, limits: Limits) -> zipfile.ZipFile:
     archive.seek(0)
     if _count(archive, _ENTRY) > limits.entries:  # before zipfile makes an object of each
         raise DataError(
@@ -315,12 +315,12 @@ def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-") or "images"
 
 
-def _fingerprint(archive: BinaryIO) -> str:
+def _fingerprint(archive: BytesIO) -> str:
     archive.seek(0)
     return hashlib.file_digest(archive, "sha256").hexdigest()[:8]
 
 
-def _count(archive: BinaryIO, what: bytes) -> int:
+def _count(archive: BytesIO, what: bytes) -> int:
     found, tail = 0, b""
     while block := archive.read(1 << 22):
         found += (tail + block).count(what)
@@ -328,7 +328,7 @@ def _count(archive: BinaryIO, what: bytes) -> int:
     return found
 
 
-def _size(archive: BinaryIO) -> int:
+def _size(archive: BytesIO) -> int:
     return archive.seek(0, os.SEEK_END)
 
 
