@@ -1,9 +1,11 @@
 """Check a config before it is launched: in a process of its own, so that the app needs no torch and cannot hang."""
 
+import contextlib
 import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -39,23 +41,39 @@ class CheckReport(BaseModel):
 
 def check(config: RunConfig, timeout: float = TIMEOUT_SECONDS) -> CheckReport:
     """Ask the program what this config would do. Never raises: whatever goes wrong is in the report."""
+    return check_all([config], timeout)[0]
+
+
+def check_all(configs: Sequence[RunConfig], timeout: float = TIMEOUT_SECONDS) -> list[CheckReport]:
+    """The same for many, in one process: importing torch takes seconds. `timeout` is for each of them."""
+    if not configs:
+        return []
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "config.yaml"
-        path.write_text(to_yaml(config), encoding="utf-8")
-        command = [sys.executable, "-m", "mimi_core", "check", str(path), "--json"]
+        paths = [Path(folder) / f"{number}.yaml" for number in range(len(configs))]
+        for path, config in zip(paths, configs, strict=True):
+            path.write_text(to_yaml(config), encoding="utf-8")
+        command = [sys.executable, "-m", "mimi_core", "check", *map(str, paths), "--json"]
+        limit = timeout * len(configs)
         try:
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False)
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=limit, check=False)
         except subprocess.TimeoutExpired:
-            return CheckReport(ok=False, error=f"the check took longer than {timeout:.0f} s and was ended")
-    return parse_report(done.stdout, done.stderr)
+            error = f"the check took longer than {limit:.0f} s and was ended"
+            return [CheckReport(ok=False, error=error) for _ in configs]
+    found = _reports(done.stdout)[-len(configs) :]
+    return found + [parse_report("", done.stderr) for _ in configs[len(found) :]]
 
 
 def parse_report(output: str, errors: str = "") -> CheckReport:
-    """The report on the last line of the output; without one, the last line that the program complained with."""
-    for line in reversed(output.splitlines()):
-        try:
-            return CheckReport.model_validate(json.loads(line))
-        except (ValidationError, ValueError):
-            continue
+    """The last report in the output; without one, the last line that the program complained with."""
+    found = _reports(output)
     complaint = next((line for line in reversed(errors.splitlines()) if line.strip()), "it printed nothing")
-    return CheckReport(ok=False, error=f"the check itself failed: {complaint.strip()[:500]}")
+    return found[-1] if found else CheckReport(ok=False, error=f"the check itself failed: {complaint.strip()[:500]}")
+
+
+def _reports(output: str) -> list[CheckReport]:
+    """One for each line that is one, in their order."""
+    found = []
+    for line in output.splitlines():
+        with contextlib.suppress(ValidationError, ValueError):
+            found.append(CheckReport.model_validate(json.loads(line)))
+    return found

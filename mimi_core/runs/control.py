@@ -24,8 +24,11 @@ def submit(store: Store, config: RunConfig) -> str:
     return run_id
 
 
-def requeue(store: Store, run_id: str) -> None:
+def requeue(store: Store, run_id: str, *, wake: bool = True) -> None:
     """Queue a run that was stopped, failed or died; it goes on from its last safe state.
+
+    Args:
+        wake: see to it that there is a dispatcher; who queues many does that once, at the end.
 
     Raises:
         RunError: the run is finished, waiting, or being worked on.
@@ -42,7 +45,8 @@ def requeue(store: Store, run_id: str) -> None:
         write_status(
             store.folder(run_id), status.model_copy(update={**changes, "position": None, "resumes": status.resumes + 1})
         )
-    ensure_dispatcher(store.directory)
+    if wake:
+        ensure_dispatcher(store.directory)
 
 
 def move(store: Store, run_id: str, place: int) -> None:
