@@ -55,10 +55,13 @@ class Found:
         return {"run": self.run.id}
 
 
-def navigation() -> list[st.Page]:
+def navigation(icons: bool = True) -> list[st.Page]:
     """Every page of the app. app.py runs the one that is asked for."""
     first = next(iter(NAVIGATION))
-    return [st.Page(file, title=title, icon=icon, default=file == first) for file, (title, icon) in NAVIGATION.items()]
+    return [
+        st.Page(file, title=title, icon=icon if icons else None, default=file == first)
+        for file, (title, icon) in NAVIGATION.items()
+    ]
 
 
 def through_app() -> None:
