@@ -1,0 +1,69 @@
+"""Questions that people ask about MiMi, each as a sweep of the demo that answers it. `mimi sweep --preset NAME`."""
+
+from typing import Any, get_args
+
+from mimi_core.config import Method, Normalise, Scope, ScoreName
+
+_OF_A_METHOD: dict[str, dict[str, Any]] = {
+    "adapter": {"final_size": True},
+    "full": {"settings": {"train.lr": 0.001}},  # every weight moves: the adapters' rate would tear the backbone apart
+}
+
+QUESTIONS: dict[str, dict[str, Any]] = {
+    "local-vs-global": {
+        "question": "Does it matter whether all layers compete or each keeps its share?",
+        "grid": {"prune.scope": [*get_args(Scope)]},
+    },
+    "scores": {
+        "question": "Which score finds the neurons that matter, and does any beat chance?",
+        # SNIP cannot tell before training where `up` starts at zero, so it starts otherwise, and mimi beside it.
+        "grid": {"prune.score": [score for score in get_args(ScoreName) if score != "snip"]},
+        "cases": [
+            {"name": f"score={score}, init=paper", "settings": {"prune.score": score, "adapter.init": "paper"}}
+            for score in ("mimi", "snip")
+        ],
+    },
+    "normalisers": {
+        "question": "Does it matter what a score is divided by before layers compete?",
+        "grid": {"prune.normalise": [*get_args(Normalise)]},
+    },
+    "sigma-0": {
+        "question": "How wide should adapters be at the start, when they end at the same size?",
+        "grid": {"adapter.sigma_0": [1, 2, 4, 8, 16]},
+        "equal_epochs": True,
+    },
+    "rho": {
+        "question": "Many small cuts or a few large ones, with the same number of epochs in all?",
+        "grid": {"prune.rho": [0.25, 0.5, 0.75, 0.9375]},
+        "equal_epochs": True,
+    },
+    "equal-size": {
+        "question": "Does cutting beat an adapter that has the final size from the start?",
+        "cases": [
+            {"name": "mimi"},
+            {"name": "adapter of the final size", "settings": {"method": "adapter"}, "final_size": True},
+            {"name": "adapter of the first size", "settings": {"method": "adapter"}},
+        ],
+        "equal_epochs": True,
+    },
+    "methods": {
+        "question": "What does each way to fine-tune reach, and with how many parameters?",
+        "cases": [
+            {"name": method, **fit, "settings": {"method": method, **fit.get("settings", {})}}
+            for method in get_args(Method)
+            for fit in [_OF_A_METHOD.get(method, {})]
+        ],
+        "equal_epochs": True,
+    },
+    "dataset-size": {
+        "question": "How many training images does it take?",
+        "grid": {"data.shots": [3, 10, 30, 75]},
+        "own_images": True,
+    },
+    "extreme-compression": {
+        "question": "Beyond 1000-fold compression, where does it break down to the head alone?",
+        "grid": {"prune.sigma_target": [32, 256, 1024, 2048]},
+        "cases": [{"name": "no adapters", "settings": {"method": "linear"}, "equal_epochs": True}],
+    },
+}
+QUESTIONS = {name: {"preset": "demo", "seeds": 3, **sweep} for name, sweep in QUESTIONS.items()}
