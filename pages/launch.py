@@ -1,4 +1,4 @@
-"""Launch: the demo with one click, or a run of one's own, checked before it starts."""
+"""Launch: a run of one's own, checked before it starts."""
 
 import shlex
 from typing import Any
@@ -14,7 +14,7 @@ from mimi_core.runs import control
 from pages import common
 
 PRESET_HELP = {
-    "demo": "What the button above runs: 300 digits on the bundled small backbone, four cuts.",
+    "demo": "What the button on Home runs: 300 digits on the bundled small backbone, four cuts.",
     "quick": "The same, smaller: 100 digits, two cuts. A few seconds, to see that everything works.",
     "paper": "The paper's settings: 100 epochs a cycle on a Swin-T. Wants a GPU and the backbone's weights.",
 }
@@ -27,7 +27,6 @@ BACKBONES = [
     "deit_small_patch16_224",
 ]
 DATASETS = ["digits", "fashion-mnist"]
-RECENT_COLUMNS = [4, 3, 5]
 SUGGESTED = {"backbone.name": BACKBONES, "data.name": DATASETS}
 LABELS = {
     "Model and data": {
@@ -67,8 +66,7 @@ HELP = {
 
 def main() -> None:
     common.through_app()
-    welcome()
-    st.subheader("A run of your own", anchor=False)
+    st.title("A run of your own", anchor=False)
     preset = st.segmented_control(
         "Start from", list(PRESETS), default="demo", required=True, key="preset", bind="query-params"
     )
@@ -82,52 +80,6 @@ def main() -> None:
     st.markdown(f":material/timeline: {common.plain(plan(config))}")
     act(config)
     as_text(config, preset)
-
-
-def welcome() -> None:
-    left, right = st.columns([5, 4], gap="large", vertical_alignment="top")
-    with left:
-        st.title("Which layers need their adapters?", anchor=False)
-        st.markdown(
-            "MiMi Studio puts a small adapter at every layer of a frozen Vision Transformer, trains them, and removes "
-            "the least important neurons, cut after cut. Layers that need no adaptation lose their adapter altogether. "
-            "Here you watch it happen."
-        )
-        if st.button("Run the demo", type="primary", icon=":material/play_arrow:"):
-            launch(make_config(preset="demo"))
-        st.caption("300 images, four cuts, under two minutes on two CPU cores. Nothing is downloaded.")
-    with right:
-        recent()
-
-
-def recent(at_most: int = 4) -> None:
-    """The last runs, and the examples that come with the program."""
-    runs = common.all_runs()
-    mine = [found for found in runs if not found.example]
-    shown = mine[:at_most] + [found for found in runs if found.example]
-    if not shown:
-        return
-    name, _, facts = st.columns(RECENT_COLUMNS, gap="small", vertical_alignment="bottom")
-    name.markdown("**Recent runs**" if mine else "**Examples**")
-    facts.caption("adapters gone · accuracy")
-    for found in shown:
-        run = found.run
-        name, phase, facts = st.columns(RECENT_COLUMNS, vertical_alignment="center", gap="small")
-        page = common.WIDTHS if run.phase == "finished" else common.MONITOR
-        name.page_link(
-            page,
-            label=f":primary[{common.plain(run.title)}]",
-            icon="",
-            query_params=found.link,
-            help=common.plain(run.id),
-        )
-        with phase:
-            common.phase_badge(run.phase, found.example)
-        known = [f"{run.removed} of {run.sites} gone"] if run.sites else []
-        known += [words.percent(run.accuracy)] if run.accuracy is not None else []
-        facts.caption(" · ".join(known).replace(" ", "\u00a0"))
-    if len(mine) > at_most:
-        st.page_link(common.MONITOR, label=f":primary[All {len(mine):,} runs]")
 
 
 def fields(preset: str) -> tuple[dict[str, Any], list[str]]:

@@ -5,19 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from mimi_core.config import make_config
 from mimi_core.runs.store import Store
-from tests.app.opening import HOSTILE, MakeRun, Open, button
-
-
-def test_one_click_queues_the_demo_and_shows_it(open_page: Open, store: Store) -> None:
-    app = open_page("launch")
-    button(app, "Run the demo").click().run()
-    (run,) = store.list()
-    assert run.phase == "queued"
-    assert store.config(run.id).model_copy(update={"versions": {}}) == make_config(preset="demo")
-    assert app.query_params["run"] == run.id
-    assert "waiting for a free slot" in app.get("progress")[0].proto.text
+from tests.app.opening import HOSTILE, Open, button
 
 
 def test_fields_change_the_config_and_the_command(open_page: Open, store: Store) -> None:
@@ -56,7 +45,7 @@ def test_an_unknown_setting_names_the_nearest_known_one(open_page: Open) -> None
 def test_a_folder_that_cannot_be_written_is_one_message(open_page: Open, store: Store) -> None:
     store.directory.write_text("a file where the folder should be")
     app = open_page("launch")
-    button(app, "Run the demo").click().run()
+    button(app, "Launch").click().run()
     assert not app.exception
     assert "cannot write" in app.error[0].value
 
@@ -94,9 +83,3 @@ def test_a_check_that_fails_says_why(open_page: Open, monkeypatch: pytest.Monkey
     app = open_page("launch")
     button(app, "Check before launch").click().run()
     assert "no such folder" in app.error[0].value
-
-
-def test_recent_runs_are_linked(open_page: Open, make_run: MakeRun) -> None:
-    make_run()
-    app = open_page("launch")
-    assert [link.proto.label for link in app.get("page_link")] == [":primary[demo]"]
