@@ -4,32 +4,29 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mimi_core.cli.common import RUNS, STOPPED, RunsOption, err, out
+from mimi_core.cli.sweep import sweep
 from mimi_core.config import PRESETS, RunConfig, make_config, read_config_file
 from mimi_core.errors import MimiError
 from mimi_core.runs.store import RunSummary, Store
 
+if TYPE_CHECKING:
+    from mimi_core.train.check import Report
+
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None
 )
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-
-RunsOption = Annotated[Path, typer.Option("--runs", help="folder of all runs", envvar="MIMI_RUNS")]
 ConfigArgument = Annotated[Path | None, typer.Argument(help="YAML file; every key is optional")]
 PresetOption = Annotated[str | None, typer.Option(help=f"start from one of: {', '.join(PRESETS)}")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="section.key=value, such as prune.rho=0.5; repeatable")
 ]
-RUNS = Path("runs")
-STOPPED = 3
-"""Exit code of a run that was stopped before it finished."""
 
 
 @app.command()
@@ -58,6 +55,9 @@ def submit(
     from mimi_core.runs.control import submit as submit_run
 
     out.print(submit_run(Store(runs), _config(config, preset, set_)))
+
+
+app.command()(sweep)
 
 
 @app.command()
@@ -182,36 +182,25 @@ def delete(
 
 @app.command()
 def check(
-    config: ConfigArgument = None,
+    configs: Annotated[list[Path] | None, typer.Argument(help="YAML files; every key is optional")] = None,
     preset: PresetOption = None,
     set_: SetOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line, for each config")] = False,
 ) -> None:
     """What a run would take: parameters per cycle, memory, time. Trains a few batches, keeps nothing."""
     from mimi_core.train.check import check as check_config
 
-    report = check_config(_config(config, preset, set_))
-    if as_json:
-        print(report.model_dump_json())
-        if not report.ok:
-            raise typer.Exit(1)
-        return
-    if report.error is not None:
-        raise MimiError(report.error)
-    out.print(
-        f"{report.sites} adapters, {report.initial_neurons} neurons, {len(report.cycles) - 1} cuts, on {report.device}"
-    )
-    for cycle in report.cycles:
-        out.print(
-            f"cycle {cycle.cycle}: {cycle.neurons} neurons, {cycle.adapter_parameters:,} adapter parameters, "
-            f"{cycle.trained_parameters:,} trained"
-        )
-    out.print(
-        f"about {report.memory_bytes / 2**20:,.0f} MiB, about {report.seconds:,.0f} s "
-        f"({report.images_per_second:.0f} images/s)"
-    )
-    for warning in report.warnings:
-        out.print(f"warning: {escape(warning)}")
+    failed = False
+    files: list[Path | None] = [*configs] if configs else [None]
+    for file in files:
+        report = check_config(_config(file, preset, set_))
+        failed = failed or not report.ok
+        if as_json:
+            print(report.model_dump_json(), flush=True)
+        else:
+            _print_report(report)
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -230,6 +219,25 @@ def sites(model: Annotated[str, typer.Argument(help="a timm model, or `demo`")],
         table.add_row(site.name, str(site.block), site.position, str(site.width))
     out.print(table)
     out.print(f"{len(found)} sites, sum of token widths {sum(site.width for site in found)}")
+
+
+def _print_report(report: "Report") -> None:
+    if report.error is not None:
+        raise MimiError(report.error)
+    out.print(
+        f"{report.sites} adapters, {report.initial_neurons} neurons, {len(report.cycles) - 1} cuts, on {report.device}"
+    )
+    for cycle in report.cycles:
+        out.print(
+            f"cycle {cycle.cycle}: {cycle.neurons} neurons, {cycle.adapter_parameters:,} adapter parameters, "
+            f"{cycle.trained_parameters:,} trained"
+        )
+    out.print(
+        f"about {report.memory_bytes / 2**20:,.0f} MiB, about {report.seconds:,.0f} s "
+        f"({report.images_per_second:.0f} images/s)"
+    )
+    for warning in report.warnings:
+        out.print(f"warning: {escape(warning)}")
 
 
 def _config(path: Path | None, preset: str | None, sets: list[str] | None) -> RunConfig:
