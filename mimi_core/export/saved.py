@@ -1,0 +1,195 @@
+"""A saved cycle of a run as a model again: the backbone, its adapters at the widths they had, the head."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from mimi_core.adapters.attach import adapters_of
+from mimi_core.adapters.shrink import shrink
+from mimi_core.config import RunConfig
+from mimi_core.data.pixels import resident, to_float
+from mimi_core.data.types import ArrayImages, Split
+from mimi_core.errors import RunError
+from mimi_core.runs import files
+from mimi_core.runs.predictions import read_gallery
+from mimi_core.train.setup import build_model
+
+ADAPTERS = "adapters.safetensors"
+MOST_CLASSES = 100_000
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How a picture becomes the model's input: resized directly, without a crop, and normalised.
+
+    Attributes:
+        image_size: S, the edge in pixels.
+        mean, std: of the three channels, for pixels in 0..1.
+        grey: the run learned from pictures without colours, so colours are dropped.
+    """
+
+    image_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    grey: bool = False
+
+    def pixels(self, image: Image.Image) -> Tensor:
+        """A picture as (C, S, S) uint8: one channel if grey, else three."""
+        array = np.asarray(image.convert("L" if self.grey else "RGB"))
+        split = Split(ArrayImages(array[None], "the"), np.zeros(1, np.int64))
+        return resident(split, self.image_size, CPU).images[0]
+
+    def inputs(self, pixels: Tensor) -> Tensor:
+        """(B, C, S, S) uint8 -> (B, 3, S, S) float32."""
+        return to_float(pixels, self.mean, self.std)
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """A picture as (3, S, S) float32."""
+        return self.inputs(self.pixels(image)[None])[0]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """An `adapters.safetensors` whose metadata have been checked; its tensors stay on disk.
+
+    Attributes:
+        widths: site -> neurons; 0 where the adapter is gone.
+        shapes: name -> shape of every tensor.
+    """
+
+    path: Path
+    cycle: int
+    widths: dict[str, int]
+    class_names: tuple[str, ...]
+    shapes: dict[str, tuple[int, ...]]
+
+
+def saved_path(run: Path, cycle: int) -> Path:
+    return files.cycle_folder(run, cycle) / ADAPTERS
+
+
+def saved_cycles(run: Path) -> list[int]:
+    """The cycles of a run whose weights were saved, rising."""
+    try:
+        names = [entry.name for entry in (run / "cycles").iterdir()]
+    except OSError:
+        return []
+    numbers = sorted(int(name) for name in names if name.isdecimal() and len(name) < 6)
+    return [cycle for cycle in numbers if saved_path(run, cycle).is_file()]
+
+
+def read_saved(path: Path) -> Saved:
+    """Raises RunError when the file is missing, broken, or no saved cycle."""
+    if not path.is_file():
+        raise RunError(f"{path} is missing: the run has not saved this cycle, or the file was removed")
+    with _opened(path) as file:
+        try:
+            metadata = {key: json.loads(text) for key, text in (file.metadata() or {}).items()}
+            cycle, widths, names = metadata["cycle"], metadata["widths"], metadata["class_names"]
+        except (KeyError, ValueError, RecursionError) as error:
+            raise RunError(f"{path} is no saved cycle of a run: it does not say of what") from error
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  (no dict)
+    sound = (
+        _is_count(cycle)
+        and isinstance(widths, dict)
+        and all(_is_count(width) for width in widths.values())
+        and isinstance(names, list)
+        and 0 < len(names) <= MOST_CLASSES
+        and all(isinstance(name, str) for name in names)
+    )
+    if not sound:
+        raise RunError(f"{path} is no saved cycle of a run: its cycle, widths or classes make no sense")
+    return Saved(path, cycle, widths, tuple(names), shapes)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (OSError, SafetensorError, RuntimeError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} cannot be read: it is broken, or no safetensors file") from error
+
+
+@dataclass(frozen=True)
+class Restorable:
+    """The model of a run, to be filled with its saved cycles in rising order: adapters only ever shrink."""
+
+    model: nn.Module
+    preprocess: Preprocess
+    sites: frozenset[str]
+
+    def fill(self, saved: Saved) -> nn.Module:
+        """Give the model the widths and weights of a saved cycle, and set it to evaluate.
+
+        Raises:
+            RunError: the file is of another model, which is found before anything is touched; or cannot be read.
+        """
+        adapters, rest = adapters_of(self.model), self._rest(saved)
+        now = {site: adapter.hidden_width for site, adapter in adapters.items()}
+        wrong = f"{saved.path} does not fit the run's model: was config.yaml changed?"
+        if set(saved.widths) != self.sites or any(width > now.get(site, 0) for site, width in saved.widths.items()):
+            raise RunError(wrong)
+        shapes = {name: tuple(tensor.shape) for name, tensor in rest.items()}
+        for site, width in saved.widths.items():
+            if width:
+                tokens = adapters[site].token_width
+                shapes |= {f"adapters.{site}.down": (width, tokens), f"adapters.{site}.up": (tokens, width)}
+        if odd := sorted(name for name in shapes | saved.shapes if shapes.get(name) != saved.shapes.get(name)):
+            raise RunError(f"{wrong} They differ in {odd[0]!r}")
+        shrink(self.model, {site: np.arange(saved.widths[site]) for site in adapters})
+        left = adapters_of(self.model).items()
+        own = {f"adapters.{site}.{name}": p for site, adapter in left for name, p in adapter.named_parameters()}
+        with torch.no_grad(), _opened(saved.path) as file:
+            for name, tensor in (rest | own).items():
+                tensor.copy_(file.get_tensor(name))
+        return self.model.eval()
+
+    def _rest(self, saved: Saved) -> dict[str, Tensor]:
+        """Name in the file -> what was trained besides adapters: the head, or everything with its statistics."""
+        own = {id(p) for adapter in adapters_of(self.model).values() for p in adapter.parameters()}
+        named = self.model.named_parameters()
+        trained: dict[str, Tensor] = {f"model.{n}": p for n, p in named if p.requires_grad and id(p) not in own}
+        if not all(p.requires_grad for p in self.model.parameters()):
+            return trained
+        buffers = {f"model.{name}": buffer for name, buffer in self.model.named_buffers()}
+        drifted = [name for name in buffers if name.endswith((".running_mean", ".running_var"))]
+        if any(name not in saved.shapes for name in drifted):
+            raise RunError(
+                f"{saved.path} lacks the running statistics of the backbone's normalisation layers, which full "
+                "fine-tuning changes; this cycle cannot be restored"
+            )
+        return trained | {name: buffer for name, buffer in buffers.items() if name in saved.shapes}
+
+
+def restorable(config: RunConfig, classes: int, grey: bool = False) -> Restorable:
+    """Build the model of a run on the CPU.
+
+    Raises:
+        MimiError: its backbone cannot be had here.
+    """
+    model, sites, image_size, vision, _ = build_model(config, classes)
+    preprocess = Preprocess(image_size, tuple(vision.mean.tolist()), tuple(vision.std.tolist()), grey)
+    return Restorable(model, preprocess, frozenset(site.name for site in sites))
+
+
+def learned_from_grey(run: Path) -> bool:
+    """Whether the run's pictures had no colours, as far as its gallery tells."""
+    try:
+        return read_gallery(run).is_grey
+    except RunError:
+        return False

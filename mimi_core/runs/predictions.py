@@ -1,0 +1,141 @@
+"""What a run's models say about images: the stored gallery and its predictions, and the answer of `predict`.
+
+Files come from a run folder, which may be old, half-copied or not ours: nothing in them is believed unchecked.
+"""
+
+import io
+import math
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel
+
+from mimi_core.errors import RunError
+from mimi_core.runs import files
+
+PREDICTIONS = "predictions.npz"
+MOST_IMAGES, MOST_EDGE = 1024, 256
+_MOST_BYTES = 256 * 2**20
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """A fixed draw of n test images.
+
+    Attributes:
+        index: (n,) places in the test split, each once.
+        label: (n,) true classes.
+        images: (n, e, e, 3) uint8, small.
+    """
+
+    index: np.ndarray
+    label: np.ndarray
+    images: np.ndarray
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether no picture has a colour: the run learned from grey ones."""
+        return bool((self.images == self.images[..., :1]).all())
+
+
+class CyclePrediction(BaseModel):
+    """What the model of one cycle says: probabilities (classes,), or why it cannot say."""
+
+    cycle: int
+    probabilities: list[float] = []
+    error: str | None = None
+
+
+class Prediction(BaseModel):
+    """What `python -m mimi_core predict --json` prints. `error` says in one line why there is no answer at all."""
+
+    ok: bool
+    error: str | None = None
+    class_names: list[str] = []
+    cycles: list[CyclePrediction] = []
+    seen: str = ""
+    """The picture as the model saw it, at most 256 pixels wide: PNG in base64."""
+    image_size: int = 0
+    seconds: float = 0.0
+
+
+def gallery_path(run: Path) -> Path:
+    return run / files.GALLERY
+
+
+def predictions_path(run: Path, cycle: int) -> Path:
+    return files.cycle_folder(run, cycle) / PREDICTIONS
+
+
+def saved_cycles(run: Path, last: int) -> list[int]:
+    """The cycles 0 .. `last` whose end was reached: those that have predictions of the gallery."""
+    return [cycle for cycle in range(last + 1) if predictions_path(run, cycle).exists()]
+
+
+def read_gallery(run: Path) -> Gallery:
+    """Raises RunError when it is missing or broken."""
+    path = gallery_path(run)
+    with _explained(path, "the gallery of test images"), zipfile.ZipFile(path) as archive:
+        index, label = _array(archive, "index", "iu"), _array(archive, "label", "iu")
+        images = _array(archive, "images", "u")
+        count = len(index) if index.ndim == 1 else 0
+        if not 0 < count <= MOST_IMAGES or label.shape != (count,) or len(np.unique(index)) != count:
+            raise ValueError("index and label do not go together")
+        edge = images.shape[1] if images.ndim == 4 else 0
+        if not 0 < edge <= MOST_EDGE or images.shape != (count, edge, edge, 3) or images.dtype != np.uint8:
+            raise ValueError("these are no images")
+        if (index < 0).any() or (label < 0).any():
+            raise ValueError("negative numbers")
+    return Gallery(index.astype(np.int64), label.astype(np.int64), images)
+
+
+def read_probabilities(run: Path, cycle: int, gallery: Gallery, classes: int) -> np.ndarray:
+    """Class probabilities of the gallery at the end of a cycle, (n, classes).
+
+    Raises:
+        RunError: they are missing, broken, or not of this gallery.
+    """
+    path = predictions_path(run, cycle)
+    with _explained(path, f"the predictions of cycle {cycle}"), zipfile.ZipFile(path) as archive:
+        index, found = _array(archive, "index", "iu"), _array(archive, "probabilities", "f")
+        if not np.array_equal(index, gallery.index) or found.shape != (len(gallery.index), classes):
+            raise ValueError("of another gallery")
+        probabilities = found.astype(np.float64)
+        if not (np.isfinite(probabilities).all() and (probabilities >= 0).all()):
+            raise ValueError("no probabilities")
+        if not np.allclose(probabilities.sum(1), 1, atol=1e-2):
+            raise ValueError("they do not add up to one")
+    return probabilities
+
+
+def _array(archive: zipfile.ZipFile, name: str, kinds: str) -> np.ndarray:
+    """An array of a kind (numpy's letters). Its size is looked at before anything is unpacked."""
+    member = archive.getinfo(f"{name}.npy")
+    if member.file_size > _MOST_BYTES:
+        raise ValueError(f"{name} is too large")
+    stream = io.BytesIO(archive.read(member))
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError(f"{name} is of another version")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    left = member.file_size - stream.tell()
+    if dtype.kind not in kinds or dtype.hasobject or math.prod(shape) * dtype.itemsize != left:
+        raise ValueError(f"{name} is not what its header says")
+    stream.seek(0)
+    return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+@contextmanager
+def _explained(path: Path, what: str) -> Iterator[None]:
+    """Whatever goes wrong with a file is one RunError."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise RunError(f"{what} is not there: {path} is missing") from error
+    except _UNREADABLE as error:
+        raise RunError(f"{what} cannot be read: {path} is broken, or is not of this run") from error
