@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mimi_core.cli.common import RUNS, STOPPED, RunsOption, err, out
+from mimi_core.cli.export import export, predict
 from mimi_core.cli.sweep import sweep
 from mimi_core.config import PRESETS, RunConfig, make_config, read_config_file
 from mimi_core.errors import MimiError
@@ -57,7 +58,8 @@ def submit(
     out.print(submit_run(Store(runs), _config(config, preset, set_)))
 
 
-app.command()(sweep)
+for command in (sweep, predict, export):
+    app.command()(command)
 
 
 @app.command()
