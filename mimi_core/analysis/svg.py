@@ -9,7 +9,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, isnan, log10
-from typing import Any
 from xml.etree import ElementTree
 
 from mimi_core.analysis.labels import Layer
@@ -18,13 +17,20 @@ from mimi_core.analysis.theme import GAIN, LOST, MUTED, SECOND, Scale
 LEVELS = 12
 GROUP_GAP = 0.6
 """Between two stages, in cells."""
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_UNPRINTABLE = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 Element = ElementTree.Element
 
 
+def printable(text: object) -> str:
+    """Without characters that XML forbids or that turn the direction of writing; for all text in a report."""
+    return _UNPRINTABLE.sub("\ufffd", str(text))
+
+
 def clean(text: object) -> str:
-    """Without characters that XML forbids or that turn the direction of writing; for text in any picture or report."""
-    return _UNPRINTABLE.sub("\ufffd", " ".join(str(text).split()))
+    """The same as one line."""
+    return printable(" ".join(str(text).split()))
 
 
 def picture(width: float, height: float, title: str, description: str, name: str) -> Element:
@@ -115,25 +121,27 @@ def rain(
     svg = picture(width, height, title, "Layers from left to right, cuts from top to bottom; darker means wider.", name)
     starts, length = places([layer.group for layer in named])
     cell, row = width / max(length, 1), height / (cuts + 1)
-    gap = min(1.0, 0.18 * cell)
+    wide, high = cell - min(1.0, 0.18 * cell), row - min(1.0, 0.18 * row)
+    cells: dict[str, list[str]] = {}
     for k in range(cuts + 1):
         for layer, at in zip(named, starts, strict=True):
-            box: dict[str, Any] = {
-                "x": at * cell,
-                "y": k * row,
-                "width": cell - gap,
-                "height": row - min(1.0, 0.18 * row),
-            }
+            x, y = at * cell, k * row
             if k >= len(widths):
-                add(svg, "rect", class_="to-come", **box)
+                cells.setdefault("to-come", []).append(box(x, y, wide, high))
                 continue
             start, now = widths[0].get(layer.site, 0), widths[k].get(layer.site, 0)
             if now:
-                add(svg, "rect", class_=f"c{level(now / start if start else 1)}", **box)
+                cells.setdefault(f"c{level(now / start if start else 1)}", []).append(box(x, y, wide, high))
             elif k and widths[k - 1].get(layer.site, 0):
-                x, y, radius = (at + 0.5) * cell - gap / 2, (k + 0.5) * row, min(cell, row, 8) * 0.3
-                add(svg, "circle", class_="lost", cx=x, cy=y, r=radius)
+                add(svg, "circle", class_="lost", cx=x + wide / 2, cy=y + row / 2, r=min(cell, row, 8) * 0.3)
+    for colour, boxes in sorted(cells.items()):
+        add(svg, "path", class_=colour, d="".join(boxes))
     return svg
+
+
+def box(x: float, y: float, width: float, height: float) -> str:
+    """A rectangle as a part of a path: many of one colour are one element."""
+    return f"M{_short(x)} {_short(y)}h{_short(width)}v{_short(height)}h-{_short(width)}z"
 
 
 @dataclass(frozen=True)
@@ -166,13 +174,11 @@ def axis(values: Sequence[float], start: float, end: float, least: float = 0.02)
 
 
 def _attributes(**attributes: object) -> dict[str, str]:
-    return {
-        key.rstrip("_").replace("_", "-"): f"{value:.2f}".rstrip("0").rstrip(".")
-        if isinstance(value, float)
-        else clean(value)
-        for key, value in attributes.items()
-        if value is not None
-    }
+    return {key.rstrip("_").replace("_", "-"): _short(value) for key, value in attributes.items()}
+
+
+def _short(value: object) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else clean(value)
 
 
 def _luminance(colour: str) -> float:

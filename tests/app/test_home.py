@@ -98,11 +98,11 @@ def test_the_picture_has_a_cell_for_every_adapter_left_and_a_dot_for_every_one_l
     state = store.state(run_id)
     source, said = cards.rain(state, LIGHT) or ("", "")
     root = ElementTree.fromstring(source)
-    shapes = [element.get("class", "") for element in root.iter() if element.get("class")]
+    boxes = {e.get("class", ""): e.get("d", "").count("M") for e in root.iter() if e.get("d")}
     left = sum(n > 0 for widths in state.widths for n in widths.values())
-    assert sum(name.startswith("c") for name in shapes) == left
-    assert shapes.count("lost") == len(state.removed_at)
-    assert shapes.count("to-come") == 24 * (state.total_cuts - 3)
+    assert sum(number for name, number in boxes.items() if name.startswith("c")) == left
+    assert boxes["to-come"] == 24 * (state.total_cuts - 3)
+    assert sum(element.get("class") == "lost" for element in root.iter()) == len(state.removed_at)
     assert said == f"24 layers over 3 cuts: {len(state.removed_at)} adapters gone."
 
 
@@ -136,5 +136,5 @@ def test_more_is_never_drawn_as_less() -> None:
 
 def test_a_deep_backbone_still_fits(make_run: MakeRun, store: Store) -> None:
     source, _ = cards.rain(store.state(make_run(sites=swin_sites(8))), LIGHT) or ("", "")
-    xs = [float(e.get("x", 0)) + float(e.get("width", 0)) for e in ElementTree.fromstring(source).iter() if e.get("x")]
-    assert max(xs) <= 300
+    drawn = [part.split() for e in ElementTree.fromstring(source).iter() for part in e.get("d", "").split("M")[1:]]
+    assert 290 < max(float(x) + float(rest.split("h")[1].split("v")[0]) for x, rest in drawn) <= 300
