@@ -18,7 +18,10 @@ Normalise = Literal["per_parameter", "fan", "layer_max", "none"]
 ScoreName = Literal[
     "mimi", "l2", "down_only", "activation", "gradient", "taylor", "sensitivity", "fisher", "snip", "grasp", "random"
 ]
-Method = Literal["mimi", "adapter", "linear", "full"]
+Method = Literal[
+    "mimi", "adapter", "adaptformer", "linear", "bitfit", "attn_only", "mlp_only", "full", "ssf", "vpt_shallow",
+    "vpt_deep",
+]  # fmt: skip
 
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -72,6 +75,10 @@ class PruneConfig(Section):
     retrain_last: bool = Field(True, description="train after the last cut (the authors' code does not)")
 
 
+class PeftConfig(Section):
+    prompts: Positive = Field(10, description="learned tokens of vpt_shallow, and of every block of vpt_deep")
+
+
 class TrainConfig(Section):
     epochs: Positive = Field(100, description="epochs of every cycle")
     batch_size: Positive = Field(64, description="images per step")
@@ -111,6 +118,7 @@ class RunConfig(Section):
     data: DataConfig = DataConfig()
     adapter: AdapterConfig = AdapterConfig()
     prune: PruneConfig = PruneConfig()
+    peft: PeftConfig = PeftConfig()
     train: TrainConfig = TrainConfig()
     seed: Seed = 0
     versions: dict[str, str] = Field(

@@ -51,10 +51,27 @@ class Adapter(nn.Module):
         return f"token_width={self.token_width}, hidden_width={self.hidden_width}"
 
 
-class Adapted(nn.Module):
+class Wrapper(nn.Module):
+    """Stands in the place of `base`: every attribute that callers ask for and that is not its own is that of `base`."""
+
+    def __init__(self, base: nn.Module) -> None:
+        super().__init__()
+        self.base = base
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            modules = self.__dict__.get("_modules", {})
+            if "base" not in modules:  # while being unpickled or copied
+                raise
+            return getattr(modules["base"], name)
+
+
+class Adapted(Wrapper):
     """A module of the backbone with an adapter: on its output (series) or beside it (parallel).
 
-    Everything else that callers ask of the module (attributes, keyword arguments, further outputs) goes to `base`.
+    Keyword arguments and further outputs of the module pass through.
 
     Args:
         base: the original module.
@@ -72,8 +89,7 @@ class Adapted(nn.Module):
         channel_dim: int = -1,
         scale: float = 1.0,
     ) -> None:
-        super().__init__()
-        self.base = base
+        super().__init__(base)
         self.adapter = adapter
         self.site = site
         self.placement = placement
@@ -93,12 +109,3 @@ class Adapted(nn.Module):
         if self.channel_dim == -1:
             return self.adapter(tokens)
         return self.adapter(tokens.movedim(self.channel_dim, -1)).movedim(-1, self.channel_dim)
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            modules = self.__dict__.get("_modules", {})
-            if "base" not in modules:  # while being unpickled or copied
-                raise
-            return getattr(modules["base"], name)

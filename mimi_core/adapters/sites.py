@@ -81,6 +81,29 @@ def find_sites(
     return sites
 
 
+def called_modules(model: nn.Module, image_size: int) -> dict[str, nn.Module]:
+    """Name -> module, of all that are called in one forward; some are only looked into for their weights."""
+    called: set[nn.Module] = set()
+    handles = [module.register_forward_hook(lambda m, *_: called.add(m)) for module in model.modules()]
+    try:
+        _look_at_nothing(model, image_size)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {name: module for name, module in model.named_modules() if module in called}
+
+
+def _look_at_nothing(model: nn.Module, image_size: int) -> None:
+    """One forward on a blank image, that changes nothing."""
+    was_training = model.training
+    like = next(model.parameters())
+    try:
+        with torch.no_grad():
+            model.eval()(like.new_zeros(1, 3, image_size, image_size))
+    finally:
+        model.train(was_training)
+
+
 def _is_attention(name: str, child: nn.Module) -> bool:
     kind = type(child).__name__.lower()
     named_so = name in ("attn", "attention", "self_attn") or "attn" in kind or "attention" in kind
@@ -126,13 +149,9 @@ def _probe(model: nn.Module, image_size: int, anchors: set[str], placement: Plac
         return hook
 
     handles = [model.get_submodule(anchor).register_forward_hook(remember(anchor)) for anchor in anchors]
-    was_training = model.training
-    like = next(model.parameters())
     try:
-        with torch.no_grad():
-            model.eval()(like.new_zeros(1, 3, image_size, image_size))
+        _look_at_nothing(model, image_size)
     finally:
-        model.train(was_training)
         for handle in handles:
             handle.remove()
     return shapes

@@ -3,14 +3,21 @@
 from collections.abc import Mapping
 
 from mimi_core.config import Method as MethodName
-from mimi_core.methods import adapter, full, linear, mimi
+from mimi_core.methods import adapter, adaptformer, attn_only, bitfit, full, linear, mimi, mlp_only, ssf, vpt
 from mimi_core.methods.method import Method
 
 METHODS: Mapping[MethodName, Method] = {
     "mimi": mimi.METHOD,
     "adapter": adapter.METHOD,
+    "adaptformer": adaptformer.METHOD,
     "linear": linear.METHOD,
+    "bitfit": bitfit.METHOD,
+    "attn_only": attn_only.METHOD,
+    "mlp_only": mlp_only.METHOD,
     "full": full.METHOD,
+    "ssf": ssf.METHOD,
+    "vpt_shallow": vpt.SHALLOW,
+    "vpt_deep": vpt.DEEP,
 }
 
 __all__ = ["METHODS", "Method"]

@@ -12,4 +12,4 @@ def prepare(model: nn.Module, config: RunConfig, image_size: int, generator: Gen
     return []
 
 
-METHOD = Method(prepare, trains_backbone=True)
+METHOD = Method(prepare, trains_backbone=True, adds=False)

@@ -278,7 +278,7 @@ class _Run:
             keep_fractions=[float(keep) for keep in self.setup.keep_fractions],
             class_names=list(dataset.class_names),
             split_sizes={name: len(getattr(dataset, name)) for name in ("train", "val", "test")},
-            backbone_parameters=counts["backbone"],
+            backbone_parameters=self.setup.backbone_parameters,
             head_parameters=counts["head"],
             trained_parameters=counts["trained"],
         )

@@ -41,6 +41,13 @@ class Setup:
     def token_widths(self) -> dict[str, int]:
         return {site.name: site.width for site in self.sites}
 
+    @property
+    def backbone_parameters(self) -> int:
+        """Of the model as it came: neither the head's nor what the method added."""
+        counts = parameter_counts(self.model)
+        added = counts["trained"] - counts["head"] if self.method.adds else 0
+        return sum(p.numel() for p in self.model.parameters()) - counts["head"] - added
+
 
 def choose_device(wanted: str) -> torch.device:
     """Raises ConfigError for a GPU that is not there."""
@@ -117,12 +124,11 @@ def device_name(device: torch.device) -> str:
 
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:
-    """Numbers of parameters: backbone, head, adapters, trained (whatever the method trains, head included)."""
+    """Numbers of parameters: head, adapters, trained (whatever the method trains, head included)."""
     adapters = sum(p.numel() for adapter in adapters_of(model).values() for p in adapter.parameters())
     head = sum(p.numel() for p in head_parameters(model))
-    everything = sum(p.numel() for p in model.parameters())
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    return {"backbone": everything - head - adapters, "head": head, "adapters": adapters, "trained": trained}
+    return {"head": head, "adapters": adapters, "trained": trained}
 
 
 def training_bytes(model: nn.Module, config: RunConfig, image_size: int) -> int:
