@@ -3,22 +3,23 @@
 import json
 import os
 import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import psutil
 import typer
 from rich.markup import escape
 from rich.table import Table
 
+from mimi_core.cli.branch import branch
 from mimi_core.cli.common import RUNS, STOPPED, RunsOption, err, out
 from mimi_core.cli.export import export, predict
 from mimi_core.cli.sweep import sweep
 from mimi_core.config import PRESETS, RunConfig, make_config, read_config_file
 from mimi_core.errors import MimiError
+from mimi_core.runs.check_report import STAGE, CheckReport
 from mimi_core.runs.store import RunSummary, Store
-
-if TYPE_CHECKING:
-    from mimi_core.train.check import Report
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None
@@ -58,7 +59,7 @@ def submit(
     out.print(submit_run(Store(runs), _config(config, preset, set_)))
 
 
-for command in (sweep, predict, export):
+for command in (branch, sweep, predict, export):
     app.command()(command)
 
 
@@ -192,10 +193,11 @@ def check(
     """What a run would take: parameters per cycle, memory, time. Trains a few batches, keeps nothing."""
     from mimi_core.train.check import check as check_config
 
+    started = time.time() - psutil.Process().create_time()
     failed = False
     files: list[Path | None] = [*configs] if configs else [None]
     for file in files:
-        report = check_config(_config(file, preset, set_))
+        report = check_config(_config(file, preset, set_), started, _tell_stage if as_json else None)
         failed = failed or not report.ok
         if as_json:
             print(report.model_dump_json(), flush=True)
@@ -223,7 +225,11 @@ def sites(model: Annotated[str, typer.Argument(help="a timm model, or `demo`")],
     out.print(f"{len(found)} sites, sum of token widths {sum(site.width for site in found)}")
 
 
-def _print_report(report: "Report") -> None:
+def _tell_stage(what: str) -> None:
+    print(f"{STAGE}{what}", file=sys.stderr, flush=True)
+
+
+def _print_report(report: CheckReport) -> None:
     if report.error is not None:
         raise MimiError(report.error)
     out.print(
@@ -235,8 +241,8 @@ def _print_report(report: "Report") -> None:
             f"{cycle.trained_parameters:,} trained"
         )
     out.print(
-        f"about {report.memory_bytes / 2**20:,.0f} MiB, about {report.seconds:,.0f} s "
-        f"({report.images_per_second:.0f} images/s)"
+        f"about {(report.memory_bytes or 0) / 2**20:,.0f} MiB, about {report.seconds or 0:,.0f} s "
+        f"({report.images_per_second or 0:.0f} images/s)"
     )
     for warning in report.warnings:
         out.print(f"warning: {escape(warning)}")

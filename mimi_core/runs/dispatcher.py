@@ -141,6 +141,12 @@ def spare_cores() -> int:
     return max(1, min(physical, len(psutil.Process().cpu_affinity() or [0] * physical)) - 1)
 
 
+def worker_environment(gpu: str | None) -> dict[str, str]:
+    """Of a process that trains as a worker does; `gpu` None: on the CPU."""
+    environment = {"OMP_NUM_THREADS": str(spare_cores()), **os.environ, "PYTHONUNBUFFERED": "1"}
+    return environment | {"CUDA_VISIBLE_DEVICES": gpu or ""}  # a worker on the CPU's slot must not take a GPU
+
+
 def _free_slot(home: Path, gpus: list[str]) -> tuple[int, str | None] | None:
     """An open, locked slot file and the GPU that it stands for, or None when all are taken."""
     choices: list[str | None] = [*gpus] if gpus else [None]
@@ -157,8 +163,6 @@ def _free_slot(home: Path, gpus: list[str]) -> tuple[int, str | None] | None:
 
 def _start(store: Store, run_id: str, slot: int, gpu: str | None) -> list[_Worker]:
     """A worker for a waiting run; none when it does not wait any more. The slot is the worker's, or free again."""
-    environment = {"OMP_NUM_THREADS": str(spare_cores()), **os.environ, "PYTHONUNBUFFERED": "1"}
-    environment["CUDA_VISIBLE_DEVICES"] = gpu or ""  # a worker on the CPU's slot must not take a GPU
     try:
         with queue_locked(store.directory):
             run = store.folder(run_id)
@@ -173,7 +177,7 @@ def _start(store: Store, run_id: str, slot: int, gpu: str | None) -> list[_Worke
                     stderr=log,
                     start_new_session=True,
                     pass_fds=(slot,),
-                    env=environment,
+                    env=worker_environment(gpu),
                     cwd=Path(__file__).resolve().parents[2],
                 )
             # From here on a worker that dies before it says a word shows as "died", and is not started for ever.

@@ -1,111 +1,170 @@
-"""Check before launch: what a run would take, found by building it and training a few batches. Keeps nothing."""
+"""Check before launch: what a run would take, found by building it and training on a few batches. Keeps nothing."""
 
+import resource
+import sys
 import time
+from collections.abc import Callable
+from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel
 
+from mimi_core.adapters.attach import adapters_of
 from mimi_core.adapters.scores import Watcher
+from mimi_core.budget import Widths
 from mimi_core.config import RunConfig
-from mimi_core.data.pixels import Pixels, resident_bytes
+from mimi_core.data.pixels import Pixels
 from mimi_core.errors import MimiError
+from mimi_core.runs.check_report import CheckReport, CycleEstimate
+from mimi_core.runs.events import SiteInfo
 from mimi_core.runs.recorder import NoRecorder
-from mimi_core.train.evaluate import predict
+from mimi_core.select import select
+from mimi_core.train.evaluate import EVAL_BATCH, predict
 from mimi_core.train.loop import train_epoch
 from mimi_core.train.optim import make_optimizer
 from mimi_core.train.progress import Progress
-from mimi_core.train.setup import Setup, device_name, parameter_counts, set_up, training_bytes
+from mimi_core.train.setup import Setup, device_name, parameter_counts, set_up
 
-TIMED_BATCHES = 4
-
-
-class CycleEstimate(BaseModel):
-    cycle: int
-    neurons: int
-    adapter_parameters: int
-    """Expected where the cut is global: neurons are taken to vanish in proportion."""
-    trained_parameters: int
+TIMED_SECONDS = 1.0
+"""How long training is timed, and how long evaluation."""
+FEW_STEPS = 30
+Tell = Callable[[str], None]
 
 
-class Report(BaseModel):
-    ok: bool
-    error: str | None = None
-    device: str = ""
-    sites: int = 0
-    initial_neurons: int = 0
-    cycles: list[CycleEstimate] = []
-    split_sizes: dict[str, int] = {}
-    memory_bytes: int = 0
-    images_per_second: float = 0.0
-    seconds: float = 0.0
-    warnings: list[str] = []
+def check(config: RunConfig, start_seconds: float = 0.0, tell: Tell | None = None) -> CheckReport:
+    """Build everything and time it; bad input is reported in `error`, nothing is raised for it.
 
-
-def check(config: RunConfig) -> Report:
-    """Build everything and time it; bad input is reported in `error`, nothing is raised for it."""
+    Args:
+        start_seconds: what this process took before it came here, as a worker's will.
+        tell: called with what is being done, in a few words.
+    """
+    tell = tell or (lambda what: None)
+    started = time.monotonic()
     try:
-        return _report(set_up(config, NoRecorder()))
+        setup = set_up(config, _Teller(tell))
+        return _report(setup, start_seconds + time.monotonic() - started, tell)
     except MimiError as error:
-        return Report(ok=False, error=str(error))
+        return CheckReport(ok=False, error=str(error))
 
 
-def _report(setup: Setup) -> Report:
+class _Teller(NoRecorder):
+    """Passes on what setting up says."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+
+    def update(self, **fields: Any) -> None:
+        if fields.get("message"):
+            self._tell(fields["message"])
+
+
+def _report(setup: Setup, start_seconds: float, tell: Tell) -> CheckReport:
     config, counts = setup.config, parameter_counts(setup.model)
-    widths = {site.name: 0 for site in setup.sites}
-    watcher = Watcher(setup.model)
-    widths |= {site: len(seen.gradient) for site, seen in watcher.seen.items()}
-    neurons = sum(widths.values())
-    shares = [1.0, *(float(keep) for keep in setup.keep_fractions)]
+    adapters = adapters_of(setup.model)
+    widths = {s.name: adapters[s.name].hidden_width if s.name in adapters else 0 for s in setup.sites}
+    exact = config.prune.scope == "local" or not setup.keep_fractions
+    neurons, parameters = _per_cycle(widths, setup.token_widths, setup.keep_fractions, exact)
+    splits = {name: len(getattr(setup, name)) for name in ("train", "val", "test")}
+    trained_per_second, evaluated_per_second = _speeds(setup, tell)
+    once = (splits["val"] + splits["test"]) / evaluated_per_second
+    epochs = config.train.epochs * splits["train"] / trained_per_second
     cycles = [
         CycleEstimate(
             cycle=k,
-            neurons=int(share * neurons),
-            adapter_parameters=round(share * counts["adapters"]),
-            trained_parameters=counts["trained"] - counts["adapters"] + round(share * counts["adapters"]),
+            neurons=neurons[k],
+            adapter_parameters=parameters[k],
+            trained_parameters=counts["trained"] - counts["adapters"] + parameters[k],
+            seconds=(once if k else 0) + (epochs + once if _is_trained(k, len(neurons) - 1, config) else 0),
         )
-        for k, share in enumerate(shares)
+        for k in range(len(neurons))
     ]
-    trained_per_second, evaluated_per_second = _speed(setup, watcher)
-    splits = {name: len(getattr(setup, name)) for name in ("train", "val", "test")}
-    phases = len(shares) if config.prune.retrain_last or len(shares) == 1 else len(shares) - 1
-    evaluations = (2 * len(shares) - 1) * (splits["val"] + splits["test"])
-    seconds = phases * config.train.epochs * splits["train"] / trained_per_second + evaluations / evaluated_per_second
-    images = sum(resident_bytes(getattr(setup.dataset, name), setup.image_size) for name in splits)
-    return Report(
+    return CheckReport(
         ok=True,
         device=device_name(setup.device),
         sites=len(setup.sites),
-        initial_neurons=neurons,
+        layers=[SiteInfo(name=s.name, block=s.block, position=s.position, width=s.width) for s in setup.sites],
+        initial_widths=widths,
+        initial_neurons=neurons[0],
         cycles=cycles,
+        exact=exact,
+        head_parameters=counts["head"],
+        backbone_parameters=setup.backbone_parameters,
         split_sizes=splits,
-        memory_bytes=images + training_bytes(setup.model, config, setup.image_size),
+        memory_bytes=_peak_bytes(setup.device),
         images_per_second=trained_per_second,
-        seconds=seconds,
+        start_seconds=start_seconds,
+        seconds=start_seconds + sum(cycle.seconds for cycle in cycles),
         warnings=setup.warnings + _remarks(setup, cycles),
     )
 
 
-def _speed(setup: Setup, watcher: Watcher) -> tuple[float, float]:
-    """Images per second, training and evaluating; the first batch of each warms up."""
+def _per_cycle(widths: Widths, token_widths: Widths, keep: list[Fraction], exact: bool) -> tuple[list[int], list[int]]:
+    """Neurons, and the adapters' parameters, from the start and after every cut.
+
+    A local cut leaves every site its share, whatever the scores. Of a global one only the sum is known beforehand;
+    neurons are then taken to vanish everywhere in proportion.
+    """
+    start = sum(2 * token_widths[site] * width for site, width in widths.items())
+    neurons, parameters = [sum(widths.values())], [start]
+    for share in keep:
+        if exact:
+            kept = select({site: np.zeros(width) for site, width in widths.items()}, widths, share, "local")
+            parameters.append(sum(2 * token_widths[site] * len(indices) for site, indices in kept.items()))
+        else:
+            parameters.append(round(share * start))
+        neurons.append(int(share * neurons[0]))
+    return neurons, parameters
+
+
+def _is_trained(cycle: int, last: int, config: RunConfig) -> bool:
+    return not 0 < cycle == last or config.prune.retrain_last
+
+
+def _speeds(setup: Setup, tell: Tell) -> tuple[float, float]:
+    """Images per second, training and evaluating."""
     config, progress = setup.config.train, Progress(NoRecorder(), 1.0)
-    optimizer = make_optimizer(setup.model, config)
-    trained = 0.0
-    for batches in (1, TIMED_BATCHES):
-        order = _some(setup.train, batches * config.batch_size)
+    optimizer, watcher = make_optimizer(setup.model, config), Watcher(setup.model)
+
+    def train(images: int) -> None:
+        order = _some(setup.train, images)
         setup.model.train(setup.method.trains_backbone)
-        trained = train_epoch(
-            setup.model, setup.train, order, optimizer, watcher, setup.vision, config, 0, progress
-        ).images_per_second
-    order, started = _some(setup.test, 256), time.monotonic()
-    for _ in predict(setup.model, setup.test, setup.vision, order):
-        pass
-    return trained, len(order) / (time.monotonic() - started)
+        train_epoch(setup.model, setup.train, order, optimizer, watcher, setup.vision, config, 0, progress)
+
+    def evaluate(images: int) -> None:
+        for logits, _ in predict(setup.model, setup.test, setup.vision, _some(setup.test, images)):
+            last = logits
+        float(last.sum())  # waits until a GPU is done
+
+    tell("timing some training steps")
+    trained = _images_per_second(train, config.batch_size)
+    watcher.close()
+    tell("timing an evaluation")
+    return trained, _images_per_second(evaluate, EVAL_BATCH)
+
+
+def _images_per_second(work: Callable[[int], None], batch: int) -> float:
+    """Of `work(images)`: done once to warm up, once to guess how many images will do, and then timed."""
+    work(batch)
+    started = time.monotonic()
+    work(batch)
+    batches = max(2, round(TIMED_SECONDS / max(time.monotonic() - started, 1e-4)))
+    started = time.monotonic()
+    work(batches * batch)
+    return batches * batch / (time.monotonic() - started)
 
 
 def _some(pixels: Pixels, count: int) -> torch.Tensor:
-    return torch.from_numpy(np.arange(min(count, len(pixels))))
+    """Indices of `count` images; round and round where there are fewer."""
+    return torch.arange(count) % len(pixels)
+
+
+def _peak_bytes(device: torch.device) -> int:
+    """The most memory that this process took so far: of the GPU if there is one, otherwise main memory."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _remarks(setup: Setup, cycles: list[CycleEstimate]) -> list[str]:
@@ -119,6 +178,6 @@ def _remarks(setup: Setup, cycles: list[CycleEstimate]) -> list[str]:
             f"{cycles[-1].neurons} neurons for {len(setup.sites)} sites at the end: most adapters will be gone"
         )
     steps = -(-len(setup.train) // setup.config.train.batch_size) * setup.config.train.epochs
-    if steps < 30:
+    if steps < FEW_STEPS:
         remarks.append(f"only {steps} training steps per cycle: adapters will hardly move; raise train.epochs")
     return remarks

@@ -1,16 +1,13 @@
 """From events to tables, sentences and figures."""
 
-import json
-import subprocess
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from mimi_core.analysis import precheck, sentences, settings, tables, words
+from mimi_core.analysis import sentences, settings, tables, words
 from mimi_core.analysis.curves import curves_figure
 from mimi_core.analysis.heatmap import heatmap_figure, rows_of
 from mimi_core.analysis.labels import layers
@@ -282,20 +279,6 @@ def test_nested_values_make_the_same_config() -> None:
 )
 def test_the_plan_in_a_sentence(sets: list[str], says: str) -> None:
     assert says in settings.plan(make_config(DEMO.model_dump(), sets=sets))
-
-
-def test_the_check_survives_whatever_the_program_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = make_config(preset="quick")
-    assert precheck.parse_report("", "Traceback\nboom\n").error == "the check itself failed: boom"
-    assert not precheck.parse_report("[1]", "").ok
-    ok = json.dumps({"ok": True, "sites": 24, "later": "field"})
-    assert precheck.parse_report(f"warning\n{ok}\n").sites == 24
-
-    def never_ends(*_: object, **__: object) -> SimpleNamespace:
-        raise subprocess.TimeoutExpired("check", 1)
-
-    monkeypatch.setattr(precheck.subprocess, "run", never_ends)
-    assert "longer than" in (precheck.check(config).error or "")
 
 
 # --- the bundled examples ---------------------------------------------------------------------------------------------
