@@ -157,8 +157,8 @@ class Store:
         created = status.created if status else folder.stat().st_mtime
         account = self._cached(self._accounts, folder, files.EVENTS, _account)
         phase: ShownPhase = status.shown_phase if status and config else "broken"
-        if status and phase not in ENDED and account["outcome"] is not None:
-            phase = account["outcome"]
+        if status and config and account["outcome"] == "finished":  # other ends are taken back when it is resumed
+            phase = "finished"
         return RunSummary(
             id=folder.name,
             folder=folder,
