@@ -111,7 +111,7 @@ def _plan(store: Store, planned: Sequence[Planned], paces: Mapping[Kind, Pace], 
     left = estimate.seconds_left(todo, paces, slots)
     if todo and left is not None:
         text += f"; about {words.duration(left)}, {slots} at a time"
-        text += f", by {estimate.source(paces[estimate.kind(p.config)] for p in todo)}"
+        text += f", by {estimate.source((p.config for p in todo), paces)}"
     if others := matching.others(store, planned):
         text += f"\nthe group also holds {words.count(others, 'other run')}; --set name=ANOTHER keeps a sweep apart"
     return text
@@ -178,8 +178,8 @@ def _one_line(planned: Planned) -> str:
     text = f"{config.name}, seed {config.seed}: {run.phase}"
     if run.phase == "finished":
         text += f", {run.accuracy:.1%}" if run.accuracy is not None else ""
-        text += f" in {words.duration(run.seconds)}" if run.seconds is not None else ""
-    return f"{text}: {run.message}" if run.message and run.phase == "failed" else text
+        return text + (f" in {words.duration(run.seconds)}" if run.seconds is not None else "")
+    return f"{text}{': ' * bool(run.message)}{run.message} (mimi show {run.id})"
 
 
 def _work(store: Store, configs: Sequence[RunConfig], retry_failed: bool, display: _Display) -> None:

@@ -78,13 +78,13 @@ def seconds_left(planned: Iterable[Planned], paces: Mapping[Kind, Pace], slots: 
     return left / slots
 
 
-def source(paces: Iterable[Pace]) -> str:
-    """Where the estimate comes from, in words."""
-    paces = list(paces)
-    runs = sum(pace.runs for pace in paces)
+def source(configs: Iterable[RunConfig], paces: Mapping[Kind, Pace]) -> str:
+    """Where the estimate for these comes from, in words."""
+    used = [paces[of] for of in {kind(config) for config in configs} if of in paces]
+    runs = sum(pace.runs for pace in used)
     parts = (
         [f"{runs} finished run{'s' * (runs != 1)} of the same method, backbone, data and batch size"] if runs else []
     )
-    if any(pace.runs == 0 for pace in paces):
+    if any(pace.runs == 0 for pace in used):
         parts.append("a check that timed a few batches")
     return " and ".join(parts)

@@ -4,9 +4,13 @@ from typing import Any, get_args
 
 from mimi_core.config import Method, Normalise, Scope, ScoreName
 
+_SLOW = {"settings": {"train.lr": 0.001}}  # whole weights move: the adapters' rate would tear the backbone apart
 _OF_A_METHOD: dict[str, dict[str, Any]] = {
     "adapter": {"final_size": True},
-    "full": {"settings": {"train.lr": 0.001}},  # every weight moves: the adapters' rate would tear the backbone apart
+    "adaptformer": {"final_size": True},
+    "full": _SLOW,
+    "attn_only": _SLOW,
+    "mlp_only": _SLOW,
 }
 
 QUESTIONS: dict[str, dict[str, Any]] = {
@@ -51,6 +55,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
         "cases": [
             {"name": method, **fit, "settings": {"method": method, **fit.get("settings", {})}}
             for method in get_args(Method)
+            if not method.startswith("vpt")  # prompts need a plain ViT, and the demo's backbone is a Swin
             for fit in [_OF_A_METHOD.get(method, {})]
         ],
         "equal_epochs": True,
