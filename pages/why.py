@@ -1,31 +1,39 @@
 """Why: what a cut took and left, neuron by neuron, and what other settings would have done."""
 
-import time
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pandas as pd
 import streamlit as st
-from altair.utils.schemapi import debug_mode
 
 from mimi_core.analysis import tables, why, why_figures, why_words, words
-from mimi_core.analysis.cut_scores import Cut, Settings, read_cut, scores_path
+from mimi_core.analysis.cut_scores import Cut, read_cut, scores_path
 from mimi_core.analysis.labels import Layer, layers
-from mimi_core.config import Normalise, Scope
+from mimi_core.config import Scope
 from mimi_core.errors import MimiError
 from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED
 from pages import common
+from pages.parts.what_if import NORMALISERS, controls, decided_anew
 
 LIVE_SECONDS = 3.0
 MOST_BUTTONS = 8  # more cuts than these have a slider instead of a button each
-NORMALISERS = {
-    "per_parameter": "per parameter (2 M)",
-    "fan": "per fan (M + N)",
-    "layer_max": "per layer's largest",
-    "none": "none",
-}
-WHAT_IF = ("rho", "scope", "score", "normalise")
+POSITIONS = {"attn": "all attentions", "mlp": "all MLPs"}
+HELP = """
+An **adapter** is a small trainable network beside a layer of the frozen backbone; its **neurons** are what a cut
+removes. Before a cut every neuron gets a **score**, an estimate of what it is worth, and the lowest go. With *global*
+scope all layers compete for the places; with *local* scope each keeps the same share.
+
+**Every neuron's score:** a row is a layer, a tick is a neuron. Right of the threshold, the lowest score that was kept,
+a neuron stays. A layer without a tick there loses its adapter (✕) and goes on as the frozen original. Tall ticks are
+neurons whose fate differs from the run's.
+
+**Widths at this cut:** neurons before the cut (dash), after it in the run (circle), and under the settings that you
+chose (diamond), on a square-root axis.
+
+**What if:** the scores of every cut are stored, so other settings can be tried without training. Only this one cut is
+decided anew; what training would have made of it is not known.
+"""
 
 
 def main() -> None:
@@ -43,8 +51,11 @@ def show(found: common.Found) -> None:
     if not state.cuts:
         nothing_yet(found, state)
         return
+    named = layers(state.sites)
     findings = st.container()
-    cycle = pick_cut(state)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        cycle = pick_cut(state)
+        chosen = pick_layers(named)
     try:
         cut = _stored_cut(str(found.run.folder), cycle, _stamp(found.run.folder, cycle), state)
     except MimiError as error:
@@ -52,24 +63,43 @@ def show(found: common.Found) -> None:
             st.title(f"Cut {cycle} cannot be explained", anchor=False)
             st.error(common.plain(str(error)), icon=":material/broken_image:")
         st.markdown("What the run is and did is not affected: Widths and Monitor show it. Other cuts may be readable.")
-        damage(state, cycle)
+        damage(tables.cycles_table(state), cycle)
         return
-    named, real = layers(state.sites), why.as_it_was(cut)
+    real = why.as_it_was(cut)
     told = why.layers_table(named, real, real)
     with findings:
         st.title(common.plain(why_words.title(told, cycle)), anchor=False)
         st.markdown(common.plain(why_words.because(told, real)))
-    settings = controls(cut)
-    outcome = decided_anew(cut, settings, real, named)
+    gone = [layer.label for layer in chosen if layer.site not in cut.survivors]
+    if gone and len(gone) == len(chosen):
+        st.info(common.plain(f"{words.listed(gone)} had no neurons left before cut {cycle}: an earlier one took them."))
+        chosen = named
+    # A part of its own, so that a move of a control runs this much and nothing else.
+    st.fragment(explained)(cut, named, chosen, tables.cycles_table(state))
+
+
+def explained(cut: Cut, named: list[Layer], chosen: list[Layer], cycles: pd.DataFrame) -> None:
+    """The cut under the run's settings or others, all layers or the chosen ones."""
+    real = why.as_it_was(cut)
+    with st.container(border=True):
+        settings = controls(cut)
+        outcome, table = decided_anew(cut, settings, real, named)
     neurons = why.neurons_table(named, outcome, real)
-    # Altair checks every part of a chart against its schema, which takes longer than all the rest; the tests do that.
-    with debug_mode(False):
-        charts(why.layers_table(named, outcome, real), neurons, outcome)
-        left, right = st.columns([3, 2], gap="large")
-        with left:
+    sites = [layer.site for layer in chosen]
+    table, neurons = table[table["site"].isin(sites)], neurons[neurons["site"].isin(sites)]
+    if len(table) == 1:
+        st.markdown(common.plain(why_words.of_layer(table, table["site"].iloc[0], outcome)))
+    charts(table, neurons, outcome)
+    with st.expander("What you see here", icon=":material/help:"):
+        st.markdown(HELP)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        if len(chosen) < len(named):
+            listing(neurons, table)
+        else:
             nearest(neurons, outcome.settings.scope)
-        with right:
-            damage(state, cycle)
+    with right:
+        damage(cycles, cut.cycle)
 
 
 # --- what is looked at ------------------------------------------------------------------------------------------------
@@ -95,6 +125,30 @@ def pick_cut(state: RunState) -> int:
     return int(st.session_state["why_cut"])
 
 
+def pick_layers(named: list[Layer]) -> list[Layer]:
+    """Which layers, kept in the URL as `layer`, once or more: sites, stages or positions. All when none is chosen."""
+    groups = list(dict.fromkeys(layer.group for layer in named))
+    positions = list(dict.fromkeys(layer.position for layer in named))
+    titles = {group: f"all of {group}" for group in groups if len(groups) > 1}
+    titles |= {position: POSITIONS[position] for position in positions if len(positions) > 1}
+    titles |= {layer.site: layer.label for layer in named}
+    st.session_state["why_layers"] = [word for word in st.query_params.get_all("layer") if word in titles]
+
+    def remember() -> None:
+        st.query_params["layer"] = st.session_state["why_layers"]
+
+    picked = st.multiselect(
+        "Layers",
+        list(titles),
+        format_func=titles.__getitem__,
+        key="why_layers",
+        on_change=remember,
+        placeholder="All layers",
+        width=420,
+    )
+    return why.matching(named, picked)
+
+
 @st.cache_data(max_entries=16, show_spinner=False)
 def _stored_cut(folder: str, cycle: int, stamp: tuple[int, int] | None, _state: RunState) -> Cut:
     return read_cut(Path(folder), _state, cycle)
@@ -108,107 +162,6 @@ def _stamp(folder: Path, cycle: int) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
-# --- what if ----------------------------------------------------------------------------------------------------------
-
-
-def controls(cut: Cut) -> Settings:
-    """Settings to try, those of the run until somebody moves one; what differs from the run is in the URL."""
-    shares = why.rhos(cut)
-    real = {
-        "rho": next(text for text, rho in shares.items() if rho == why.rho_of(cut, cut.real.keep)),
-        "scope": cut.real.scope,
-        "score": cut.real.score,
-        "normalise": cut.real.how,
-    }
-    with st.container(border=True):
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-            rho = _choice(
-                st.select_slider,
-                "What if the cut removed this share (ρ)",
-                "rho",
-                list(shares),
-                real["rho"],
-                help="Of the neurons that were there before this cut. Earlier cuts stay as they were.",
-                width=300,
-            )
-            scope = _choice(
-                st.segmented_control,
-                "Scope",
-                "scope",
-                list(get_args(Scope)),
-                real["scope"],
-                help="global: all layers compete; local: every layer keeps its own share",
-                required=True,
-            )
-            score = _choice(
-                st.selectbox,
-                "Score",
-                "score",
-                list(cut.raw),
-                real["score"],
-                help="What a neuron is worth. "
-                + " ".join(f"**{s}**: {why_words.SCORE_WORDS[s]}." for s in cut.raw).replace("_", "\\_"),
-                width=160,
-            )
-            how = _choice(
-                st.selectbox,
-                "Divided by",
-                "normalise",
-                list(get_args(Normalise)),
-                real["normalise"],
-                help="Makes layers of different width comparable; M is the token width, N the adapter's width. "
-                "Random scores are never divided.",
-                format_func=NORMALISERS.__getitem__,
-                width=200,
-                disabled=score == "random",
-            )
-            chosen = {"rho": rho, "scope": scope, "score": score, "normalise": how}
-            st.button(
-                "As in the run",
-                icon=":material/undo:",
-                on_click=_forget,
-                disabled=chosen == real,
-            )
-        return Settings(score, how, scope, cut.keep_before * (1 - shares[rho]))
-
-
-def _choice(widget: Any, label: str, name: str, options: list[str], real: str, **more: Any) -> Any:
-    """A widget whose value is in the URL as `name`, unless it is the run's own."""
-    asked = st.query_params.get(name)
-    key = f"what_if_{name}"
-    st.session_state[key] = asked if asked in options else real
-
-    def remember() -> None:
-        if st.session_state[key] == real:
-            st.query_params.pop(name, None)
-        else:
-            st.query_params[name] = st.session_state[key]
-
-    return widget(label, options, key=key, on_change=remember, **more)
-
-
-def _forget() -> None:
-    for name in WHAT_IF:
-        st.query_params.pop(name, None)
-
-
-def decided_anew(cut: Cut, settings: Settings, real: why.Outcome, named: list[Layer]) -> why.Outcome:
-    """The cut under the chosen settings, and in words what that changes."""
-    started = time.perf_counter()
-    outcome = why.what_if(cut, settings)
-    table = why.layers_table(named, outcome, real)
-    said = why_words.differences(table, outcome, real)
-    milliseconds = 1000 * (time.perf_counter() - started)
-    if settings == cut.real:
-        if not why.same_survivors(outcome, real):
-            st.warning("The stored scores do not give the cut that the run made: one of its files was changed.")
-        st.markdown("These are the settings of the run: move one and see at once what it would have changed.")
-        return real
-    st.markdown(f"**What if:** {common.plain(said)}")
-    st.caption(f"Worked out from the stored scores in {milliseconds:.0f} ms, without training.")
-    return outcome
-
-
 # --- what is shown ----------------------------------------------------------------------------------------------------
 
 
@@ -220,29 +173,22 @@ def charts(table: pd.DataFrame, neurons: pd.DataFrame, outcome: why.Outcome) -> 
     left, right = st.columns([3, 2], gap="medium")
     with left:
         st.subheader("Every neuron's score", anchor=False)
-        st.altair_chart(
-            why_figures.scores_figure(shown, table, threshold=outcome.threshold, unit=unit, height=height),
+        st.vega_lite_chart(
+            spec=why_figures.scores_figure(shown, table, threshold=outcome.threshold, unit=unit, height=height),
             width="stretch",
             key="scores",
             alt=f"Scores of {len(neurons)} neurons in {len(table)} layers, kept and removed, with the threshold.",
         )
     with right:
-        st.subheader("Widths after the cut", anchor=False)
-        st.altair_chart(
-            why_figures.widths_what_if_figure(table, height=height),
+        st.subheader("Widths at this cut", anchor=False)
+        st.vega_lite_chart(
+            spec=why_figures.widths_what_if_figure(table, height=height),
             width="stretch",
             key="what_if_widths",
-            alt=f"Neurons of {len(table)} layers after the cut, in the run and under the chosen settings.",
+            alt=f"Neurons of {len(table)} layers before the cut, after it in the run, and under the chosen settings.",
         )
-    whose = (
-        "the threshold, the lowest score that was kept" if outcome.threshold is not None else "its layer's threshold"
-    )
-    st.caption(
-        f"A tick is a neuron; right of {whose}, it is kept. A layer with no tick there loses its adapter (✕) and is "
-        "again the frozen original. Tall ticks are neurons whose fate differs from the run's. At the right, a line "
-        "joins a layer's width in the run with its width under the chosen settings; the axis is on a square-root scale."
-        + (" Neurons close to each other are drawn as one." if len(shown) < len(neurons) else "")
-    )
+    if len(shown) < len(neurons):
+        st.caption(f"Of {len(neurons):,} neurons, those with almost the same score and fate are drawn as one.")
 
 
 def nearest(neurons: pd.DataFrame, scope: Scope) -> None:
@@ -251,6 +197,17 @@ def nearest(neurons: pd.DataFrame, scope: Scope) -> None:
     if table.empty:
         st.markdown("No neuron is near one.")
         return
+    neurons_list(table)
+
+
+def listing(neurons: pd.DataFrame, table: pd.DataFrame) -> None:
+    """All neurons of the chosen layers."""
+    whose = f"the neurons of {table['label'].iloc[0]}" if len(table) == 1 else "the neurons of these layers"
+    st.subheader(common.plain(f"All {whose}"), anchor=False)
+    neurons_list(why.ranked_table(neurons))
+
+
+def neurons_list(table: pd.DataFrame) -> None:
     number = st.column_config.NumberColumn
     st.dataframe(
         tables.in_percent(table, ["margin"]),
@@ -267,10 +224,9 @@ def nearest(neurons: pd.DataFrame, scope: Scope) -> None:
     )
 
 
-def damage(state: RunState, cycle: int) -> None:
+def damage(cycles: pd.DataFrame, cycle: int) -> None:
     """What every cut cost, and what training won back."""
     st.subheader("Damage and recovery", anchor=False)
-    cycles = tables.cycles_table(state)
     if cycles.loc[cycles["cycle"] > 0, ["before", "cut", "after"]].isna().all(axis=None):
         st.markdown("Not measured yet.")
         return
@@ -278,7 +234,9 @@ def damage(state: RunState, cycle: int) -> None:
     if not pd.isna(now["damage"]):
         back = "" if pd.isna(now["recovery"]) else f"; training again brought {_points(now['recovery'])}"
         st.markdown(f"Cut {cycle} changed the test accuracy by {_points(-now['damage'])}{back}.")
-    st.altair_chart(why_figures.damage_figure(cycles, cycle), width="stretch", key="damage", alt="Accuracy cut by cut")
+    st.vega_lite_chart(
+        spec=why_figures.damage_figure(cycles, cycle), width="stretch", key="damage", alt="Accuracy cut by cut"
+    )
 
 
 def _points(share: float) -> str:

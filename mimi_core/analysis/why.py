@@ -122,6 +122,11 @@ def _flags(indices: np.ndarray, size: int) -> np.ndarray:
     return flags
 
 
+def ranked_table(neurons: pd.DataFrame) -> pd.DataFrame:
+    """Layer by layer all neurons, best first. A part of a `neurons_table`."""
+    return neurons.sort_values(["order", "score"], ascending=[True, False], kind="stable").reset_index(drop=True)
+
+
 def nearest_table(neurons: pd.DataFrame, scope: Scope, each: int = 8) -> pd.DataFrame:
     """The neurons that just made it and those that just did not, best first. A part of a `neurons_table`.
 
@@ -146,6 +151,12 @@ def thinned(neurons: pd.DataFrame, at_most: int = 4500, bins: int = 400) -> pd.D
         shown = neurons[~steps.duplicated()]
         bins //= 2
     return shown
+
+
+def matching(layers: Sequence[Layer], words: Sequence[str]) -> list[Layer]:
+    """The layers that the words name: sites, groups ("stage 2") or positions ("attn"). Without words, all."""
+    asked = set(words)
+    return [layer for layer in layers if not asked or asked & {layer.site, layer.group, layer.position}]
 
 
 def layers_table(layers: Sequence[Layer], outcome: Outcome, real: Outcome) -> pd.DataFrame:

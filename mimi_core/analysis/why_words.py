@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from mimi_core.analysis.why import Outcome, overlap
+from mimi_core.analysis.why import Outcome
 from mimi_core.analysis.words import count, listed
 
 NAMED = 4
@@ -42,19 +42,32 @@ def because(layers: pd.DataFrame, real: Outcome) -> str:
     return said
 
 
-def differences(layers: pd.DataFrame, outcome: Outcome, real: Outcome) -> str:
-    """What other settings would change. `layers` is the `layers_table` of `outcome`."""
+def differences(layers: pd.DataFrame) -> str:
+    """Whose adapters other settings would take or spare. `layers` is the `layers_table` of their outcome."""
     moved = [
-        f"{_names(layers[layers['change'] == change])} would {verb} adapter{'s' if n > 1 else ''}"
+        f"{_names(those, 8)} would {verb} {'their adapters' if len(those) > 1 else 'its adapter'}"
         for change, verb in (("lost", "lose"), ("kept", "keep"))
-        if (n := int((layers["change"] == change).sum()))
-        for verb in [f"{verb} {'their' if n > 1 else 'its'}"]
+        if len(those := layers[layers["change"] == change])
     ]
-    shared = f"{100 * overlap(outcome, real):.0f} % overlap with the neurons that the run kept"
-    adapters = (
-        f"Unlike in the run, {listed(moved)}." if moved else "The same layers would keep and lose their adapters."
-    )
-    return f"{count(outcome.kept, 'neuron')} would be kept, with {shared}. {adapters}"
+    return f"Unlike in the run, {listed(moved)}." if moved else "The same layers would keep and lose their adapters."
+
+
+def of_layer(layers: pd.DataFrame, site: str, outcome: Outcome) -> str:
+    """What the cut does to one layer, from the `layers_table` of `outcome`."""
+    row = layers.set_index("site").loc[site]
+    before, kept, was, limit = int(row["before"]), int(row["kept"]), int(row["real"]), outcome.threshold
+    said = f"{row['label']} had {count(before, 'neuron')} before the cut and "
+    if kept:
+        said += f"keeps {f'{kept:,}' if kept < before else 'all' if kept > 1 else 'it'}"
+    elif outcome.settings.scope == "local":
+        said += "keeps none: its share comes to less than one"
+    elif limit is None:
+        said += "keeps none, like every layer"
+    elif row["best"] >= limit:
+        said += "keeps none: its best tied with the last one in, and ties go to the layer nearer to the input"
+    else:
+        said += f"keeps none: its best scored {row['best']:.3g}, {_short(row['best'], limit)}"
+    return f"{said}." if kept == was else f"{said}; in the run it kept {was or 'none'}."
 
 
 def _global(layers: pd.DataFrame, real: Outcome) -> str:
@@ -74,7 +87,7 @@ def _global(layers: pd.DataFrame, real: Outcome) -> str:
     best = lost.loc[lost["best"].idxmax()]
     if best["best"] >= limit:
         return f"{said} The best neuron of {best['label']} tied with it; ties go to the layer nearer to the input."
-    short = f"{100 * (1 - best['best'] / limit):.2g} % short" if limit > 0 else "short of it"
+    short = _short(best["best"], limit)
     if len(lost) == 1:
         return f"{said} The best neuron of {best['label']} scored {best['best']:.3g}, {short}."
     return (
@@ -92,5 +105,9 @@ def _local(layers: pd.DataFrame, real: Outcome) -> str:
     return f"{said} For {_names(lost)} that came to less than one neuron." if len(lost) else said
 
 
-def _names(layers: pd.DataFrame) -> str:
-    return listed(list(layers["label"])) if len(layers) <= NAMED else f"{len(layers)} layers"
+def _short(score: float, limit: float) -> str:
+    return f"{100 * (1 - score / limit):.2g} % short of the threshold" if limit > 0 else "short of the threshold"
+
+
+def _names(layers: pd.DataFrame, most: int = NAMED) -> str:
+    return listed(list(layers["label"])) if len(layers) <= most else f"{len(layers)} layers"

@@ -12,6 +12,8 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from altair.vegalite.v6.schema.core import load_schema
+from jsonschema.validators import validator_for
 
 from mimi_core.analysis import why, why_figures, why_words
 from mimi_core.analysis.cut_scores import Cut, read_cut, scores_path
@@ -189,7 +191,7 @@ def test_a_what_if_takes_less_than_100_ms_with_1500_neurons_at_each_of_24_sites(
     for score in ("mimi", "gradient", "l2", "taylor", "activation"):
         started = time.perf_counter()
         outcome = why.what_if(cut, replace(cut.real, score=score, keep=Fraction(1, 3)))
-        why_words.differences(why.layers_table(named, outcome, real), outcome, real)
+        why_words.differences(why.layers_table(named, outcome, real))
         times.append(time.perf_counter() - started)
     assert np.median(times) < 0.1
     drawn = why.thinned(why.neurons_table(named, outcome, real))
@@ -214,6 +216,28 @@ def test_the_reason_is_told_in_words(store: Store) -> None:
     assert "drawn by lot" in told(store, 1, score="random")
 
 
+def test_the_words_follow_one_layer(store: Store) -> None:
+    run_id = run_with_scores(store)
+    cut, named = cut_of(store, run_id, 4), layers(store.state(run_id).sites)
+    real = why.as_it_was(cut)
+    table = why.layers_table(named, real, real)
+    lost, kept = table[table["kept"] == 0].iloc[0], table[table["kept"].between(1, table["before"] - 1)].iloc[0]
+    assert "short of the threshold." in why_words.of_layer(table, lost["site"], real)
+    assert why_words.of_layer(table, kept["site"], real).endswith(f"keeps {kept['kept']}.")
+    mild = why.what_if(cut, replace(cut.real, keep=cut.keep_before * Fraction(19, 20)))
+    now = why.layers_table(named, mild, real)
+    assert why_words.of_layer(now, lost["site"], mild).endswith("in the run it kept none.")
+    assert "would keep" in why_words.differences(now)
+
+
+def test_layers_are_chosen_by_site_stage_or_position() -> None:
+    named = layers(swin_sites())
+    assert why.matching(named, []) == named
+    assert [layer.label for layer in why.matching(named, ["layers.0.blocks.1.attn", "nothing"])] == ["1.2 attn"]
+    assert {layer.group for layer in why.matching(named, ["stage 3"])} == {"stage 3"}
+    assert len(why.matching(named, ["mlp"])) == len(named) / 2
+
+
 @pytest.mark.parametrize("scope", get_args(Scope))
 @pytest.mark.parametrize("sites", [swin_sites(), swin_sites(4), vit_sites(2)], ids=["24", "96", "plain"])
 def test_the_figures_draw_every_shape(store: Store, sites: list[SiteInfo], scope: Scope) -> None:
@@ -226,9 +250,40 @@ def test_the_figures_draw_every_shape(store: Store, sites: list[SiteInfo], scope
     assert height >= 11 * len(table)
     neurons = why.thinned(why.neurons_table(named, outcome, real))
     figure = why_figures.scores_figure(neurons, table, threshold=outcome.threshold, unit="score", height=height)
-    assert ("threshold " in json.dumps(figure.to_dict())) == (scope == "global")
-    why_figures.widths_what_if_figure(table, height=height).to_dict()
-    why_figures.damage_figure(cycles_table(store.state(run_id)), 2).to_dict()
+    data = figure["datasets"]
+    assert (len(data["common"]), len(data["own"]) > 0) == ((1, False) if scope == "global" else (0, True))
+    assert set(data["neurons"]["label"]) <= set(figure["layer"][3]["encoding"]["y"]["scale"]["domain"])
+    widths = why_figures.widths_what_if_figure(table, height=height)
+    assert len(widths["datasets"]["points"]) == len(table) * (3 if scope == "local" else 2)
+
+
+@pytest.mark.parametrize("scope", get_args(Scope))
+def test_the_figures_are_vega_lite(store: Store, scope: Scope) -> None:
+    run_id = run_with_scores(store, cuts=2)
+    cut, state = cut_of(store, run_id, 2), store.state(run_id)
+    named, real = layers(state.sites), why.as_it_was(cut)
+    outcome = why.what_if(cut, replace(cut.real, scope=scope))
+    table, neurons = why.layers_table(named, outcome, real), why.neurons_table(named, outcome, real)
+    schema = load_schema()
+    for figure in (
+        why_figures.scores_figure(neurons, table, threshold=outcome.threshold, unit="score", height=400),
+        why_figures.widths_what_if_figure(table, height=400),
+        why_figures.damage_figure(cycles_table(state), 2),
+    ):
+        for layer in figure["layer"]:
+            columns = set(figure["datasets"][layer["data"]["name"]].columns)
+            assert fields(layer["encoding"]) <= columns
+        spec = figure | {"datasets": {name: [] for name in figure["datasets"]}}
+        validator_for(schema)(schema).validate(json.loads(json.dumps(spec)))
+
+
+def fields(encoding: object) -> set[str]:
+    """The columns that an encoding reads."""
+    if isinstance(encoding, list):
+        return set().union(*map(fields, encoding))
+    if not isinstance(encoding, dict):
+        return set()
+    return set().union(*map(fields, encoding.values())) | ({encoding["field"]} if "field" in encoding else set())
 
 
 # --- files that cannot be trusted -------------------------------------------------------------------------------------
@@ -313,6 +368,23 @@ def test_a_what_if_is_in_the_url_and_can_be_taken_back(open_page: Open, store: S
     next(b for b in app.button if b.label == "As in the run").click().run()
     assert not {"rho", "scope", "score"} & set(app.query_params)
     assert "settings of the run" in texts(app)
+
+
+def test_a_layer_in_the_url_shows_its_neurons(open_page: Open, store: Store) -> None:
+    run_id = run_with_scores(store)
+    site = "layers.2.blocks.3.mlp"
+    app = open_page("why", run=run_id, cycle="1", layer=site)
+    assert app.multiselect(key="why_layers").value == [site]
+    assert "mlp had 64 neurons before the cut" in texts(app)
+    neurons = app.dataframe[0].value
+    assert len(neurons) == 64
+    assert neurons["score"].is_monotonic_decreasing
+    app.multiselect(key="why_layers").set_value(["stage 1", "mlp"]).run()
+    assert app.query_params["layer"] == ["stage 1", "mlp"]
+    assert "All the neurons of these layers" in [s.value for s in app.subheader]
+    earlier = next(site for cut in store.state(run_id).cuts[:3] for site in cut.removed)
+    assert "an earlier one took them" in texts(open_page("why", run=run_id, cycle="4", layer=earlier))
+    assert not open_page("why", run=run_id, layer=HOSTILE).multiselect(key="why_layers").value
 
 
 def test_a_link_to_a_what_if_shows_it_and_nonsense_is_ignored(open_page: Open, store: Store) -> None:
