@@ -3,8 +3,10 @@
 Exact rational arithmetic throughout, so that 30 % of ten neurons is three and never two.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+
+from mimi_core.config import RunConfig
 
 Widths = Mapping[str, int]
 """Site name -> number of neurons there."""
@@ -21,14 +23,23 @@ def initial_width(token_width: int, sigma_0: float) -> int:
     return max(1, int(Fraction(token_width) // _exact(sigma_0)))
 
 
-def keep_fractions(sigma_0: float, sigma_target: float, rho: float) -> list[Fraction]:
+def cuts(config: RunConfig) -> list[Fraction]:
+    """What every cut of a MiMi run keeps, as a share of the initial neurons. A branch begins with its parent's cuts."""
+    made = [Fraction(share) for share in config.branch.keep] if config.branch else []
+    return keep_fractions(config.adapter.sigma_0, config.prune.sigma_target, config.prune.rho, made)
+
+
+def keep_fractions(sigma_0: float, sigma_target: float, rho: float, made: Sequence[Fraction] = ()) -> list[Fraction]:
     """keep_k = max((1 - rho)^k, sigma_0 / sigma_target) for k = 1 .. K, the smallest K that reaches sigma_target.
 
     Empty when sigma_target equals sigma_0: then nothing is pruned.
+
+    Args:
+        made: cuts that were made already, under whatever settings; the others go on from there.
     """
     share, last = 1 - _exact(rho), _exact(sigma_0) / _exact(sigma_target)
-    fractions: list[Fraction] = []
-    keep = Fraction(1)
+    fractions = list(made)
+    keep = fractions[-1] if fractions else Fraction(1)
     while keep > last:
         keep = max(keep * share, last)
         fractions.append(keep)

@@ -26,7 +26,7 @@ class Setting:
 
 def settings() -> dict[str, Setting]:
     """Every setting of a run, by path, in the order of the config file."""
-    return {s.path: s for s in _settings(RunConfig, RunConfig(), "") if s.path != "versions"}
+    return {s.path: s for s in _settings(RunConfig, RunConfig(), "") if s.path not in ("versions", "branch")}
 
 
 def settings_text() -> str:

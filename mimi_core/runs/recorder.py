@@ -146,7 +146,7 @@ class Recorder:
             partial.write_bytes(save(dict(tensors), metadata={k: json.dumps(v) for k, v in metadata.items()}))
 
     def save_arrays(self, cycle: int, name: str, arrays: Arrays) -> None:
-        """`name` is "scores" or "predictions"."""
+        """`name` is "scores", "end_scores" or "predictions"."""
         self._save_npz(self._cycle(cycle) / f"{name}.npz", arrays)
 
     def save_gallery(self, arrays: Arrays) -> None:
@@ -170,20 +170,7 @@ class Recorder:
 
     def save_state(self, tensors: Arrays, metadata: Mapping[str, Any]) -> None:
         """Keep a state to resume from, together with how long the event file is now. The one before it stays too."""
-        folder = self.run / files.RESUME
-        with files.explained(folder):
-            folder.mkdir(exist_ok=True)
-            size = (self.run / files.EVENTS).stat().st_size if (self.run / files.EVENTS).exists() else 0
-            newest = folder / "newest.safetensors"
-            with files.replaced(newest) as partial:
-                # Not safetensors' save_file: with that a full disk is no OSError.
-                content = save(dict(tensors), metadata={"state": json.dumps({**metadata, _EVENTS_SIZE: size})})
-                with partial.open("wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                if newest.exists():
-                    os.replace(newest, folder / "previous.safetensors")
+        write_state(self.run, tensors, metadata)
         self._last_state = time.monotonic()
 
     def load_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
@@ -231,6 +218,24 @@ class Recorder:
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
+
+
+def write_state(run: Path, tensors: Arrays, metadata: Mapping[str, Any]) -> None:
+    """A safe state in a run folder, which holds for the events that are there now."""
+    folder, events = run / files.RESUME, run / files.EVENTS
+    with files.explained(folder):
+        folder.mkdir(exist_ok=True)
+        size = events.stat().st_size if events.exists() else 0
+        newest = folder / "newest.safetensors"
+        with files.replaced(newest) as partial:
+            # Not safetensors' save_file: with that a full disk is no OSError.
+            content = save(dict(tensors), metadata={"state": json.dumps({**metadata, _EVENTS_SIZE: size})})
+            with partial.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            if newest.exists():
+                os.replace(newest, folder / "previous.safetensors")
 
 
 AnyRecorder = Recorder | NoRecorder

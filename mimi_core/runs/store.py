@@ -30,6 +30,8 @@ _Stamps = tuple[_Stamp, _Stamp, _Stamp]
 STATES_BYTES = 8_000_000
 """Of event files, whose states are kept in memory; a state takes about six times the room of its file."""
 Value = TypeVar("Value")
+Fill = Callable[[Path, str, RunConfig], None]
+"""(draft of the run folder, id, complete config) -> puts files there."""
 
 
 @dataclass(frozen=True)
@@ -192,16 +194,18 @@ class Store:
 
     # --- writing ------------------------------------------------------------------------------------------------
 
-    def create(self, config: RunConfig, *, here: bool = False) -> str:
+    def create(self, config: RunConfig, *, here: bool = False, fill: Fill | None = None) -> str:
         """Make a run folder, whole or not at all; returns its id.
 
         Args:
             here: this process is going to work on it, so that no dispatcher may take it. Else it is "queued".
+            fill: puts more into the folder before it is there, for a run that goes on from another one.
 
         Raises:
             ResourceError: the folder cannot be written.
         """
-        config = with_absolute_paths(config).model_copy(update={"versions": versions()})
+        written = {"versions": versions(), "branch": config.branch if fill else None}
+        config = with_absolute_paths(config).model_copy(update=written)
         now = time.time()
         slug = re.sub(r"[^a-z0-9]+", "-", (config.name or config.method).lower()).strip("-")[:24] or "run"
         run_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{slug}-{secrets.token_hex(2)}"
@@ -212,6 +216,8 @@ class Store:
                 files.write_text(draft / files.CONFIG, to_yaml(config))
                 status = Status(created=now, heartbeat=now)
                 write_status(draft, claimed(status, os.getpid()) if here else status)
+                if fill is not None:
+                    fill(draft, run_id, config)
                 os.rename(draft, self.directory / run_id)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)

@@ -18,6 +18,7 @@ from mimi_core.adapters.scores import Watcher, score_all
 from mimi_core.adapters.shrink import carry_state, shrink
 from mimi_core.config import RunConfig
 from mimi_core.data.sampling import subset
+from mimi_core.errors import RunError
 from mimi_core.runs.events import (
     EpochEnded,
     Evaluated,
@@ -71,6 +72,9 @@ class _Run:
         self.initial_widths = self._widths()
         self.initial_parameters = parameter_counts(self.model)
         state = recorder.load_state()
+        if state is None and self.config.branch:
+            raise RunError(f"the state this branch starts from cannot be read: branch {self.config.branch.run} again")
+        self.given_scores = resume.given_scores(state[0]) if state else {}
         self.position = resume.restore_model(self.model, *state) if state else Position()
         self.optimizer = make_optimizer(self.model, self.config.train)
         self.watcher = Watcher(self.model)
@@ -141,7 +145,8 @@ class _Run:
         prune, keep = self.config.prune, self.setup.keep_fractions[cycle - 1]
         before = self._widths()
         random = numpy_generator(self.config.seed, Purpose.RANDOM_SCORE, cycle)
-        raw = score_all(self.model, self.watcher.seen, random)
+        raw = score_all(self.model, self.watcher.seen, random) | self.given_scores
+        self.given_scores = {}
         how = normaliser_of(prune.score, prune.normalise)
         scores = normalise(raw[prune.score], self.setup.token_widths, how)
         survivors = select(scores, self.initial_widths, keep, prune.scope)
@@ -206,6 +211,10 @@ class _Run:
 
     def _save_cycle(self, cycle: int) -> None:
         adapters = adapters_of(self.model)
+        if cycle == self.cuts and adapters:  # for a branch that goes on from here; a cut keeps them otherwise
+            random = numpy_generator(self.config.seed, Purpose.RANDOM_SCORE, cycle + 1)
+            raw = score_all(self.model, self.watcher.seen, random)
+            self.recorder.save_arrays(cycle, "end_scores", _flat(raw, {}))
         own = {id(p) for adapter in adapters.values() for p in adapter.parameters()}
         tensors = {f"adapters.{site}.{name}": p for site, a in adapters.items() for name, p in a.named_parameters()}
         tensors |= {f"model.{n}": p for n, p in self.model.named_parameters() if p.requires_grad and id(p) not in own}

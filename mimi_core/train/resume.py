@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mimi_core.adapters.attach import adapters_of
 from mimi_core.adapters.scores import Watcher
 from mimi_core.adapters.shrink import shrink
+from mimi_core.config import ScoreName
 from mimi_core.errors import RunError
 
 
@@ -58,11 +59,13 @@ def restore_model(model: nn.Module, tensors: dict[str, np.ndarray], metadata: di
     Raises:
         RunError: the state is of another model.
     """
-    torch.set_num_threads(int(metadata["threads"]))  # another number would change the order of sums
+    if "threads" in metadata:  # another number would change the order of sums
+        torch.set_num_threads(int(metadata["threads"]))
     widths = metadata["widths"]
     shrink(model, {site: np.arange(widths.get(site, 0)) for site in adapters_of(model)})
     kept = _kept(model)
     stored = {key.removeprefix("model/"): value for key, value in tensors.items() if key.startswith("model/")}
+    stored |= _by_model_name(model, tensors)
     if {k: tuple(v.shape) for k, v in kept.items()} != {k: v.shape for k, v in stored.items()}:
         raise RunError("the saved state does not fit the model: was config.yaml changed? Start a new run instead")
     with torch.no_grad():
@@ -90,6 +93,28 @@ def restore_watcher(watcher: Watcher, tensors: dict[str, np.ndarray]) -> None:
             stored = tensors.get(f"seen/{site}/{key}")
             known = torch.full_like(empty, float("nan")) if stored is None else torch.from_numpy(stored)
             setattr(seen, key, known.to(empty.device))
+
+
+def given_scores(tensors: dict[str, np.ndarray]) -> dict[ScoreName, dict[str, np.ndarray]]:
+    """Raw scores that a branch brings along, because what they are made of was watched in another run's training."""
+    found: dict[Any, dict[str, np.ndarray]] = {}
+    for key, values in tensors.items():
+        kind, _, rest = key.partition("/")
+        score, _, site = rest.partition("/")
+        if kind == "scores":
+            found.setdefault(score, {})[site] = values
+    return found
+
+
+def _by_model_name(model: nn.Module, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Adapters that are named by their site, as in the files of a cycle, by their names in the model."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return {
+        names[id(parameter)]: tensors[key]
+        for site, adapter in adapters_of(model).items()
+        for part, parameter in adapter.named_parameters()
+        if (key := f"adapters/{site}/{part}") in tensors
+    }
 
 
 def _kept(model: nn.Module) -> dict[str, Tensor]:

@@ -1,0 +1,173 @@
+"""A new run that starts from the end of another run's cycle, with other settings for the cuts that come after.
+
+Its folder is made to look as if its worker had been killed at the end of that cycle's training, so that resuming does
+the rest: the adapters and scores of that moment are its safe state, and the events so far are its own. The moments of
+the optimiser are not part of what a run keeps about a cycle; they start fresh.
+"""
+
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from mimi_core.budget import Widths, cuts
+from mimi_core.config import Branch, RunConfig, ScoreName, differences, laid_over, parse_set, validate
+from mimi_core.errors import RunError
+from mimi_core.runs import files
+from mimi_core.runs.events import EpochEnded, Event, RunEnded, RunStarted, RunState, parse_line, to_line
+from mimi_core.runs.recorder import write_state
+from mimi_core.runs.store import Store
+
+FROM_WEIGHTS: tuple[ScoreName, ...] = ("mimi", "l2", "down_only")
+"""Scores that can be told from an adapter alone; the others need what was watched while it trained."""
+_INITIAL: tuple[ScoreName, ...] = ("snip", "grasp")
+_MAY_CHANGE = ("prune.", "train.", "name=", "group=", "seed=")
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, BadZipFile, SafetensorError)
+
+
+def branch(source: Store, run_id: str, cycle: int, sets: Sequence[str], target: Store, *, here: bool = False) -> str:
+    """Make the run that goes on from the end of `cycle` under changed settings; returns its id.
+
+    Args:
+        sets: `section.key=value`; only `prune.*`, `train.*`, `name`, `group` and `seed` may change.
+        target: where the new run goes.
+        here: as in `Store.create`.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        RunError: the run has no such cycle, did not keep what is needed, or something else would have to change.
+    """
+    folder, parent, state = source.folder(run_id), source.config(run_id), source.state(run_id)
+    config = changed(parent, state, run_id, cycle, sets)
+    widths = {site: neurons for site, neurons in state.widths[cycle].items() if neurons}
+    stored = _scores(folder, cycle, widths)
+    if config.prune.score not in (*stored, *FROM_WEIGHTS, "random"):
+        raise RunError(
+            f"{run_id} kept no {config.prune.score} scores at the end of cycle {cycle}: choose "
+            f"prune.score from {', '.join(dict.fromkeys((*FROM_WEIGHTS, *stored, 'random')))}"
+        )
+    tensors = _adapters(folder, cycle) | _as_tensors(stored)
+    events = _events_until(folder, cycle)
+
+    def fill(draft: Path, new_id: str, complete: RunConfig) -> None:
+        lines = [to_line(_own(event, new_id, complete)) for event in events]
+        (draft / files.EVENTS).write_bytes(b"".join(lines))
+        for done in range(cycle + 1):
+            kept = files.cycle_folder(folder, done)
+            if kept.is_dir():
+                ignored = shutil.ignore_patterns(files.PARTIALS)
+                shutil.copytree(kept, files.cycle_folder(draft, done), ignore=ignored)
+        if (folder / files.GALLERY).exists():
+            shutil.copyfile(folder / files.GALLERY, draft / files.GALLERY)
+        when = time.strftime("%Y-%m-%d %H:%M:%S")
+        (draft / files.LOG).write_text(f"{when}  goes on from the end of cycle {cycle} of {run_id}\n", encoding="utf-8")
+        position = {"cycle": cycle, "epoch": complete.train.epochs, "seconds": 0.0}
+        write_state(draft, tensors, {**position, "widths": widths})
+
+    return target.create(config, here=here, fill=fill)
+
+
+def changed(parent: RunConfig, state: RunState, run_id: str, cycle: int, sets: Sequence[str]) -> RunConfig:
+    """The config of a branch, checked against what its parent has done.
+
+    Raises:
+        ConfigError, RunError: as `branch`.
+    """
+    if parent.method != "mimi":
+        raise RunError(f"{run_id} has method {parent.method}, which makes no cuts: there is nothing to branch from")
+    done = [k for k in range(len(state.widths)) if state.accuracy(k) is not None]
+    if cycle not in done:
+        known = f"cycles {done[0]} to {done[-1]} can be branched from" if done else "none has been trained to its end"
+        raise RunError(f"{run_id} has no cycle {cycle} that was trained to its end; {known}")
+    made = cuts(parent)[:cycle]
+    values = {**parent.model_dump(mode="json"), "name": _title(parent, cycle), "group": "", "branch": None}
+    for setting in sets:
+        values = laid_over(values, parse_set(setting))
+    origin = Branch(run=run_id, cycle=cycle, keep=tuple(map(str, made)))
+    config = validate(values).model_copy(update={"branch": origin})
+    fixed = [d for d in differences(config, parent) if not d.startswith(_MAY_CHANGE)]
+    if fixed:
+        raise RunError(
+            f"a branch cannot change {', '.join(d.partition('=')[0] for d in fixed)}: only prune.*, train.*, name, "
+            "group and seed; start a new run for the rest"
+        )
+    backbone = parent.backbone
+    if config.seed != parent.seed and not backbone.pretrained and not backbone.checkpoint:
+        raise RunError("a branch of this run must keep its seed: the weights of its backbone are random and made of it")
+    if len(cuts(config)) == cycle:
+        sigma = parent.adapter.sigma_0 / float(made[-1]) if made else parent.adapter.sigma_0
+        raise RunError(
+            f"nothing would be left to cut after cycle {cycle}, where the compression is {sigma:g}: set "
+            "prune.sigma_target to more than that"
+        )
+    return config
+
+
+def _title(parent: RunConfig, cycle: int) -> str:
+    return f"{parent.name[:60] or parent.method} from cycle {cycle}"
+
+
+def _events_until(folder: Path, cycle: int) -> list[Event]:
+    """What happened until the last epoch of the cycle; its evaluation will happen again."""
+    lines = (folder / files.EVENTS).read_bytes().splitlines()
+    events = [event for line in lines if (event := parse_line(line))]
+    last = max(i for i, event in enumerate(events) if isinstance(event, EpochEnded) and event.cycle == cycle)
+    return [event for event in events[: last + 1] if not isinstance(event, RunEnded)]
+
+
+def _own(event: Event, run_id: str, config: RunConfig) -> Event:
+    """The start is told as the new run's own: its id, its config, its plan of cuts."""
+    if not isinstance(event, RunStarted):
+        return event
+    keep = [float(share) for share in cuts(config)]
+    return event.model_copy(update={"run_id": run_id, "config": config.model_dump(mode="json"), "keep_fractions": keep})
+
+
+def _adapters(folder: Path, cycle: int) -> dict[str, np.ndarray]:
+    """All that was trained, as it was at the end of the cycle, by the names of a safe state."""
+    path = files.cycle_folder(folder, cycle) / "adapters.safetensors"
+    try:
+        with safe_open(path, framework="numpy") as file:
+            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
+    except _UNREADABLE as error:
+        raise RunError(f"the adapters of cycle {cycle} cannot be read: {path} is missing or broken") from error
+    renamed = {}
+    for name, array in found.items():
+        kind, _, rest = name.partition(".")
+        site, _, part = rest.rpartition(".")
+        renamed[f"adapters/{site}/{part}" if kind == "adapters" else f"model/{rest}"] = array
+    return renamed
+
+
+def _scores(folder: Path, cycle: int, widths: Widths) -> dict[str, dict[str, np.ndarray]]:
+    """Score -> site -> (N,) of the neurons at the end of the cycle, without random ones: they are drawn anew.
+
+    They were stored for the cut that followed, or at the end of the run. A file that is not there holds none.
+    """
+    following = files.cycle_folder(folder, cycle + 1) / "scores.npz"
+    path = following if following.exists() else files.cycle_folder(folder, cycle) / "end_scores.npz"
+    found: dict[str, dict[str, np.ndarray]] = {}
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            for key in stored.files:
+                score, _, site = key.partition("/")
+                if score not in ("random", "survivors"):
+                    found.setdefault(score, {})[site] = stored[key]
+        if any({site: len(v) for site, v in sites.items()} != widths for sites in found.values()):
+            raise ValueError("scores of other neurons")
+    except FileNotFoundError:
+        return {}
+    except _UNREADABLE as error:
+        raise RunError(f"the scores at the end of cycle {cycle} cannot be read: {path} is broken") from error
+    return {score: sites for score, sites in found.items() if all(np.isfinite(v).all() for v in sites.values())}
+
+
+def _as_tensors(scores: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """As the scores of the next cut; the initial ones are also what every later cut needs to have seen."""
+    named = [(score, site, values) for score, sites in scores.items() for site, values in sites.items()]
+    seen = {f"seen/{site}/{score}": values for score, site, values in named if score in _INITIAL}
+    return {f"scores/{score}/{site}": values for score, site, values in named} | seen
