@@ -1,6 +1,7 @@
 """Everything a run depends on, validated whole before anything is touched. The one place of defaults and presets."""
 
 import difflib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
@@ -20,12 +21,14 @@ ScoreName = Literal[
 ]
 Method = Literal[
     "mimi", "adapter", "adaptformer", "linear", "bitfit", "attn_only", "mlp_only", "full", "ssf", "vpt_shallow",
-    "vpt_deep",
+    "vpt_deep", "lora", "dora", "adalora", "ia3", "vera", "oft",
 ]  # fmt: skip
 
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same in C, where it was built: a store reads thousands
+LONGEST_CONFIG = 32_000
+"""Characters of a config that somebody pastes or uploads; a complete one has about 1,500."""
 DEMO_BACKBONE = "demo"
 Parsed = TypeVar("Parsed", bound="Section")
 FOLDER_PREFIX = "folder:"
@@ -76,6 +79,8 @@ class PruneConfig(Section):
 
 
 class PeftConfig(Section):
+    rank: Positive = Field(8, description="of lora, dora, vera; of adalora at the end, on average; blocks of oft")
+    alpha: Annotated[float, Field(gt=0)] = Field(16, description="lora, dora, adalora: factor, over the rank")
     prompts: Positive = Field(10, description="learned tokens of vpt_shallow, and of every block of vpt_deep")
 
 
@@ -211,7 +216,8 @@ def parse(model: type[Parsed], values: dict[str, Any]) -> Parsed:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise ConfigError("; ".join(_explain(e) for e in error.errors())) from error
+        problems = [_explain(e) for e in error.errors()]
+        raise ConfigError("; ".join(problems), problems) from error
 
 
 def read_config_file(path: Path) -> dict[str, Any]:
@@ -221,18 +227,51 @@ def read_config_file(path: Path) -> dict[str, Any]:
         ConfigError: the file is missing, unreadable, not YAML, or not a mapping.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ConfigError(f"config file {path} not found") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"config file {path} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"config file {path} is not valid YAML: {' '.join(str(error).split())}") from error
+    return _mapping(text, f"config file {path}", _LOADER)
+
+
+def read_config_text(text: str) -> dict[str, Any]:
+    """The same from the text of a stranger: short, and without what can make few lines large.
+
+    Raises:
+        ConfigError: it is too long, not YAML, or not a mapping.
+    """
+    if len(text) > LONGEST_CONFIG:
+        raise ConfigError(f"this is no config: longer than {LONGEST_CONFIG:,} characters")
+    return _mapping(text, "the config", _CarefulLoader)
+
+
+def _mapping(text: str, what: str, loader: Any) -> dict[str, Any]:
+    content = _loaded(text, what, loader)
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise ConfigError(f"config file {path} must hold keys and values, such as 'method: mimi'")
+        raise ConfigError(f"{what} must hold keys and values, such as 'method: mimi'")
     return content
+
+
+class _CarefulLoader(yaml.SafeLoader):
+    """In Python, because the one in C can be made to crash; and without aliases, which multiply."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not understood here; write the value out")
+        return super().compose_node(parent, index)
+
+
+def _loaded(text: str, what: str, loader: Any) -> Any:
+    try:
+        return yaml.load(text, Loader=loader)
+    except (
+        Exception
+    ) as error:  # on odd scalars, such as the date 2001-99-99, YAML's constructors raise nearly everything
+        reason = "too deeply nested" if isinstance(error, RecursionError) else " ".join(str(error).split())
+        raise ConfigError(f"{what} is not valid YAML: {reason[:300]}") from error
 
 
 def to_yaml(config: RunConfig) -> str:
@@ -271,9 +310,8 @@ def _differences(new: dict[str, Any], old: dict[str, Any], prefix: str) -> list[
         if isinstance(value, dict):
             found += _differences(value, old[key], f"{prefix}{key}.")
         elif value != old[key]:
-            found.append(
-                f"{prefix}{key}={yaml.safe_dump(value, default_flow_style=True, width=10**6).split(chr(10))[0]}"
-            )
+            text = yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("...\n").rstrip("\n")
+            found.append(f"{prefix}{key}={text if chr(10) not in text else json.dumps(value, ensure_ascii=False)}")
     return found
 
 
@@ -296,10 +334,7 @@ def parse_set(assignment: str) -> dict[str, Any]:
     key, equals, text = assignment.partition("=")
     if not equals or not key.strip():
         raise ConfigError(f"--set {assignment!r}: write it as section.key=value, such as prune.rho=0.5")
-    try:
-        return {key.strip(): yaml.safe_load(text)}
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {assignment!r}: the value is not valid YAML") from error
+    return {key.strip(): _loaded(text, f"--set {assignment[:200]!r}: the value", _CarefulLoader)}
 
 
 def _at_path(path: str, value: Any) -> dict[str, Any]:
@@ -347,4 +382,5 @@ def _explain(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"] if not str(part).startswith(("constrained-", "function-")))
     if not where:
         return message
-    return f"{where}: {message[0].lower()}{message[1:]} (got {error['input']!r})"
+    got = repr(error["input"])
+    return f"{where}: {message[0].lower()}{message[1:]} (got {got if len(got) <= 200 else got[:200] + '…'})"

@@ -1,12 +1,18 @@
 """Every failure a user can cause or meet. A message says what is wrong and what to do about it."""
 
+from collections.abc import Sequence
+
 
 class MimiError(ValueError):
     """Base of all errors that are shown to the user as one line, without a stack trace."""
 
 
 class ConfigError(MimiError):
-    """A config file, a preset name or a `--set` is wrong."""
+    """A config file, a preset name or a `--set` is wrong. `problems`: a line for each thing that is."""
+
+    def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems) or (message,)
 
 
 class BudgetError(MimiError):

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from mimi_core.config import PRESETS, RunConfig, differences, make_config, read_config_file, to_yaml
+from mimi_core.config import (
+    PRESETS,
+    RunConfig,
+    differences,
+    make_config,
+    read_config_file,
+    read_config_text,
+    to_yaml,
+)
 from mimi_core.errors import ConfigError
 
 
@@ -84,6 +92,41 @@ def test_a_wrong_setting_is_named(sets: list[str], told: str) -> None:
         make_config(sets=sets)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_names_of_any_kind_survive_as_settings() -> None:
+    for name in ("two\nlines", "é 😀 \x07", "'\"", "null", "1", "[", "a: b", " ", "&a *a"):
+        config = make_config({"name": name})
+        assert make_config(sets=differences(config, make_config())).name == name
+
+
+def test_everything_that_is_wrong_is_a_line_of_its_own() -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_config(sets=["train.lr=-1", "train.epochs=x"])
+    assert [problem.split(":")[0] for problem in caught.value.problems] == ["train.epochs", "train.lr"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[" * 30_000, "too deeply nested"),  # the parser in C would take the process down with it
+        ("x" * 40_000, "longer than 32,000 characters"),
+        ("name: &a [x, x]\nseed: [*a, *a, *a]", "aliases"),
+        ("2001-99-99", "not valid YAML"),
+        ("seed: " + "9" * 5000, "not valid YAML"),
+        ("!!bool x", "not valid YAML"),
+        ("!!timestamp x", "not valid YAML"),
+        ("!!python/object/apply:os.getcwd []", "not valid YAML"),
+        ("\x00", "not valid YAML"),
+        ("just text", "keys and values"),
+    ],
+)
+def test_the_config_of_a_stranger_is_explained_and_harmless(text: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told) as caught:
+        read_config_text(text)
+    assert len(str(caught.value)) < 500
+    with pytest.raises(ConfigError):
+        make_config(sets=[f"seed={text[:30_000]}"])
 
 
 def test_an_unknown_preset_names_the_nearest() -> None:
