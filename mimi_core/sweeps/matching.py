@@ -59,9 +59,14 @@ def compare(store: Store, configs: Sequence[RunConfig]) -> list[Planned]:
 
 
 def others(store: Store, planned: Collection[Planned]) -> int:
-    """How many runs of the same group are none of these."""
-    groups, mine = {p.config.group for p in planned}, {p.run.id for p in planned if p.run}
-    return sum(run.group in groups and run.id not in mine for run in store.list())
+    """How many runs of the same group are of other settings; other seeds are not."""
+    groups = {p.config.group for p in planned}
+    mine = {_setting(with_absolute_paths(p.config)) for p in planned}
+    count = 0
+    for run in store.list():
+        with contextlib.suppress(ConfigError):
+            count += run.group in groups and _setting(store.config(run.id)) not in mine
+    return count
 
 
 def queue(store: Store, configs: Sequence[RunConfig], retry_failed: bool = False) -> list[Planned]:
@@ -115,3 +120,8 @@ def _only_one(store: Store) -> Iterator[None]:
 
 def _identity(config: RunConfig) -> str:
     return config.model_dump_json(exclude={"name", "versions"})
+
+
+def _setting(config: RunConfig) -> str:
+    """The same for all seeds."""
+    return _identity(config.model_copy(update={"seed": 0, "data": config.data.model_copy(update={"seed": 0})}))

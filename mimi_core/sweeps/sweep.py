@@ -142,6 +142,11 @@ def to_yaml(sweep: Sweep) -> str:
     return yaml.safe_dump(sweep.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
 
 
+def assignment(key: str, text: str) -> str:
+    """`key=text` as `--set` reads it, quoted where YAML would take the text for something else."""
+    return f"{key}={yaml.safe_dump(text, width=10**6, allow_unicode=True).splitlines()[0]}"
+
+
 def cycles(config: RunConfig) -> int:
     """How often the run trains for `train.epochs`: once, and again after every cut."""
     if config.method != "mimi":
