@@ -26,6 +26,7 @@ NAVIGATION = {
     MONITOR: ("Monitor", ":material/monitoring:"),
     WIDTHS: ("Widths", ":material/stacked_bar_chart:"),
     WHY: ("Why", ":material/psychology_alt:"),
+    REPORT: ("Report", ":material/description:"),
 }
 """File -> title and icon of every page, in the order of the menu; the first is what the bare address shows."""
 CHART = {"displayModeBar": False, "responsive": True}

@@ -8,7 +8,19 @@ from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED, Status
 from mimi_core.runs.store import RunSummary
 
-METHODS = {"linear": "a linear probe", "full": "full fine-tuning", "adapter": "adapters that are never cut"}
+METHODS: dict[str, str] = {
+    "mimi": "MiMi",
+    "adapter": "adapters that are never cut",
+    "adaptformer": "AdaptFormer",
+    "linear": "linear probe",
+    "full": "full fine-tuning",
+    "attn_only": "fine-tuning of the attentions",
+    "mlp_only": "fine-tuning of the MLPs",
+    "bitfit": "BitFit",
+    "ssf": "SSF",
+    "vpt_shallow": "visual prompts, shallow",
+    "vpt_deep": "visual prompts, deep",
+}
 
 
 def finding(run: RunSummary, state: RunState) -> tuple[str, str]:
@@ -18,7 +30,7 @@ def finding(run: RunSummary, state: RunState) -> tuple[str, str]:
     if state.total_cuts:
         widths, done = tables.widths_table(state), len(state.cuts)
         return sentences.headline(widths, done), sentences.story(widths, tables.cycles_table(state), done)
-    what = METHODS.get(run.method, "training")
+    what = METHODS.get(run.method, run.method)
     headline = f"{what[0].upper()}{what[1:]}: nothing is cut"
     reached = "" if run.accuracy is None else f"Test accuracy is {percent(run.accuracy)}. "
     adapters = f"{count(run.sites, 'adapter')} with {count(run.neurons, 'neuron')}, and " if run.sites else ""

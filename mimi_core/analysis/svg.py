@@ -43,7 +43,7 @@ def picture(width: float, height: float, title: str, description: str, name: str
     return svg
 
 
-def add(parent: Element, tag: str, text: str | None = None, **attributes: object) -> Element:
+def add(parent: Element, tag: str, text: str | None = None, /, **attributes: object) -> Element:
     """Put an element into another. `class_` and `text_anchor` become `class` and `text-anchor`."""
     element = ElementTree.SubElement(parent, tag, _attributes(**attributes))
     element.text = None if text is None else clean(text)

@@ -1,0 +1,200 @@
+"""The report of one run: what its files say, as texts, tables and pictures for the template."""
+
+import shlex
+import time
+from math import isinf, isnan
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from mimi_core import __version__
+from mimi_core.analysis import cards, tables, words
+from mimi_core.analysis.report import pictures
+from mimi_core.analysis.report.page import drawn, render
+from mimi_core.config import PRESETS, RunConfig, differences, make_config
+from mimi_core.errors import ConfigError, RunError
+from mimi_core.runs.events import RunState
+from mimi_core.runs.status import ENDED
+from mimi_core.runs.store import RunSummary, Store
+
+MOST_LOST = 12
+"""So many layers that one cut emptied are named; the table of widths has them all."""
+Table = dict[str, Any]
+
+
+def run_report(store: Store, run_id: str) -> str:
+    """An HTML file about a run, finished or not. The same files give the same report, to the byte.
+
+    Raises:
+        RunError: there is no such run, or neither its settings nor its events can be read.
+    """
+    run, state = store.summary(run_id), store.state(run_id)
+    try:
+        config = store.config(run_id)
+    except ConfigError:
+        config = None
+    if config is None and state.started is None:
+        raise RunError(f"nothing can be read of {run_id}: its config and its events are missing or broken")
+    headline, story = cards.finding(run, state)
+    cycles = tables.cycles_table(state)
+    widths = tables.widths_table(state)
+    return render(
+        "run.html.j2",
+        {
+            "version": __version__,
+            "kind": "MiMi Studio · report of a run",
+            "title": f"{run.title}: {headline}" if headline else run.title,
+            "name": run.title,
+            "facts": _facts(run, state),
+            "notes": _notes(run, state),
+            "headline": headline,
+            "story": story,
+            "source": f"run {run.id}",
+            "numbers": _numbers(run, state, cycles),
+            "heatmap": drawn(pictures.heatmap(widths, cycles, state.total_cuts)) if state.sites else None,
+            "course": drawn(pictures.course(cycles)) if state.cuts and cycles["after"].notna().any() else None,
+            "cuts": _cuts(cycles, tables.removed_table(widths)) if state.cuts else None,
+            "learning": drawn(pictures.learning(tables.epochs_table(state, at_most=400))) if state.epochs else None,
+            "widths": _widths(widths) if state.sites else None,
+            **_settings(config, state),
+            "versions": _versions(config, state),
+        },
+    )
+
+
+def moment(seconds: float) -> str:
+    """A time in words, the same on every machine."""
+    try:
+        return time.strftime("%d %b %Y %H:%M UTC", time.gmtime(seconds))
+    except (OverflowError, ValueError, OSError):
+        return "unknown time"
+
+
+def percent(share: float | None) -> str:
+    return "–" if share is None or isnan(share) else words.percent(share)
+
+
+def _facts(run: RunSummary, state: RunState) -> list[str]:
+    begun = state.started.time if state.started else run.created
+    seed = f"seed {run.seed}"
+    return [run.data, run.backbone, cards.METHODS.get(run.method, run.method), seed, moment(begun), run.phase]
+
+
+def _notes(run: RunSummary, state: RunState) -> list[dict[str, str]]:
+    """What a reader must know before believing the numbers."""
+    said = {
+        "failed": ("The run failed.", run.message),
+        "died": ("The run broke off.", "Its worker was gone without having ended it; what follows is until then."),
+        "stopped": ("The run was stopped.", "What follows is until then; it can be resumed."),
+        "broken": ("Some of the run's files cannot be read.", run.message),
+        "queued": ("The run has not begun.", "It waits for a free slot."),
+    }
+    notes = [said[run.phase]] if run.phase in said else []
+    if run.phase not in ENDED and run.phase != "queued":
+        notes = [("The run is still going on.", f"What follows is its state at {100 * run.progress:.0f} %.")]
+    if state.unreadable_lines:
+        lines = words.count(state.unreadable_lines, "line")
+        notes.append(("Left out, because unreadable:", f"{lines} of the event file."))
+    notes += [("Warning:", warning.message) for warning in state.warnings]
+    return [{"title": title, "text": text} for title, text in notes]
+
+
+def _numbers(run: RunSummary, state: RunState, cycles: pd.DataFrame) -> list[dict[str, str]]:
+    found: list[tuple[str, str, str]] = []
+    if run.accuracy is not None:
+        start = cycles["after"].iloc[0] if len(cycles) else None
+        before = f"{percent(start)} before the first cut" if state.cuts and not pd.isna(start) else ""
+        found.append(("Test accuracy", words.percent(run.accuracy), before))
+    if state.started and run.trained_parameters is not None:
+        of = state.started.trained_parameters
+        kept = f"{words.percent(run.trained_parameters / of)} of {of:,}" if state.cuts and of else ""
+        found.append(("Trained parameters", f"{run.trained_parameters:,}", kept or "head included"))
+    if run.sites:
+        gone = f"{run.removed} of {run.sites}" if state.cuts else str(run.sites)
+        found.append(("Adapters gone" if state.cuts else "Adapters", gone, ""))
+        found.append(("Neurons left", f"{run.neurons:,}", f"of {run.neurons_at_start:,}"))
+    if state.ended:
+        found.append(
+            ("Time", words.duration(state.ended.seconds), f"on {state.started.device}" if state.started else "")
+        )
+    if state.started:
+        sizes = dict(state.started.split_sizes)
+        train = sizes.pop("train", 0)
+        found.append(("Training images", f"{train:,}", ", ".join(f"{n:,} {split}" for split, n in sizes.items())))
+    return [{"what": what, "value": value, "more": more} for what, value, more in found]
+
+
+def _cuts(cycles: pd.DataFrame, removed: pd.DataFrame) -> Table:
+    rows = []
+    for row in cycles.itertuples(index=False):
+        lost = list(removed.loc[removed["cut"] == row.cycle, "label"])
+        named = [*lost[:MOST_LOST], *([f"{len(lost) - MOST_LOST} more"] if len(lost) > MOST_LOST else [])]
+        rows.append(
+            [
+                f"cut {row.cycle}" if row.cycle else "start",
+                f"{row.neurons:,}",
+                "∞" if isinf(row.sigma) else f"{row.sigma:.3g}",
+                "–" if pd.isna(row.trained_parameters) else f"{int(row.trained_parameters):,}",
+                percent(row.before),
+                percent(row.cut),
+                percent(row.after),
+                ", ".join(named) or "–",
+            ]
+        )
+    columns = [
+        "",
+        "Neurons",
+        "σ",
+        "Trained parameters",
+        "Before",
+        "Right after",
+        "After training",
+        "Adapters that went",
+    ]
+    return {"columns": columns, "text": [columns[-1]], "rows": rows}
+
+
+def _widths(widths: pd.DataFrame) -> Table:
+    labels = widths.drop_duplicates("site").set_index("site")["label"]
+    neurons = widths.pivot(index="site", columns="cycle", values="neurons").reindex(labels.index)
+    rows = [[labels[site], *("gone" if n == 0 else str(n) for n in row)] for site, row in neurons.iterrows()]
+    return {
+        "columns": ["Layer", *(f"cut {k}" if k else "start" for k in neurons.columns)],
+        "text": ["Layer"],
+        "rows": rows,
+    }
+
+
+def _settings(config: RunConfig | None, state: RunState) -> dict[str, str]:
+    if config is None:
+        known = (
+            {key: value for key, value in state.started.config.items() if key != "versions"} if state.started else {}
+        )
+        return {"command": "", "nearest": "", "config": as_yaml(known)}
+    preset, changes = nearest_preset(config)
+    command = ["python", "-m", "mimi_core", "run", "--preset", preset]
+    command += [part for change in changes for part in ("--set", change)]
+    what = words.count(len(changes), "setting") if changes else "nothing"
+    return {
+        "command": shlex.join(command),
+        "nearest": f"Different from the preset “{preset}”: {what}.",
+        "config": as_yaml(config.model_dump(mode="json", exclude={"versions"})),
+    }
+
+
+def nearest_preset(config: RunConfig) -> tuple[str, list[str]]:
+    """The preset with the fewest differences, and these as `a.b=value`."""
+    found = {preset: differences(config, make_config(preset=preset)) for preset in PRESETS}
+    nearest = min(found, key=lambda preset: len(found[preset]))
+    return nearest, found[nearest]
+
+
+def as_yaml(values: dict[str, Any]) -> str:
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def _versions(config: RunConfig | None, state: RunState) -> Table:
+    known = state.started.versions if state.started else config.versions if config else {}
+    device = [["device", state.started.device]] if state.started else []
+    return {"columns": ["What", "Version"], "text": ["What", "Version"], "rows": [*map(list, known.items()), *device]}
