@@ -19,16 +19,15 @@ from mimi_core.adapters.attach import adapters_of
 from mimi_core.config import RunConfig, read_config_file, to_yaml, validate
 from mimi_core.errors import RunError
 from mimi_core.export.saved import (
-    ADAPTERS,
     Preprocess,
     Restorable,
     Saved,
     learned_from_grey,
     read_saved,
     restorable,
-    saved_path,
 )
 from mimi_core.runs import files
+from mimi_core.runs.predictions import ADAPTERS, adapters_path
 
 MANIFEST, README = "pack.json", "README.md"
 _MOST_TEXT = 10 * 2**20
@@ -73,7 +72,7 @@ def write_pack(run: Path, config: RunConfig, cycle: int, target: Path) -> None:
     Raises:
         MimiError: the cycle or the backbone cannot be read, or the target cannot be written.
     """
-    path = saved_path(run, cycle)
+    path = adapters_path(run, cycle)
     saved = read_saved(path)
     ready = restorable(config, len(saved.class_names), learned_from_grey(run))
     ready.fill(saved)

@@ -19,11 +19,9 @@ from mimi_core.config import RunConfig
 from mimi_core.data.pixels import resident, to_float
 from mimi_core.data.types import ArrayImages, Split
 from mimi_core.errors import RunError
-from mimi_core.runs import files
-from mimi_core.runs.predictions import read_gallery
+from mimi_core.runs.predictions import adapters_path, read_gallery
 from mimi_core.train.setup import build_model
 
-ADAPTERS = "adapters.safetensors"
 MOST_CLASSES = 100_000
 CPU = torch.device("cpu")
 
@@ -74,10 +72,6 @@ class Saved:
     shapes: dict[str, tuple[int, ...]]
 
 
-def saved_path(run: Path, cycle: int) -> Path:
-    return files.cycle_folder(run, cycle) / ADAPTERS
-
-
 def saved_cycles(run: Path) -> list[int]:
     """The cycles of a run whose weights were saved, rising."""
     try:
@@ -85,7 +79,7 @@ def saved_cycles(run: Path) -> list[int]:
     except OSError:
         return []
     numbers = sorted(int(name) for name in names if name.isdecimal() and len(name) < 6)
-    return [cycle for cycle in numbers if saved_path(run, cycle).is_file()]
+    return [cycle for cycle in numbers if adapters_path(run, cycle).is_file()]
 
 
 def read_saved(path: Path) -> Saved:

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from mimi_core.config import RunConfig
 from mimi_core.errors import RunError
-from mimi_core.export.saved import Preprocess, read_saved, restorable, saved_path
+from mimi_core.export.saved import Preprocess, read_saved, restorable
 from mimi_core.runs import files
+from mimi_core.runs.predictions import adapters_path
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 TOLERANCE = 1e-4
@@ -58,7 +59,7 @@ def write_onnx(run: Path, config: RunConfig, cycle: int, target: Path) -> Export
             written.
     """
     onnx, runtime = _packages()
-    saved = read_saved(saved_path(run, cycle))
+    saved = read_saved(adapters_path(run, cycle))
     ready = restorable(config, len(saved.class_names))
     model = _FromPixels(ready.fill(saved), ready.preprocess).eval()
     size = ready.preprocess.image_size

@@ -8,9 +8,10 @@ import math
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from pydantic import BaseModel
@@ -18,7 +19,7 @@ from pydantic import BaseModel
 from mimi_core.errors import RunError
 from mimi_core.runs import files
 
-PREDICTIONS = "predictions.npz"
+ADAPTERS, PREDICTIONS = "adapters.safetensors", "predictions.npz"
 MOST_IMAGES, MOST_EDGE = 1024, 256
 _MOST_BYTES = 256 * 2**20
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
@@ -42,6 +43,14 @@ class Gallery:
     def is_grey(self) -> bool:
         """Whether no picture has a colour: the run learned from grey ones."""
         return bool((self.images == self.images[..., :1]).all())
+
+
+class SavedCycle(NamedTuple):
+    """The file with the weights of a cycle: its time and its size tell whether it has changed."""
+
+    cycle: int
+    mtime_ns: int
+    size: int
 
 
 class CyclePrediction(BaseModel):
@@ -73,9 +82,23 @@ def predictions_path(run: Path, cycle: int) -> Path:
     return files.cycle_folder(run, cycle) / PREDICTIONS
 
 
-def saved_cycles(run: Path, last: int) -> list[int]:
-    """The cycles 0 .. `last` whose end was reached: those that have predictions of the gallery."""
+def adapters_path(run: Path, cycle: int) -> Path:
+    return files.cycle_folder(run, cycle) / ADAPTERS
+
+
+def predicted_cycles(run: Path, last: int) -> list[int]:
+    """Those of the cycles 0 .. `last` that have predictions of the gallery."""
     return [cycle for cycle in range(last + 1) if predictions_path(run, cycle).exists()]
+
+
+def saved_files(run: Path, last: int) -> list[SavedCycle]:
+    """Those of the cycles 0 .. `last` whose weights were saved."""
+    found = []
+    for cycle in range(last + 1):
+        with suppress(OSError):
+            file = adapters_path(run, cycle).stat()
+            found.append(SavedCycle(cycle, file.st_mtime_ns, file.st_size))
+    return found
 
 
 def read_gallery(run: Path) -> Gallery:

@@ -1,0 +1,140 @@
+"""Work that needs torch: `python -m mimi_core` in processes of its own. The app starts them, looks, and never waits.
+
+A job has a temporary folder for what it reads and writes. It is kept for a while after its end, under a key that says
+all that its answer depends on, so that nothing is asked twice.
+"""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+from pydantic import ValidationError
+
+from mimi_core.errors import ResourceError
+from mimi_core.runs.dispatcher import spare_cores
+from mimi_core.runs.predictions import Prediction
+
+ROOT = Path(__file__).resolve().parents[2]
+MOST_RUNNING, MOST_KEPT = 2, 24
+_MOST_OUTPUT = 32 * 2**20
+State = Literal["running", "done", "failed", "cancelled", "too long"]
+
+
+class Job:
+    """One process. Its state is looked up whenever somebody asks; nothing watches it in between."""
+
+    def __init__(self, folder: "TemporaryDirectory[str]", arguments: Sequence[str], timeout: float) -> None:
+        self._folder, self._timeout, self._started = folder, timeout, time.monotonic()
+        self._ended: State | None = None
+        # A GPU belongs to the runs; one picture, or one export, does without.
+        environment = {"OMP_NUM_THREADS": str(spare_cores()), **os.environ, "CUDA_VISIBLE_DEVICES": ""}
+        with (self.folder / "out").open("wb") as out, (self.folder / "err").open("wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "mimi_core", *arguments],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=errors, cwd=ROOT, env=environment,
+            )  # fmt: skip
+
+    @property
+    def folder(self) -> Path:
+        return Path(self._folder.name)
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self._started
+
+    @property
+    def state(self) -> State:
+        if self._ended is None:
+            code = self._process.poll()
+            if code is not None:
+                self._ended = "done" if code == 0 else "failed"
+            elif self.seconds > self._timeout:
+                self.end("too long")
+        return self._ended or "running"
+
+    def end(self, why: State = "cancelled") -> None:
+        if self._ended is None:
+            self._process.kill()
+            self._process.wait()
+            self._ended = why
+
+    def output(self) -> str:
+        return self._read("out")
+
+    def complaint(self) -> str:
+        """Why there is no result, in one line."""
+        if self.state == "too long":
+            return f"this took longer than {self._timeout:.0f} s and was ended"
+        if self.state == "cancelled":
+            return "cancelled"
+        line = next((line for line in reversed(self._read("err").splitlines()) if line.strip()), "it said nothing")
+        return line.strip().removeprefix("error: ")[:500]
+
+    def forget(self) -> None:
+        self.end()
+        self._folder.cleanup()
+
+    def _read(self, name: str) -> str:
+        try:
+            with (self.folder / name).open("rb") as file:
+                return file.read(_MOST_OUTPUT).decode("utf-8", errors="replace")
+        except OSError:
+            return ""
+
+
+class Jobs:
+    """All jobs of a server. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[Hashable, Job] = {}
+        self._guard = threading.Lock()
+
+    def get(self, key: Hashable) -> Job | None:
+        with self._guard:
+            return self._jobs.get(key)
+
+    def start(self, key: Hashable, prepare: Callable[[Path], Sequence[str]], timeout: float) -> Job:
+        """Start a job, in the place of one that ended under the same key.
+
+        Args:
+            prepare: puts what is needed into the job's folder, and gives the arguments of the command.
+            timeout: seconds after which the job is ended.
+
+        Raises:
+            ResourceError: the machine has enough to do with the jobs of others, or no room on its disk.
+        """
+        with self._guard:
+            job = self._jobs.get(key)
+            if job is not None and job.state in ("running", "done"):
+                return job
+            if sum(job.state == "running" for job in self._jobs.values()) >= MOST_RUNNING:
+                raise ResourceError("other pictures or exports are being worked on; try again in a moment")
+            ended = [known for known, job in self._jobs.items() if job.state != "running"]
+            for old in {key, *ended[:-MOST_KEPT]} & set(ended):
+                self._jobs.pop(old).forget()
+            try:
+                folder = TemporaryDirectory(prefix="mimi-")
+                self._jobs[key] = Job(folder, prepare(Path(folder.name)), timeout)
+            except OSError as error:
+                raise ResourceError(f"this cannot be started: {error.strerror or error}") from error
+            return self._jobs[key]
+
+
+def answer(job: Job) -> Prediction:
+    """What `predict --json` said. Never raises: whatever went wrong is in the answer."""
+    for line in reversed(job.output().splitlines()):
+        try:
+            found = Prediction.model_validate_json(line)
+        except (ValidationError, ValueError):
+            continue
+        classes = len(found.class_names)
+        sound = [one for one in found.cycles if one.error or len(one.probabilities) == classes > 0]
+        return found.model_copy(update={"cycles": sound})
+    return Prediction(ok=False, error=job.complaint())

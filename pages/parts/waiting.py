@@ -1,0 +1,33 @@
+"""A job that is going on: what it does, for how long already, and a way to end it."""
+
+from collections.abc import Hashable
+
+import streamlit as st
+
+from mimi_core.analysis import words
+from mimi_core.analysis.jobs import Jobs
+
+LOOK_SECONDS = 0.5
+
+
+@st.cache_resource
+def jobs() -> Jobs:
+    """The jobs of this server."""
+    return Jobs()
+
+
+def waiting(key: Hashable, what: str) -> None:
+    """Draw a running job until it ends, then draw the whole page anew. Not to be called from within a fragment."""
+    st.fragment(_look, run_every=LOOK_SECONDS)(key, what)
+
+
+def _look(key: Hashable, what: str) -> None:
+    job = jobs().get(key)
+    if job is None or job.state != "running":
+        st.rerun()
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(f"{what} · {words.duration(job.seconds)}")
+        if st.button("Cancel", icon=":material/close:", key=f"cancel {hash(key)}"):
+            job.end()
+            st.rerun()
