@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ ABLATIONS, TRADE_OFF, REPORT = "pages/ablations.py", "pages/trade_off.py", "page
 NAVIGATION = {
     HOME: ("Home", ":material/home:"),
     LAUNCH: ("Launch", ":material/rocket_launch:"),
+    RUNS: ("Runs", ":material/list:"),
     MONITOR: ("Monitor", ":material/monitoring:"),
     WIDTHS: ("Widths", ":material/stacked_bar_chart:"),
     WHY: ("Why", ":material/psychology_alt:"),
@@ -107,8 +109,13 @@ def all_runs() -> list[Found]:
     return [Found(run, mine, False) for run in own] + [Found(run, examples, True) for run in examples.list()]
 
 
-def pick_run(runs: list[Found], other_page: str, label: str, icon: str) -> Found | None:
+def pick_run(
+    runs: list[Found], other_page: str, label: str, icon: str, suits: Callable[[RunSummary], bool] = bool
+) -> Found | None:
     """Draw the choice of a run, kept in the URL as `run`, and a link to another page about it.
+
+    Args:
+        suits: what the page is about; the newest such run is shown while nobody has chosen one.
 
     Returns:
         The run, or None when there is none at all; the page then already says what to do.
@@ -122,7 +129,8 @@ def pick_run(runs: list[Found], other_page: str, label: str, icon: str) -> Found
         st.warning(
             f"There is no run {plain(repr(asked[:80]))} here. It may have been deleted, or be in another folder."
         )
-    candidates = (asked, st.session_state.get("last_run"), next(iter(known)))
+    suiting = next((found.run.id for found in runs if suits(found.run)), None)
+    candidates = (asked, st.session_state.get("last_run"), suiting, next(iter(known)))
     st.session_state["pick_run"] = next(run_id for run_id in candidates if run_id in known)
     with st.container(horizontal=True, vertical_alignment="center"):
         chosen = st.selectbox(
@@ -137,6 +145,11 @@ def pick_run(runs: list[Found], other_page: str, label: str, icon: str) -> Found
         st.page_link(other_page, label=label, icon=icon, query_params={"run": chosen})
     st.session_state["last_run"] = st.query_params["run"] = chosen
     return known[chosen]
+
+
+def makes_cuts(run: RunSummary) -> bool:
+    """Whether there are, or will be, cuts to look at."""
+    return run.cycles > 0 and run.phase != "broken"
 
 
 def no_runs() -> None:

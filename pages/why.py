@@ -39,7 +39,7 @@ decided anew; what training would have made of it is not known.
 def main() -> None:
     common.through_app()
     runs = common.all_runs()
-    found = common.pick_run(runs, common.WIDTHS, "Widths", ":material/stacked_bar_chart:")
+    found = common.pick_run(runs, common.WIDTHS, "Widths", ":material/stacked_bar_chart:", common.makes_cuts)
     if found is None:
         return
     live = found.run.phase not in ENDED

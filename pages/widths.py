@@ -19,7 +19,7 @@ MOST_BUTTONS = 8  # more cuts than these have a slider instead of a button each
 def main() -> None:
     common.through_app()
     runs = common.all_runs()
-    found = common.pick_run(runs, common.MONITOR, "Monitor", ":material/monitoring:")
+    found = common.pick_run(runs, common.MONITOR, "Monitor", ":material/monitoring:", common.makes_cuts)
     if found is None:
         return
     live = found.run.phase not in ENDED
