@@ -144,13 +144,15 @@ def test_a_run_is_known_by_its_config_whatever_its_title(store: Store) -> None:
     configs = scopes()
     first = record(store, configs[0].model_copy(update={"name": "another title"}))
     record(store, configs[1].model_copy(update={"group": "another group"}))
-    stranger = record(store, configs[0].model_copy(update={"seed": 9}))
-    (store.folder(stranger) / files.STATUS).unlink()
+    broken = record(store, configs[2])
+    (store.folder(broken) / files.STATUS).unlink()
+    record(store, configs[0].model_copy(update={"seed": 9}))
+    record(store, make_config(configs[0].model_dump(), sets=["prune.rho=0.3"]))
     planned = matching.compare(store, configs)
     assert [p.phase for p in planned] == ["finished", "missing", "missing", "missing"]
     assert planned[0].run is not None
     assert planned[0].run.id == first
-    assert matching.others(store, planned) == 1
+    assert matching.others(store, planned) == 1, "another seed is no other setting"
 
 
 def test_of_several_runs_of_one_config_the_furthest_counts(store: Store) -> None:

@@ -46,7 +46,7 @@ def measured(store: Store, kinds: Iterable[Kind]) -> dict[Kind, Pace]:
             config = store.config(run.id)
         except ConfigError:
             continue
-        if (of := kind(config)) in found:
+        if (of := kind(config)) in found and config.branch is None:  # a branch did only the end of its cycles
             found[of].append(run.seconds / total_epochs(config))
     return {of: Pace(median(seconds), len(seconds)) for of, seconds in found.items() if seconds}
 
