@@ -9,6 +9,7 @@ from math import isnan, nan, sqrt
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 CONFIDENCE = 0.95
 SIGNIFICANT = 0.05
@@ -77,14 +78,15 @@ def paired(first: Sequence[float], second: Sequence[float], kind: IntervalKind =
     found = mean_interval(list(known), kind=kind)
     if found.n < 2 or _all_the_same(known):
         return Paired(found, nan, 1.0 if found.n > 1 and not known.any() else nan, nan)
-    from scipy import stats
+    from scipy import special, stats
 
+    t = found.mean / found.std * sqrt(found.n)
     return Paired(
         found,
-        found.mean / found.std,
-        float(stats.ttest_1samp(known, 0.0).pvalue),
+        effect=found.mean / found.std,
+        p=float(2 * special.stdtr(found.n - 1, -abs(t))),
         # Rounded, so that differences that are the same but for the last bit are ties.
-        float(stats.wilcoxon(known.round(12)).pvalue),
+        p_wilcoxon=float(stats.wilcoxon(known.round(12)).pvalue),
     )
 
 
@@ -100,7 +102,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in corrected]
 
 
-def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
+def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
     """Kendall's tau-b, -1..1: 1 for the same order. NaN where one of them orders nothing, or for fewer than two."""
     one, two = np.asarray(first, float), np.asarray(second, float)
     if len(one) < 2 or _all_the_same(one) or _all_the_same(two):
