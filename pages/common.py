@@ -28,6 +28,8 @@ NAVIGATION = {
     MONITOR: ("Monitor", ":material/monitoring:"),
     WIDTHS: ("Widths", ":material/stacked_bar_chart:"),
     WHY: ("Why", ":material/psychology_alt:"),
+    PREDICT: ("Predict", ":material/image_search:"),
+    ABLATIONS: ("Ablations", ":material/science:"),
     REPORT: ("Report", ":material/description:"),
 }
 """File -> title and icon of every page, in the order of the menu; the first is what the bare address shows."""

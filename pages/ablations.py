@@ -1,0 +1,355 @@
+"""Ablations: do the settings of a group differ, and how sure is that."""
+
+from collections import defaultdict
+from typing import get_args
+
+import pandas as pd
+import streamlit as st
+from altair.utils.schemapi import debug_mode
+
+from mimi_core.analysis import comparison_figures, comparison_words, comparisons, contrasts
+from mimi_core.analysis.contrasts import MEASURES, Measure
+from mimi_core.analysis.designs import EVERY, Design, Levels, by_level, design, task_of
+from mimi_core.analysis.stats import IntervalKind
+from mimi_core.analysis.words import count
+from mimi_core.runs.status import ENDED
+from pages import common
+from pages.parts.agreements import agreements
+from pages.parts.finished import finished
+
+LIVE_SECONDS = 5.0
+MOST_BLOCKS = 4
+"""So many parts of a comparison are drawn one below the other; of more, one is chosen."""
+ONE_ANOTHER = "one another"
+Choice = tuple[str, str]
+"""("group", its name) or ("like", a task)."""
+
+
+def main() -> None:
+    common.through_app()
+    chosen = pick()
+    if chosen is None:
+        return
+    live = any(found.run.phase not in ENDED for found in chosen)
+    st.fragment(show, run_every=LIVE_SECONDS if live else None)(chosen, live)
+
+
+# --- which runs -------------------------------------------------------------------------------------------------------
+
+
+def pick() -> list[common.Found] | None:
+    """Which runs are compared, kept in the URL as `group`, or as `like`: a run with the same data and backbone."""
+    runs = common.all_runs()
+    groups: dict[Choice, list[common.Found]] = defaultdict(list)
+    for found in runs:
+        if found.run.group:
+            groups[("group", found.run.group)].append(found)
+    alike: dict[Choice, list[common.Found]] = defaultdict(list)
+    for found in runs:
+        if found.run.phase == "finished":
+            alike[("like", task_of(found.store.config(found.run.id)))].append(found)
+    choices = groups | {task: members for task, members in alike.items() if len(members) > 1}
+    if not choices:
+        nothing_to_compare()
+        return None
+    asked = asked_for(choices)
+    st.session_state["comparison"] = asked or next(iter(choices))
+
+    def remember() -> None:
+        kind, name = st.session_state["comparison"]
+        for other in ("group", "like"):
+            st.query_params.pop(other, None)
+        st.query_params[kind] = name if kind == "group" else choices[kind, name][0].run.id
+
+    chosen = st.selectbox(
+        "Runs to compare",
+        list(choices),
+        format_func=lambda choice: choice_title(choice, len(choices[choice])),
+        key="comparison",
+        on_change=remember,
+        label_visibility="collapsed",
+        filter_mode="contains",
+    )
+    return choices[chosen]
+
+
+def asked_for(choices: dict[Choice, list[common.Found]]) -> Choice | None:
+    """What the URL asks for, if it is there."""
+    group, like = st.query_params.get("group"), st.query_params.get("like")
+    if group is not None and ("group", group) in choices:
+        return "group", group
+    if like is not None:
+        for choice, members in choices.items():
+            if choice[0] == "like" and like in {found.run.id for found in members}:
+                return choice
+    if group is not None:
+        st.warning(f"There is no group {common.plain(repr(group[:80]))} here. Its runs may have been deleted.")
+    elif like is not None:
+        st.warning(f"There are no finished runs like {common.plain(repr(like[:80]))} here.")
+    return None
+
+
+def choice_title(choice: Choice, runs: int) -> str:
+    kind, name = choice
+    return f"{name} · group of {count(runs, 'run')}" if kind == "group" else f"all on {name} · {count(runs, 'run')}"
+
+
+# --- what is shown ----------------------------------------------------------------------------------------------------
+
+
+def show(chosen: list[common.Found], live: bool) -> None:
+    if live:
+        chosen = [common.Found(found.store.summary(found.run.id), found.store, found.example) for found in chosen]
+        if all(found.run.phase in ENDED for found in chosen):
+            st.rerun()  # the whole page, so that the clock of the fragment stops
+    runs = finished(chosen)
+    left_out = comparison_words.left_out([found.run.phase for found in chosen])
+    if not runs:
+        st.title("Nothing has finished yet", anchor=False)
+        st.info(f"{left_out} As soon as runs finish, they are compared here.", icon=":material/hourglass_empty:")
+        return
+    how = design([run.values for run in runs])
+    findings = st.container()
+    points = comparisons.points_table(runs, how)
+    with st.container(border=True, horizontal=True, vertical_alignment="bottom", gap="medium"):
+        compared = pick_compared(how)
+        table = comparisons.with_area(comparisons.runs_table(runs, how), points, "parameters")
+        measure = pick_measure(table)
+        reference = pick_reference(by_level(table, how, compared))
+        kind = pick_interval()
+        parameters = pick_parameters()
+    levels = by_level(comparisons.with_area(table, points, parameters), how, compared)
+    means = contrasts.levels_table(levels, measure, kind)
+    pairs = contrasts.pairs_table(levels, measure, reference, kind)
+    with findings:
+        st.title(common.plain(comparison_words.headline(means, pairs, measure)), anchor=False)
+        st.markdown(common.plain(comparison_words.finding(means, pairs, measure)))
+        seeds = {str(level): list(rows["pair"]) for level, rows in table.groupby("setting", sort=False)}
+        told = [comparison_words.uneven(means, seeds), left_out, comparison_words.told_apart(how)]
+        st.caption(common.plain(" ".join(text for text in told if text)))
+    with debug_mode(False):  # Altair's check of every part takes longer than all the rest; the tests do it
+        charts(levels, by_level(points, how, compared), means, measure, parameters, kind)
+        numbers(means, pairs, levels, measure)
+        downloads(table, points)
+        agreements(chosen, runs, how)
+    explain()
+
+
+def pick_compared(how: Design) -> str:
+    """Whole settings, or one of the fields in which they differ."""
+    if len(how.fields) < 2:
+        return EVERY
+    return st.selectbox(
+        "Compare",
+        [EVERY, *how.fields],
+        key="compare",
+        bind="query-params",
+        help="One setting alone is compared between runs that agree in the others; each seed counts once.",
+        width=190,
+    )
+
+
+def pick_parameters() -> str:
+    head = st.toggle(
+        "With head", True, key="head", bind="query-params", help="Count the parameters of the classifier head."
+    )
+    return "parameters" if head else "without_head"
+
+
+def pick_measure(table: pd.DataFrame) -> Measure:
+    known = {measure.title: measure for measure in contrasts.measures(table)}
+    title = st.selectbox(
+        "Measure",
+        list(known),
+        key="measure",
+        bind="query-params",
+        help="Accuracies are on test data, of the last epoch. *Over the whole curve* is the mean accuracy over all "
+        "numbers of parameters, on a log scale, that all runs went through.",
+        width=260,
+    )
+    return known.get(title, MEASURES["accuracy"])
+
+
+def pick_reference(levels: Levels) -> str | None:
+    """Everything with everything, as long as that is not too much."""
+    if len(levels.order) < 3:
+        return None
+    chosen = st.selectbox(
+        "Compared with",
+        [ONE_ANOTHER, *levels.order],
+        index=0 if len(levels.order) <= contrasts.MOST_PAIRED else 1,
+        key="with",
+        bind="query-params",
+        help="The more comparisons, the larger the correction of each p value: name a reference where there is one.",
+        width=210,
+    )
+    return chosen if chosen in levels.order else None
+
+
+def pick_interval() -> IntervalKind:
+    chosen = st.segmented_control(
+        "95 % intervals",
+        list(get_args(IntervalKind)),
+        default="t",
+        required=True,
+        key="interval",
+        bind="query-params",
+        format_func={"t": "Student's t", "bootstrap": "bootstrap"}.__getitem__,
+    )
+    return chosen or "t"
+
+
+def charts(
+    levels: Levels, points: Levels, means: pd.DataFrame, measure: Measure, parameters: str, kind: IntervalKind
+) -> None:
+    """Curves and the chosen measure, for each block of settings that agree in all else."""
+    curves = contrasts.curves_table(points, parameters, kind)
+    blocks = levels.blocks
+    if len(blocks) > MOST_BLOCKS:
+        blocks = [st.selectbox("Within", blocks, key="within", bind="query-params", width=400)]
+    for number, block in enumerate(blocks):
+        if block:
+            st.markdown(f"**{common.plain(block)}**")
+        left, right = st.columns([3, 2], gap="medium")
+        with left:
+            selected = st.altair_chart(
+                comparison_figures.curves_figure(
+                    curves[curves["block"] == block],
+                    points.table[points.table["block"] == block],
+                    order=levels.order,
+                    parameters=parameters,
+                ),
+                key=f"curves_{number}",
+                on_select="rerun",
+                selection_mode=comparison_figures.CHOSEN,
+                alt="Test accuracy against trained parameters, mean and interval of every setting along its cuts.",
+            )
+        chosen = [entry.get("level", "") for entry in selected["selection"].get(comparison_figures.CHOSEN, [])]
+        with right:
+            st.altair_chart(
+                comparison_figures.measure_figure(
+                    means[means["block"] == block],
+                    levels.table[levels.table["block"] == block],
+                    order=levels.order,
+                    measure=measure,
+                    chosen=chosen,
+                ),
+                key=f"measure_{number}",
+                alt=f"The {measure.title} of every run, with mean and interval of every setting.",
+            )
+    st.caption(
+        "Filled marks are means over seeds, lines and bands their 95 % intervals, open marks single runs. Left: cuts "
+        "go from right to left. Right: a thin line joins the runs of one seed; point at a run to follow it. Click a "
+        "name in the legend to see it alone."
+    )
+
+
+def numbers(means: pd.DataFrame, pairs: pd.DataFrame, levels: Levels, measure: Measure) -> None:
+    number = st.column_config.NumberColumn
+    form = "%.1f %%" if measure.unit == "share" else "localized" if measure.unit == "parameters" else "%.1f"
+    step = "%+.1f" if measure.unit != "parameters" else "localized"
+    factor = 100.0 if measure.unit == "share" else 1.0
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.subheader(f"Every setting: {measure.title}", anchor=False)
+        scaled = means.assign(**{column: factor * means[column] for column in ("mean", "std", "low", "high")})
+        st.dataframe(
+            scaled,
+            hide_index=True,
+            placeholder="–",
+            column_order=[
+                *(["block"] if any(levels.blocks) else []),
+                *("level", "n", "mean", "std", "low", "high", "parameters", "gone", "epochs"),
+            ],
+            column_config={
+                "block": "Within",
+                "level": "Setting",
+                "n": number("Runs", help="finished, one for each seed"),
+                "mean": number("Mean", format=form),
+                "std": number("Std", format=form.replace(" %%", ""), help="of the sample, over seeds"),
+                "low": number("From", format=form, help="of the 95 % interval of the mean"),
+                "high": number("To", format=form),
+                "parameters": number("Parameters", format="localized", help="trained at the end, head included; mean"),
+                "gone": number("Gone", format="%.1f", help="adapters lost, mean"),
+                "epochs": number("Epochs", format="%.0f", help="of all cycles together"),
+            },
+        )
+    with right:
+        st.subheader("Paired over seeds", anchor=False)
+        if pairs.empty:
+            st.markdown("There is only one setting.")
+            return
+        scaled = pairs.assign(
+            compared=[f"{first} – {second}" for first, second in zip(pairs["first"], pairs["second"], strict=True)],
+            **{column: factor * pairs[column] for column in ("difference", "low", "high")},
+        )
+        st.dataframe(
+            scaled,
+            hide_index=True,
+            placeholder="–",
+            column_order="compared pairs difference low high corrected claimed effect p wilcoxon".split(),
+            column_config={
+                "compared": "Compared",
+                "pairs": number("Pairs", help="seeds that both settings have"),
+                "difference": number(
+                    "Difference", format=step, help="first minus second" + (", percentage points" * (factor == 100))
+                ),
+                "low": number("From", format=step, help="of its 95 % interval, not corrected"),
+                "high": number("To", format=step),
+                "effect": number("d_z", format="%.2f", help="Cohen's d_z: mean difference over its standard deviation"),
+                "corrected": number("p, Holm", format="%.3f", help="paired t test, corrected for all rows"),
+                "p": number("p", format="%.3f", help="paired t test, two-sided, not corrected"),
+                "wilcoxon": number(
+                    "p, Wilcoxon",
+                    format="%.3f",
+                    help="signed ranks, not corrected. Four pairs cannot give less than 0.125.",
+                ),
+                "claimed": st.column_config.CheckboxColumn("Clear", help="corrected p below 0.05"),
+            },
+        )
+
+
+def downloads(table: pd.DataFrame, points: pd.DataFrame) -> None:
+    with st.container(horizontal=True):
+        for name, rows in (("runs", table), ("cycles", points)):
+            st.download_button(
+                f"CSV of {count(len(rows), name[:-1])}",
+                comparisons.for_spreadsheets(rows),
+                f"{name}.csv",
+                "text/csv",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+def explain() -> None:
+    with st.expander("How to read this page", icon=":material/help:"):
+        st.markdown(
+            "**Seeds are the repetitions.** A run with another seed differs in its initial weights, the order of its "
+            "images and, with another data seed, in its images. Runs that differ in nothing else are one setting.\n\n"
+            "**An interval** is made so that in 95 of 100 such experiments it covers the mean of infinitely many "
+            "seeds. Student's t assumes values that are roughly normal; the bootstrap assumes no shape, but is too "
+            "narrow for fewer than about ten seeds. Neither tells what other test images would change.\n\n"
+            "**Paired.** Runs with one seed start alike, so settings are compared seed by seed, which removes what "
+            "seeds have in common. A difference is called clear when the p value of the paired t test, corrected for "
+            "the number of comparisons (Holm), is below 0.05. No clear difference does not mean that there is none: "
+            "few seeds can show large ones only. Decide what to compare before you look.\n\n"
+            "**Accuracies** are of the last epoch on test data, never of the best one."
+        )
+
+
+def nothing_to_compare() -> None:
+    with st.container(border=True, horizontal_alignment="center"):
+        st.subheader("Nothing to compare yet", text_alignment="center")
+        st.markdown(
+            "Runs of one group, such as a sweep over settings and seeds, are compared here. Make one:",
+            text_alignment="center",
+        )
+        st.code("python -m mimi_core sweep --preset local-vs-global", language="bash", width="content")
+        st.page_link(common.LAUNCH, label="Or launch runs here", icon=":material/rocket_launch:")
+
+
+main()

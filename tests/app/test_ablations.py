@@ -1,0 +1,91 @@
+"""Ablations: a group over seeds, opened as a link shows it."""
+
+import re
+
+from mimi_core.config import make_config
+from mimi_core.runs.store import Store
+from tests.app.opening import HOSTILE, MakeRun, Open, texts
+from tests.app.test_why import run_with_scores
+
+GROUP = HOSTILE[:80]
+
+
+def group_of(make_run: MakeRun, *scopes: str, seeds: int = 2, group: str = GROUP, name: str = "") -> None:
+    for seed in range(seeds):
+        for scope in scopes:
+            settings = {"prune": {"scope": scope}, "train": {"epochs": 1}}
+            values = {"group": group, "seed": seed, "name": f"{scope} {name}"[:80].strip(), **settings}
+            make_run(make_config(values, "demo"), seed=seed)
+
+
+def plainly(text: str) -> str:
+    return text.replace("\\", "")
+
+
+def test_a_group_is_compared(open_page: Open, make_run: MakeRun) -> None:
+    group_of(make_run, "global", "local")
+    make_run(make_config({"group": GROUP, "seed": 7}, "demo"), cuts=1, outcome="failed")
+    app = open_page("ablations", group=GROUP)
+    said = plainly(texts(app))
+    assert plainly(app.title[0].value) == "No clear difference in test accuracy between global and local"
+    assert "global is on average the same as local" in said or "local is on average the same as global" in said
+    assert "Not in the comparison: 1 run failed." in said
+    assert "The same in all runs: MiMi, demo backbone, digits" in said
+    assert list(app.dataframe[0].value["level"]) == ["global", "local"]
+    assert app.dataframe[1].value["pairs"].tolist() == [2]
+    assert "These runs have not kept their scores." in said
+
+
+def test_hostile_names_are_shown_as_written(open_page: Open, make_run: MakeRun) -> None:
+    group_of(make_run, "global", "local", name=HOSTILE)
+    app = open_page("ablations")
+    said = re.sub(r"\\.", "", texts(app) + "".join(str(element.value) for element in app.subheader))
+    assert "img src" in texts(app)
+    assert not [markup for markup in ("![p](", "[x](", ":red[", "$a$", "**b**", "<img") if markup in said]
+
+
+def test_a_link_carries_what_is_looked_at(open_page: Open, make_run: MakeRun) -> None:
+    group_of(make_run, "global", "local")
+    app = open_page("ablations", group=GROUP, measure="adapters gone", interval="bootstrap", head="false")
+    assert app.selectbox(key="measure").value == "adapters gone"
+    assert "adapters gone" in app.subheader[0].value
+    assert not app.toggle(key="head").value
+    app = open_page("ablations", group=GROUP, measure=HOSTILE, **{"with": HOSTILE})
+    assert app.selectbox(key="measure").value == "test accuracy"
+
+
+def test_an_unknown_group_is_said_and_all_runs_of_a_task_can_be_compared(
+    open_page: Open, make_run: MakeRun, store: Store
+) -> None:
+    group_of(make_run, "global", "local", group="")
+    app = open_page("ablations", group="gone")
+    assert "There is no group 'gone' here" in plainly(app.warning[0].value)
+    newest = store.list()[0].id
+    app = open_page("ablations", like=newest)
+    assert not app.warning
+    assert app.selectbox(key="comparison").value == ("like", "digits, 30 images per class · demo")
+
+
+def test_a_group_that_has_not_finished_says_so(open_page: Open, make_run: MakeRun) -> None:
+    make_run(make_config({"group": "g"}, "demo"), cuts=1, outcome=None)
+    app = open_page("ablations", group="g")
+    assert app.title[0].value == "Nothing has finished yet"
+    assert "1 run died" in plainly(app.info[0].value)
+
+
+def test_nothing_to_compare_says_how_to_make_it(open_page: Open, make_run: MakeRun) -> None:
+    make_run()
+    app = open_page("ablations")
+    assert app.subheader[0].value == "Nothing to compare yet"
+    assert "sweep --preset local-vs-global" in app.code[0].value
+
+
+def test_scores_are_compared_where_they_were_kept(open_page: Open, store: Store) -> None:
+    for _ in range(2):
+        run_with_scores(store, scope="global")
+    app = open_page("ablations")
+    charts = [chart.proto.id for chart in app.get("vega_lite_chart")]
+    assert len(charts) == 4
+    assert app.selectbox(key="against").value == "mimi"
+    app = open_page("ablations", against="taylor")
+    assert "with the taylor score" in app.get("vega_lite_chart")[2].proto.alt
