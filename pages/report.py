@@ -1,4 +1,4 @@
-"""Report: one HTML file about a run or a group of runs, to keep, print and send."""
+"""Report: a run or a group of runs as one HTML file to keep, print and send; and the trained model to take along."""
 
 import base64
 import re
@@ -10,6 +10,7 @@ from mimi_core.analysis.report import group_report, run_report
 from mimi_core.analysis.words import count
 from mimi_core.errors import MimiError
 from pages import common
+from pages.parts.exports import exports
 
 PREVIEW_PIXELS = 1000
 
@@ -19,10 +20,6 @@ def main() -> None:
     runs = common.all_runs()
     groups = group_sizes(runs)
     st.title("Report", anchor=False)
-    st.caption(
-        "One HTML file with the finding, the numbers and the pictures: it holds no script and fetches nothing, so it "
-        "can be mailed, archived and printed. It says what the files say now; of a run that goes on, until now."
-    )
     if about_group(groups):
         of_group(groups)
     else:
@@ -62,8 +59,13 @@ def about_group(groups: dict[str, int]) -> bool:
 def of_run(runs: list[common.Found]) -> None:
     widths, icon = common.NAVIGATION[common.WIDTHS]
     found = common.pick_run(runs, common.WIDTHS, widths, icon)
-    if found is not None:
+    if found is None:
+        return
+    report, model = st.tabs(["Report", "Trained model"])
+    with report:
         offer(lambda: run_report(found.store, found.run.id), found.run.id)
+    with model:
+        exports(found)
 
 
 def of_group(groups: dict[str, int]) -> None:
@@ -88,6 +90,10 @@ def of_group(groups: dict[str, int]) -> None:
 
 def offer(make: Callable[[], str], name: str) -> None:
     """The report to download, and what it looks like."""
+    st.caption(
+        "One HTML file with the finding, the numbers and the pictures: it holds no script and fetches nothing, so it "
+        "can be mailed, archived and printed. It says what the files say now; of a run that goes on, until now."
+    )
     try:
         with st.spinner("Writing the report …"):
             page = make()
