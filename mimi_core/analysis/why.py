@@ -132,11 +132,12 @@ def nearest_table(neurons: pd.DataFrame, scope: Scope, each: int = 8) -> pd.Data
 
     Where every layer has a threshold of its own, the neurons that are one are left out: each would be nearest.
     """
-    known = neurons.dropna(subset=["margin"])
-    inside = known[known["kept"] & ((known["margin"] > 0) | (scope == "global"))]
-    inside = inside.sort_values("margin", kind="stable").head(each)
-    outside = known[~known["kept"]].sort_values("margin", ascending=False, kind="stable").head(each)
-    return pd.concat([inside.iloc[::-1], outside]).reset_index(drop=True)
+    margins, kept = neurons["margin"].to_numpy(), neurons["kept"].to_numpy()
+    inside = np.flatnonzero(kept & ((margins > 0) | ((margins == 0) & (scope == "global"))))
+    outside = np.flatnonzero(~kept & ~np.isnan(margins))
+    inside = inside[np.argsort(margins[inside], kind="stable")[:each]]
+    outside = outside[np.argsort(-margins[outside], kind="stable")[:each]]
+    return neurons.iloc[[*inside[::-1], *outside]].reset_index(drop=True)
 
 
 def thinned(neurons: pd.DataFrame, at_most: int = 4500, bins: int = 400) -> pd.DataFrame:

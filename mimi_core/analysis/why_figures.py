@@ -6,6 +6,7 @@ checking them, and a what-if draws them anew at every move. The tests hold them 
 
 import json
 from collections.abc import Sequence
+from math import isnan
 from typing import Any
 
 import pandas as pd
@@ -103,7 +104,13 @@ def widths_what_if_figure(layers: pd.DataFrame, *, height: int) -> Chart:
     if not layers["real"].equals(layers["kept"]):
         names["kept"] = "what if"
     which = list(names.values())
-    long = layers.melt(["label"], list(names), "which", "neurons").replace({"which": names})
+    points = pd.DataFrame(
+        {
+            "label": [*layers["label"]] * len(names),
+            "which": [name for name in which for _ in range(len(layers))],
+            "neurons": [n for column in names for n in layers[column]],
+        }
+    )
     # The square root, as on the Widths page: most of a run happens at the low end.
     scale = {"type": "sqrt", "nice": False, "domain": [0, 1.04 * max(1, int(layers["before"].max()))]}
     y = _rows_axis(layers)
@@ -146,7 +153,7 @@ def widths_what_if_figure(layers: pd.DataFrame, *, height: int) -> Chart:
             ),
             *changes,
         ],
-        {"layers": layers[["label", "before", "real", "kept", "change"]], "points": long},
+        {"layers": layers[["label", "before", "real", "kept", "change"]], "points": points},
         height,
         right=64,
     )
@@ -160,16 +167,24 @@ def damage_figure(cycles: pd.DataFrame, cut: int) -> Chart:
     """
     names = {"before": "before the cut", "cut": "right after it", "after": "trained again"}
     order = list(names.values())
-    cuts = cycles[cycles["cycle"] > 0]
-    long = cuts.melt("cycle", list(names), "when", "accuracy").dropna(subset=["accuracy"]).replace({"when": names})
-    long = long.assign(percent=[f"{100 * accuracy:.1f}" for accuracy in long["accuracy"]])
+    cuts = cycles[cycles["cycle"] > 0].to_dict("records")
+    points = pd.DataFrame(
+        [
+            {"cycle": now["cycle"], "when": name, "accuracy": now[column], "percent": f"{100 * now[column]:.1f}"}
+            for column, name in names.items()
+            for now in cuts
+            if not isnan(now[column])
+        ],
+        columns=["cycle", "when", "accuracy", "percent"],
+    )
+    shares = _value_axis(format=".0%")
     where = {
         "x": {"field": "cycle", "type": "ordinal", "title": "cut", "axis": {"labelAngle": 0, **_BARE}},
         "xOffset": _nominal("when", sort=order),
-        "y": _field("accuracy", title="test accuracy", scale=_padded(long["accuracy"]), axis=_value_axis(format=".0%")),
+        "y": _field("accuracy", title="test accuracy", scale=_padded(points["accuracy"]), axis=shares),
         "opacity": {"condition": {"test": f"datum.cycle === {int(cut)}", "value": 1}, "value": 0.45},
     }
-    points = where | {
+    marked = where | {
         "color": _nominal("when", scale={"domain": order, "range": [MUTED, LOST, GAIN]}, legend=_legend(order)),
         "shape": _nominal("when", scale={"domain": order, "range": ["circle", "triangle-down", "circle"]}),
         "tooltip": [
@@ -178,11 +193,11 @@ def damage_figure(cycles: pd.DataFrame, cut: int) -> Chart:
             _field("accuracy", title="accuracy", format=".1%"),
         ],
     }
-    layers = [_layer("cycles", {"type": "point", "filled": True, "size": 110}, points)]
+    layers = [_layer("cycles", {"type": "point", "filled": True, "size": 110}, marked)]
     if len(cuts) <= MOST_NUMBERED:
         text = {"type": "text", "dy": -13, "fontSize": 11, "color": MUTED}
         layers.append(_layer("cycles", text, where | {"text": _nominal("percent")}))
-    return _finished(layers, {"cycles": long}, 270)
+    return _finished(layers, {"cycles": points}, 270)
 
 
 def rows_height(layers: pd.DataFrame) -> int:
@@ -200,19 +215,20 @@ _UPRIGHT = "M0,-0.8V0.8"
 
 def _row_names(layers: pd.DataFrame) -> list[str]:
     """Labels from the input on, under a heading of their stage where there are stages."""
+    groups, labels = list(layers["group"]), list(layers["label"])
+    if len(set(groups)) < 2:
+        return labels
     names: list[str] = []
-    headed = layers["group"].nunique() > 1
-    for group, labels in layers.sort_values("order").groupby("group", sort=False)["label"]:
-        names += [str(group), *labels] if headed else list(labels)
+    for before, group, label in zip([None, *groups], groups, labels, strict=False):
+        names += [label] if group == before else [group, label]
     return names
 
 
 def _rows_axis(layers: pd.DataFrame) -> dict[str, Any]:
-    names = _row_names(layers)
-    headings = layers.drop_duplicates("group") if layers["group"].nunique() > 1 else layers.head(0)
+    names, colours = _row_names(layers), dict(zip(layers["group"], layers["colour"], strict=True))
     row = rows_height(layers) / max(1, len(names))
     # "stage 2" is our own word, so it may stand in an expression; labels may not.
-    tests = [(f"datum.value === {json.dumps(group)}", colour) for group, colour in headings[["group", "colour"]].values]
+    tests = [(f"datum.value === {json.dumps(group)}", colour) for group, colour in colours.items()]
     axis: dict[str, Any] = {
         "labelOverlap": False,
         "labelFlush": False,
@@ -222,7 +238,7 @@ def _rows_axis(layers: pd.DataFrame) -> dict[str, Any]:
         "gridColor": GRID,
         **_BARE,
     }
-    if tests:  # headings in the colour of their stage, on every page the same
+    if len(tests) > 1:  # headings in the colour of their stage, on every page the same
         heading = " || ".join(test for test, _ in tests)
         axis["labelFontWeight"] = {"condition": {"test": heading, "value": "bold"}, "value": "normal"}
         axis["labelColor"] = {"condition": [{"test": t, "value": colour} for t, colour in tests], "value": MUTED}
