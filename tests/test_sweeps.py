@@ -18,6 +18,7 @@ from mimi_core.budget import initial_width
 from mimi_core.config import RunConfig, make_config
 from mimi_core.errors import ConfigError, MimiError, RunError
 from mimi_core.runs import files
+from mimi_core.runs.check_report import CheckReport
 from mimi_core.runs.status import Status, write_status
 from mimi_core.runs.store import Store
 from mimi_core.sweeps import estimate, matching
@@ -211,7 +212,8 @@ def test_the_time_is_taken_from_finished_runs_of_the_same_kind(store: Store) -> 
     assert estimate.seconds_left(other, paces, 1) is None
     assert [c.name for c in estimate.unknown_kinds(other, paces, False)] == ["scope=global"]
     assert "timed a few batches" in estimate.source(
-        configs, {estimate.kind(configs[0]): estimate.checked(configs[0], 6.0)}
+        configs,
+        {estimate.kind(configs[0]): estimate.checked(configs[0], CheckReport(ok=True, seconds=9, start_seconds=3))},
     )
 
 
@@ -308,7 +310,7 @@ def test_a_dry_run_tells_and_starts_nothing(command: Callable[..., tuple[int, st
 def test_what_cannot_run_is_told_before_anything_starts(
     command: Callable[..., tuple[int, str]], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refused = SimpleNamespace(ok=False, error="this method needs another backbone", seconds=None)
+    refused = CheckReport(ok=False, error="this method needs another backbone")
     monkeypatch.setattr("mimi_core.cli.sweep.check_all", lambda configs: [refused for _ in configs])
     code, said = command("--set", "base.method=linear")
     assert (code, said) == (1, "scope=global: this method needs another backbone")

@@ -95,8 +95,7 @@ def _paces(store: Store, planned: Sequence[Planned], retry_failed: bool) -> Mapp
     for config, report in zip(unknown, check_all(unknown), strict=True):
         if not report.ok:
             raise ConfigError(f"{config.name}: {report.error}")
-        if report.seconds is not None:
-            paces[estimate.kind(config)] = estimate.checked(config, report.seconds)
+        paces[estimate.kind(config)] = estimate.checked(config, report)
     return paces
 
 

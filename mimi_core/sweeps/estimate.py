@@ -6,6 +6,7 @@ from statistics import median
 
 from mimi_core.config import RunConfig, with_absolute_paths
 from mimi_core.errors import ConfigError
+from mimi_core.runs.check_report import CheckReport
 from mimi_core.runs.store import Store
 from mimi_core.sweeps.matching import Planned
 from mimi_core.sweeps.sweep import total_epochs
@@ -51,9 +52,9 @@ def measured(store: Store, kinds: Iterable[Kind]) -> dict[Kind, Pace]:
     return {of: Pace(median(seconds), len(seconds)) for of, seconds in found.items() if seconds}
 
 
-def checked(config: RunConfig, seconds: float) -> Pace:
+def checked(config: RunConfig, report: CheckReport) -> Pace:
     """The pace that a check found for a whole run of that config."""
-    return Pace(seconds / total_epochs(config), 0)
+    return Pace(((report.seconds or 0) - report.start_seconds) / total_epochs(config), 0)
 
 
 def unknown_kinds(planned: Sequence[Planned], paces: Mapping[Kind, Pace], retry_failed: bool) -> list[RunConfig]:

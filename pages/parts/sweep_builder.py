@@ -167,14 +167,14 @@ def _check(unknown: Sequence[RunConfig]) -> bool:
     with st.spinner(f"Checking {words.count(len(unknown), 'kind')} of run: data, model, a few steps …", show_time=True):
         reports = check_all(unknown)
     for config, found in zip(unknown, reports, strict=True):
-        if not found.ok:
+        if found.ok:
+            paces[estimate.kind(config)] = estimate.checked(config, found)
+        else:
             fits = False
             st.error(
                 f"{common.plain(config.name)} would fail: {common.plain(found.error or 'no reason given')}",
                 icon=":material/error:",
             )
-        elif found.seconds is not None:
-            paces[estimate.kind(config)] = estimate.checked(config, found.seconds)
     return fits
 
 

@@ -1,11 +1,10 @@
 """The sweep builder: what a question makes, what a click queues, and what is told instead."""
 
-from types import SimpleNamespace
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from mimi_core.config import make_config
+from mimi_core.runs.check_report import CheckReport
 from mimi_core.runs.store import Store
 from mimi_core.sweeps.sweep import expand, make_sweep
 from tests.app.opening import HOSTILE, MakeRun, Open, button, texts
@@ -92,15 +91,14 @@ def test_settings_of_ones_own_and_every_mistake_in_one_line(builder: AppTest, st
 def test_what_cannot_run_is_told_and_nothing_is_queued(
     builder: AppTest, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = SimpleNamespace(ok=False, error=HOSTILE, seconds=None)
-    monkeypatch.setattr("pages.parts.sweep_builder.check_all", lambda configs: [answer for _ in configs])
+    answers = [CheckReport(ok=True, seconds=62, start_seconds=2), CheckReport(ok=False, error=HOSTILE)]
+    monkeypatch.setattr("pages.parts.sweep_builder.check_all", lambda configs: [answers.pop() for _ in configs])
     app = builder.run()
     assert numbers(app)["Expected time"] == "unknown"
     button(app, "Queue 6 runs").click().run()
     assert "scope=global would fail" in app.error[0].value.replace("\\", "")
     assert "![p](" not in app.error[0].value
     assert store.list() == []
-    answer.ok, answer.seconds = True, 60.0
     button(app, "Check and estimate").click().run()
     assert numbers(app)["Expected time"] == "6 min 24 s"
     assert "timed a few batches" in texts(app)
