@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages import common
+from pages.parts.theme import follow_theme
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -12,3 +13,4 @@ st.set_page_config("MiMi Studio", page_icon=str(ASSETS / "icon.svg"), layout="wi
 st.logo(str(ASSETS / "logo.svg"), size="large")
 st.session_state["through_app"] = True
 st.navigation(common.navigation(), position="top").run()
+follow_theme()
