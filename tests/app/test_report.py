@@ -5,6 +5,7 @@ import shlex
 from html.parser import HTMLParser
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from mimi_core.__main__ import app as commands
@@ -93,6 +94,16 @@ def test_the_command_in_a_report_makes_the_same_run() -> None:
     assert preset == "quick"
     told = shlex.split(shlex.join(changes))
     assert make_config(preset=preset, sets=told) == config
+
+
+def test_a_branch_says_where_it_comes_from(make_run: MakeRun, store: Store) -> None:
+    run_id = make_run()
+    file = store.folder(run_id) / "config.yaml"
+    branch = {"run": "20260101-parent", "cycle": 1, "keep": ["1/2"]}
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"branch": branch}))
+    page = harmless(run_report(store, run_id))
+    assert "goes on from the end of cycle 1 of run 20260101-parent" in page.text
+    assert "mimi_core run --preset" not in page.text, "a branch cannot be made by that command"
 
 
 @pytest.mark.parametrize("outcome", ["stopped", "failed", None])

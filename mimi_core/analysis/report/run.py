@@ -173,12 +173,15 @@ def _settings(config: RunConfig | None, state: RunState) -> dict[str, str]:
         )
         return {"command": "", "nearest": "", "config": as_yaml(known)}
     preset, changes = nearest_preset(config)
-    command = ["python", "-m", "mimi_core", "run", "--preset", preset]
-    command += [part for change in changes for part in ("--set", change)]
-    what = words.count(len(changes), "setting") if changes else "nothing"
+    what = ", ".join(changes) if changes else "nothing"
+    told = f"Different from the preset “{preset}”: {what}."
+    if config.branch:
+        told = f"A branch: it goes on from the end of cycle {config.branch.cycle} of run {config.branch.run}. {told}"
+    sets = [part for change in changes for part in ("--set", change)]
+    command = ["python", "-m", "mimi_core", "run", "--preset", preset, *sets]
     return {
-        "command": shlex.join(command),
-        "nearest": f"Different from the preset “{preset}”: {what}.",
+        "command": "" if config.branch else shlex.join(command),
+        "nearest": told,
         "config": as_yaml(config.model_dump(mode="json", exclude={"versions"})),
     }
 
