@@ -24,6 +24,8 @@ class Layer:
     position: str
     token_width: int
     colour: str
+    cost: int
+    """Parameters of one neuron, or of one rank."""
 
     @property
     def group(self) -> str:
@@ -33,14 +35,17 @@ class Layer:
 def layers(sites: Sequence[SiteInfo]) -> list[Layer]:
     """Name the sites: `layers.0.blocks.1.attn` is "1.2 attn" in stage 1, `blocks.4.mlp` is "5 mlp".
 
-    The numbers in a site's path are counted from one. Where that leaves two sites with one label, names are shown.
+    The numbers in a site's path are counted from one. Where that leaves two sites with one label, as for the matrices
+    of one attention, the last part of the path is shown with them ("1.2 qkv"), and else the names.
     """
     numbers = [[int(part) + 1 for part in site.name.split(".") if part.isdecimal() and len(part) < 6] for site in sites]
-    short = [_label(site, found) for site, found in zip(sites, numbers, strict=True)]
+    short = [_label(site.name, site.position, found) for site, found in zip(sites, numbers, strict=True)]
+    if len(set(short)) < len(short):
+        short = [_label(s.name, s.name.rpartition(".")[2], found) for s, found in zip(sites, numbers, strict=True)]
     labels = short if len(set(short)) == len(short) else _distinct([_clipped(site.name) for site in sites])
     stages = [found[0] if len(found) > 1 else None for found in numbers]
     return [
-        Layer(site.name, label, order, stage, site.position, site.width, _colour(stage))
+        Layer(site.name, label, order, stage, site.position, site.width, _colour(stage), site.cost or 2 * site.width)
         for order, (site, label, stage) in enumerate(zip(sites, labels, stages, strict=True))
     ]
 
@@ -50,8 +55,8 @@ def escape_html(text: str) -> str:
     return html.escape(text, quote=False)
 
 
-def _label(site: SiteInfo, numbers: list[int]) -> str:
-    return _clipped(f"{'.'.join(map(str, numbers))} {site.position}" if numbers else site.name)
+def _label(name: str, what: str, numbers: list[int]) -> str:
+    return _clipped(f"{'.'.join(map(str, numbers))} {what}" if numbers else name)
 
 
 def _clipped(text: str) -> str:

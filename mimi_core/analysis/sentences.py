@@ -94,7 +94,7 @@ def _accuracy(cycles: pd.DataFrame, cycle: int) -> str:
         return f"Test accuracy is {percent(after.iloc[0])}."
     if pd.isna(after.iloc[-1]):
         cut = cycles["cut"].iloc[cycle]
-        return "" if pd.isna(cut) else f"Test accuracy fell to {percent(cut)} with the cut; training goes on."
+        return "" if pd.isna(cut) else f"Right after the cut, test accuracy is {percent(cut)}."
     best = int(after.idxmax())
     peak = f", with its best, {percent(after.max())}, {'after cut ' + str(best)}" if 0 < best < cycle else ""
     return f"Test accuracy went from {percent(after.iloc[0])} to {percent(after.iloc[-1])}{peak}."

@@ -14,7 +14,8 @@ def widths_table(state: RunState) -> pd.DataFrame:
     """One row per layer and cycle; cycle 0 is the start, cycle k the state after cut k.
 
     Columns: site, label, order, stage (NaN without stages), group, position, colour, cycle, neurons, share (of the
-    initial width, 0..1), parameters (2 M N: an adapter has no biases), gone, vanished (gone, and it was this cut).
+    initial width, 0..1), parameters (2 M N: an adapter has no biases; else what the site says a neuron costs), gone,
+    vanished (gone, and it was this cut).
     """
     columns = "site label order stage group position colour cycle neurons share parameters gone vanished".split()
     named, removed_at = layers(state.sites), state.removed_at
@@ -34,7 +35,7 @@ def widths_table(state: RunState) -> pd.DataFrame:
                     "cycle": cycle,
                     "neurons": neurons,
                     "share": neurons / start if start else 0.0,
-                    "parameters": 2 * layer.token_width * neurons,
+                    "parameters": layer.cost * neurons,
                     "gone": neurons == 0,
                     "vanished": neurons == 0 and removed_at.get(layer.site) == cycle,
                 }

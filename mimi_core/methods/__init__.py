@@ -3,7 +3,20 @@
 from collections.abc import Mapping
 
 from mimi_core.config import Method as MethodName
-from mimi_core.methods import adapter, adaptformer, attn_only, bitfit, full, linear, mimi, mlp_only, ssf, vpt
+from mimi_core.methods import (
+    adalora,
+    adapter,
+    adaptformer,
+    attn_only,
+    bitfit,
+    full,
+    linear,
+    mimi,
+    mlp_only,
+    peft,
+    ssf,
+    vpt,
+)
 from mimi_core.methods.method import Method
 
 METHODS: Mapping[MethodName, Method] = {
@@ -18,6 +31,12 @@ METHODS: Mapping[MethodName, Method] = {
     "ssf": ssf.METHOD,
     "vpt_shallow": vpt.SHALLOW,
     "vpt_deep": vpt.DEEP,
+    "lora": peft.LORA,
+    "dora": peft.DORA,
+    "adalora": adalora.METHOD,
+    "ia3": peft.IA3,
+    "vera": peft.VERA,
+    "oft": peft.OFT,
 }
 
 __all__ = ["METHODS", "Method"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from torch import Generator, nn
+from torch.optim import Optimizer
 
 from mimi_core.adapters.sites import Site
 from mimi_core.config import RunConfig
@@ -12,6 +13,39 @@ from mimi_core.config import RunConfig
 
 def no_cuts(config: RunConfig) -> list[Fraction]:
     return []
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A matrix whose rank a method decides.
+
+    Attributes:
+        site: the attention or MLP it belongs to.
+        matrix: its own name.
+        start, left: directions at the start, and now.
+        cost: parameters of one direction.
+    """
+
+    site: Site
+    matrix: str
+    start: int
+    left: int
+    cost: int
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How a method spreads ranks over the layers while it trains.
+
+    Attributes:
+        begin: (model, optimiser, config, steps in all, steps done) -> None; called when the optimiser is there.
+        ranks: model -> its matrices, in the model's order.
+        keep: share of the directions at the start that is left at the end.
+    """
+
+    begin: Callable[[nn.Module, Optimizer, RunConfig, int, int], None]
+    ranks: Callable[[nn.Module], list[Ranked]]
+    keep: Callable[[RunConfig], float]
 
 
 @dataclass(frozen=True)
@@ -23,9 +57,11 @@ class Method:
         keep_fractions: config -> share of the neurons kept by every cut; empty where nothing is pruned.
         trains_backbone: whether the whole model trains, and so runs in train mode.
         adds: whether what trains besides the head was added to the model, and is no part of the backbone.
+        ranking: for methods that decide ranks.
     """
 
     prepare: Callable[[nn.Module, RunConfig, int, Generator], list[Site]]
     keep_fractions: Callable[[RunConfig], list[Fraction]] = no_cuts
     trains_backbone: bool = False
     adds: bool = True
+    ranking: Ranking | None = None

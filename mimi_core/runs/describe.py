@@ -10,7 +10,8 @@ def describe(event: Event) -> str:
     match event:
         case RunStarted():
             neurons = sum(event.initial_widths.values())
-            adapters = f"{len(event.sites)} adapters, {neurons} neurons, " if event.sites else ""
+            kinds = ("matrices", "ranks") if any(site.cost for site in event.sites) else ("adapters", "neurons")
+            adapters = f"{len(event.sites)} {kinds[0]}, {neurons} {kinds[1]}, " if event.sites else ""
             return (
                 f"{adapters}{event.trained_parameters:,} trained parameters, {len(event.keep_fractions)} cuts to come; "
                 f"{event.split_sizes['train']} training images; {event.device}"

@@ -19,13 +19,15 @@ class _Event(BaseModel):
 
 
 class SiteInfo(BaseModel):
-    """Where an adapter sits. `width` is the token width M."""
+    """Where an adapter sits, or a matrix whose rank is decided. `width` is the token width M."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     name: str
     block: int
     position: Literal["attn", "mlp"]
     width: int
+    cost: int | None = None
+    """Parameters of one neuron, or of one rank; None is 2 M, as for an adapter's neuron."""
 
 
 class RunStarted(_Event):

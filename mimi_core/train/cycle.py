@@ -4,6 +4,7 @@ attach adapters with width M // sigma_0; train E epochs                         
 for k = 1 .. K:  score; select; SHRINK; evaluate (the damage); train E epochs; evaluate (the recovery)
 """
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -81,6 +82,10 @@ class _Run:
         if state:
             resume.restore_optimizer(self.optimizer, self.model, state[0])
             resume.restore_watcher(self.watcher, state[0])
+        if setup.method.ranking:
+            steps = math.ceil(len(setup.train) / self.config.train.batch_size)
+            total, done = self.config.train.epochs * steps, self.position.epoch * steps
+            setup.method.ranking.begin(self.model, self.optimizer, self.config, total, done)
         self.started = time.monotonic()
         self.seconds_before = self.position.seconds
         self.resumed = state is not None
@@ -107,6 +112,7 @@ class _Run:
             if cycle < self.cuts and self.recorder.stop_requested():
                 yield self._ended("stopped", f"stopped after cycle {cycle}, as asked")
                 return
+        yield from self._ranks()
         yield self._ended("finished", "")
 
     def _train(self, cycle: int, first_epoch: int) -> Iterator[Event]:
@@ -178,6 +184,21 @@ class _Run:
             )
         yield from self._evaluate(cycle, "cut")
         self._keep_state(cycle, 0, force=True)
+
+    def _ranks(self) -> Iterator[Event]:
+        """What a method that decides ranks has left: told as a cut, though the model stays as it is."""
+        if not self.setup.method.ranking:
+            return
+        matrices, counts = self.setup.method.ranking.ranks(self.model), self.initial_parameters
+        gone = sum(m.cost * (m.start - m.left) for m in matrices)
+        yield Pruned(
+            time=time.time(), cycle=1, widths={m.matrix: m.left for m in matrices},
+            removed=[m.matrix for m in matrices if not m.left],
+            neurons_before=sum(m.start for m in matrices), neurons_after=sum(m.left for m in matrices),
+            adapter_parameters=counts["trained"] - counts["head"] - gone,
+            trained_parameters=counts["trained"] - gone, seconds=0.0,
+        )  # fmt: skip
+        yield from self._evaluate(1, "cut")
 
     def _evaluate(self, cycle: int, stage: Stage) -> Iterator[Event]:
         self._show("evaluating", cycle=cycle)
@@ -275,16 +296,25 @@ class _Run:
         )
 
     def _run_started(self) -> RunStarted:
-        dataset, counts = self.setup.dataset, self.initial_parameters
+        dataset, counts, ranking = self.setup.dataset, self.initial_parameters, self.setup.method.ranking
+        sites = [SiteInfo(name=s.name, block=s.block, position=s.position, width=s.width) for s in self.setup.sites]
+        widths, keep = self.initial_widths, [float(keep) for keep in self.setup.keep_fractions]
+        if ranking:
+            matrices, keep = ranking.ranks(self.model), [ranking.keep(self.config)]
+            sites = [
+                SiteInfo(name=m.matrix, block=m.site.block, position=m.site.position, width=m.site.width, cost=m.cost)
+                for m in matrices
+            ]
+            widths = {m.matrix: m.start for m in matrices}
         return RunStarted(
             time=time.time(),
             run_id=self.recorder.run.name,
             config=self.config.model_dump(mode="json"),
             versions=versions(),
             device=device_name(self.setup.device),
-            sites=[SiteInfo(name=s.name, block=s.block, position=s.position, width=s.width) for s in self.setup.sites],
-            initial_widths=self.initial_widths,
-            keep_fractions=[float(keep) for keep in self.setup.keep_fractions],
+            sites=sites,
+            initial_widths=widths,
+            keep_fractions=keep,
             class_names=list(dataset.class_names),
             split_sizes={name: len(getattr(dataset, name)) for name in ("train", "val", "test")},
             backbone_parameters=self.setup.backbone_parameters,

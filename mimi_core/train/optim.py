@@ -9,11 +9,12 @@ from mimi_core.config import TrainConfig
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """Over all trainable parameters; weight decay on matrices only, not on biases and norms."""
+    """Over all trainable parameters; weight decay on matrices only, not on biases, norms, and scales around one."""
     trained = [p for p in model.parameters() if p.requires_grad]
+    decays = {id(p): p.ndim > 1 and not getattr(p, "around_one", False) for p in trained}
     groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in trained if decays[id(p)]], "weight_decay": config.weight_decay},
+        {"params": [p for p in trained if not decays[id(p)]], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
     if config.optimizer == "sgd":

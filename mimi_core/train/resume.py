@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mimi_core.adapters.attach import adapters_of
-from mimi_core.adapters.scores import Watcher
+from mimi_core.adapters.scores import INITIAL, Watcher
 from mimi_core.adapters.shrink import shrink
 from mimi_core.config import ScoreName
 from mimi_core.errors import RunError
@@ -90,7 +90,8 @@ def restore_watcher(watcher: Watcher, tensors: dict[str, np.ndarray]) -> None:
     """What a state of an earlier version did not keep stays unknown: NaN, and so is a score that needs it."""
     for site, seen in watcher.seen.items():
         for key, empty in vars(seen).items():
-            stored = tensors.get(f"seen/{site}/{key}")
+            brought = tensors.get(f"scores/{key}/{site}") if key in INITIAL else None  # by a branch
+            stored = tensors.get(f"seen/{site}/{key}", brought)
             known = torch.full_like(empty, float("nan")) if stored is None else torch.from_numpy(stored)
             setattr(seen, key, known.to(empty.device))
 

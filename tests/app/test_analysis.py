@@ -101,6 +101,16 @@ def test_labels_are_short_and_never_the_same(names: list[str]) -> None:
     assert all(len(layer.label) <= 26 for layer in named)
 
 
+def test_matrices_of_one_attention_are_told_apart_and_cost_what_they_say() -> None:
+    sites = [
+        SiteInfo(name=f"layers.0.blocks.1.attn.{end}", block=1, position="attn", width=32, cost=cost)
+        for end, cost in (("qkv", 129), ("proj", 65))
+    ]
+    assert [layer.label for layer in layers(sites)] == ["1.2 qkv", "1.2 proj"]
+    assert [layer.cost for layer in layers(sites)] == [129, 65]
+    assert layers([sites[0].model_copy(update={"cost": None})])[0].cost == 2 * 32
+
+
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
@@ -173,7 +183,7 @@ def test_the_story_of_a_run(small: RunState) -> None:
 def test_the_story_before_training_again(small: RunState) -> None:
     state = fold([e for e in [small.started, *small.cuts, *small.evaluations[:-1]] if e is not None])
     told = sentences.story(tables.widths_table(state), tables.cycles_table(state), 2)
-    assert told.endswith("Test accuracy fell to 50.0 % with the cut; training goes on.")
+    assert told.endswith("Right after the cut, test accuracy is 50.0 %.")
 
 
 def test_everything_gone_and_nothing_gone() -> None:
