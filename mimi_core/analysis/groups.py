@@ -41,7 +41,7 @@ def variants(members: Sequence[Member]) -> list[Variant]:
     """
     oldest_first = sorted(members, key=lambda member: (member[0].created, member[0].id))
     values = {run.id: _values(config) for run, config in oldest_first}
-    differing = [p for p in settings() if p not in REPEATED and len({v[p] for v in values.values()}) > 1]
+    differing = [p for p in (*settings(), "branch") if p not in REPEATED and len({v[p] for v in values.values()}) > 1]
     found: dict[tuple[str, ...], list[RunSummary]] = {}
     for run, _ in oldest_first:
         found.setdefault(tuple(values[run.id][path] for path in differing), []).append(run)
@@ -64,4 +64,5 @@ def _label(paths: Sequence[str], values: Sequence[str]) -> str:
 
 def _values(config: RunConfig) -> dict[str, str]:
     found = {path: value_at(config, path) for path in settings()}
+    found["branch"] = f"from cycle {config.branch.cycle}" if config.branch else "none"
     return {path: value if isinstance(value, str) else json.dumps(value, default=str) for path, value in found.items()}

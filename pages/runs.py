@@ -1,0 +1,372 @@
+"""Runs: all of them in one table, what waits, and the same runs by setting, with means over seeds."""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import get_args
+
+import pandas as pd
+import streamlit as st
+
+from mimi_core.analysis.groups import Variant
+from mimi_core.analysis.runs_table import EXAMPLE, Filters, by_group, filtered, groups_table, runs_table
+from mimi_core.analysis.tables import in_percent
+from mimi_core.analysis.words import count
+from mimi_core.config import Method
+from mimi_core.errors import MimiError
+from mimi_core.runs import control
+from mimi_core.runs.dispatcher import queued
+from mimi_core.runs.status import ENDED, ShownPhase
+from mimi_core.runs.store import Store
+from pages import common
+
+EVERY_RUN, OVER_SEEDS = "every run", "means over seeds"
+STATES = (*get_args(get_args(ShownPhase)[0]), *get_args(get_args(ShownPhase)[1]), EXAMPLE)
+COLOURS = {
+    "queued": "gray",
+    "finished": "green",
+    "stopped": "orange",
+    **dict.fromkeys(("failed", "died", "broken"), "red"),
+    EXAMPLE: "violet",
+}
+LIVE_SECONDS = 3.0
+RESUMABLE = ("stopped", "failed", "died")
+MOST_NAMED = 8
+MOST_ROWS, ROW_PIXELS = 17, 36
+
+
+def main() -> None:
+    common.through_app()
+    runs = common.all_runs()
+    if not runs:
+        common.no_runs()
+        return
+    st.title("Runs", anchor=False)
+    wanted, view = controls(runs)
+    queue(common.user_store())
+    if view == OVER_SEEDS:
+        groups(matching(runs, wanted))
+    else:
+        listing(wanted)
+
+
+def controls(runs: list[common.Found]) -> tuple[Filters, str]:
+    """Filters and view, kept in the URL as `q`, `state`, `method`, `group` and `view`."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        text = st.text_input(
+            "Search",
+            key="q",
+            bind="query-params",
+            placeholder="words in title, id, group, data, backbone, score …",
+            icon=":material/search:",
+            live=True,
+            max_chars=200,
+        )
+        states = st.multiselect("State", STATES, key="state", bind="query-params", placeholder="all", width=190)
+        methods = st.multiselect(
+            "Method", get_args(Method), key="method", bind="query-params", placeholder="all", width=190
+        )
+        named = sorted({found.run.group for found in runs if found.run.group})
+        group = st.selectbox("Group", named, index=None, key="group", bind="query-params", placeholder="all", width=190)
+        view = st.segmented_control(
+            "Show", [EVERY_RUN, OVER_SEEDS], default=EVERY_RUN, required=True, key="view", bind="query-params"
+        )
+    return Filters(text or "", states, methods, group), view or EVERY_RUN
+
+
+def matching(runs: Sequence[common.Found], wanted: Filters) -> list[common.Found]:
+    known = {found.run.id: found for found in runs}
+    return [known[run_id] for run_id in filtered(_table(runs), wanted)["id"]]
+
+
+def _table(runs: Sequence[common.Found]) -> pd.DataFrame:
+    return runs_table((found.run, found.example) for found in runs)
+
+
+# --- every run ------------------------------------------------------------------------------------------------------
+
+
+def listing(wanted: Filters) -> None:
+    """The table, anew every few seconds while a run goes on; it stands still while rows are chosen."""
+    found = matching(common.all_runs(), wanted)
+    if not found:
+        st.info("No run passes these filters.", icon=":material/filter_alt_off:")
+        return
+    key = _key("runs", found)
+    rows = _rows(key)
+    actions(_chosen(found, key))
+    live = any(one.run.phase not in ENDED for one in found)
+    st.fragment(_live_table, run_every=LIVE_SECONDS if live and not rows else None)(wanted, key, rows, _waiting(found))
+    st.caption(
+        "Accuracy is on the test images, of the last evaluation that followed training, never the best. σ is the "
+        "compression now: token widths over neurons. *Gone*: adapters that lost their last neuron. A click on a "
+        "column's name sorts."
+    )
+
+
+def _live_table(wanted: Filters, key: str, rows: list[int], waiting: int) -> None:
+    found = matching(common.all_runs(), wanted)
+    if _key("runs", found) != key or _rows(key) != rows or _waiting(found) != waiting:
+        st.rerun()  # runs have come or gone, were started or chosen: the rest of the page follows
+    table(found, key)
+
+
+def _waiting(found: Sequence[common.Found]) -> int:
+    return sum(one.run.phase == "queued" for one in found)
+
+
+def table(found: Sequence[common.Found], key: str) -> None:
+    """Draw runs as rows to choose from, and to open by a click."""
+    clicked = st.session_state.get(f"open-{key}")
+    if clicked is not None and clicked["row"] < len(found):
+        st.switch_page(common.MONITOR, query_params=found[clicked["row"]].link)
+    shown = in_percent(_table(found), ["accuracy"])
+    shown.insert(0, "open", ":material/open_in_full:")
+    shown["score"] = (shown["score"] + " · " + shown["scope"]).str.strip(" ·")
+    shown["state"] = [
+        [f"{state} {100 * share:.0f} %" if share == share else state]
+        for state, share in zip(shown["state"], shown["share"], strict=True)
+    ]
+    st.dataframe(
+        shown,
+        key=key,
+        on_select="rerun",
+        selection_mode="multi-row",
+        hide_index=True,
+        height=_height(len(shown)),
+        placeholder="–",
+        column_order=(
+            "open title state accuracy sigma neurons gone trained_parameters group method score data backbone "
+            "seed created seconds id"
+        ).split(),
+        column_config=_columns(key, shown["state"]),
+        alt=f"Table of {count(len(shown), 'run')}",
+    )
+
+
+def _columns(key: str, states: pd.Series) -> dict[str, object]:
+    column, number = st.column_config, st.column_config.NumberColumn
+    names = sorted({state for cell in states for state in cell})
+    return {
+        "open": column.ButtonColumn("", width=44, pinned=True, type="tertiary", key=f"open-{key}", help="Open"),
+        "title": column.TextColumn("Title", width=190),
+        "state": column.MultiselectColumn(
+            "State", options=names, color=[COLOURS.get(name.split()[0], "blue") for name in names], width=118
+        ),
+        "accuracy": number("Accuracy", format="%.1f %%", width=84),
+        "sigma": number("σ", format="%.3g×", width=64, help="compression now: token widths over neurons"),
+        "neurons": number("Neurons", format="localized", width=76, help="left in all adapters"),
+        "gone": number("Gone", format="%d", width=60, help="adapters that lost their last neuron"),
+        "trained_parameters": number("Trained", format="compact", width=78, help="parameters trained now, with head"),
+        "group": column.TextColumn("Group", width=120),
+        "method": column.TextColumn("Method", width=88),
+        "score": column.TextColumn("Score · scope", width=120),
+        "data": column.TextColumn("Data", width=90),
+        "backbone": column.TextColumn("Backbone", width=110),
+        "seed": number("Seed", format="%d", width=56),
+        "created": column.DatetimeColumn("Created", format="D MMM YYYY HH:mm", width=136),
+        "seconds": number("Took", format="%d s", width=70, help="time of the whole run"),
+        "id": column.TextColumn("Id", width=250),
+    }
+
+
+def _key(prefix: str, found: Sequence[common.Found]) -> str:
+    """Of a table's widget: other rows are another table, so that no choice slips to a run that was not meant."""
+    ids = "\n".join(one.run.id for one in found)
+    return f"{prefix}-{hashlib.sha1(ids.encode(), usedforsecurity=False).hexdigest()[:12]}"
+
+
+def _height(rows: int, most: int = MOST_ROWS) -> int | str:
+    return "content" if rows <= most else ROW_PIXELS * most
+
+
+def _rows(key: str) -> list[int]:
+    state = st.session_state.get(key)
+    return list(state["selection"]["rows"]) if state else []
+
+
+def _chosen(found: Sequence[common.Found], key: str) -> list[common.Found]:
+    return [found[row] for row in _rows(key) if row < len(found)]
+
+
+# --- what can be done to the chosen ones ----------------------------------------------------------------------------
+
+
+def actions(chosen: list[common.Found]) -> None:
+    mine = [found for found in chosen if not found.example]
+    live = [found for found in mine if found.run.phase not in (*ENDED, "queued")]
+    waiting = [found for found in mine if found.run.phase == "queued"]
+    resumable = [found for found in mine if found.run.phase in RESUMABLE]
+    idle = [found for found in mine if found.run.phase in (*ENDED, "queued")]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", height=44, border=False):
+        if not chosen:
+            st.caption("Choose rows, by the boxes on the left, to open, compare, stop, resume or delete them.")
+            return
+        st.markdown(f"**{count(len(chosen), 'run')} chosen**", width="content")
+        links(chosen)  # all from the left: over the right end lies the table's own toolbar
+        done = False
+        if live and st.button("Stop after cycle", icon=":material/stop_circle:", help="The cycle is finished first."):
+            done = _each(live, "asked to stop", control.stop_after_cycle)
+        if (live or waiting) and st.button("Stop now", icon=":material/stop:"):
+            with st.spinner("Stopping …"):
+                done = _each(live + waiting, "stopped", control.stop_now)
+        if resumable and st.button("Resume", icon=":material/play_arrow:"):
+            done = _each(resumable, "queued again", control.requeue)
+        if idle and st.button("Delete", icon=":material/delete:"):
+            ask_before_deleting(idle)
+        if done:
+            st.rerun()
+
+
+def links(chosen: list[common.Found]) -> None:
+    if len(chosen) == 1:
+        for page in (common.MONITOR, common.WIDTHS, common.WHY) if chosen[0].run.sites else (common.MONITOR,):
+            title, icon = common.NAVIGATION[page]
+            st.page_link(page, label=title, icon=icon, query_params=chosen[0].link)
+    elif len(chosen) == 2 and all(found.run.sites for found in chosen):
+        both = {"run": chosen[0].run.id, "with": chosen[1].run.id}
+        st.page_link(common.WIDTHS, label="Compare widths", icon=":material/compare:", query_params=both)
+
+
+@st.dialog("Delete for good?", icon=":material/delete:")
+def ask_before_deleting(runs: list[common.Found]) -> None:
+    st.markdown(f"{count(len(runs), 'run')} with all that was kept: settings, events, adapters, scores, logs.")
+    st.markdown(
+        "\n".join(f"- {common.plain(f.run.title)} :gray[({common.plain(f.run.id)})]" for f in runs[:MOST_NAMED])
+        + (f"\n- and {len(runs) - MOST_NAMED:,} more" if len(runs) > MOST_NAMED else "")
+    )
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Keep"):
+            st.rerun()
+        label = f"Delete {count(len(runs), 'run')}"
+        arguments = (runs, "deleted", control.delete)
+        if st.button(label, type="primary", icon=":material/delete:", on_click=_each, args=arguments):
+            st.rerun()
+
+
+def _each(runs: list[common.Found], done: str, what: Callable[[Store, str], object]) -> bool:
+    """Do it to every run; one that refuses is told, and holds up no other. True: the page is to be drawn anew."""
+    refused = []
+    for found in runs:
+        try:
+            what(found.store, found.run.id)
+        except MimiError as error:
+            refused.append(str(error))
+    if len(runs) > len(refused):
+        st.toast(f"{count(len(runs) - len(refused), 'run')} {done}", icon=":material/done:")
+    for message in refused[:MOST_NAMED]:
+        st.toast(common.plain(message), icon=":material/error:", duration="long")
+    return True
+
+
+# --- the queue ------------------------------------------------------------------------------------------------------
+
+
+def queue(store: Store) -> None:
+    """What waits, in the order in which it will start."""
+    try:
+        order = queued(store)
+    except MimiError:
+        return  # told where the runs are listed
+    if not order:
+        return
+    with st.expander(f"Queue: {count(len(order), 'run')} waiting", icon=":material/hourglass_empty:", expanded=True):
+        runs = [store.summary(run_id) for run_id in order]
+        moves = {"first": lambda row: 0, "up": lambda row: max(row - 1, 0), "down": lambda row: row + 1}
+        st.dataframe(
+            {
+                "place": list(range(1, len(runs) + 1)),
+                "title": [run.title for run in runs],
+                "group": [run.group for run in runs],
+                "seed": [run.seed for run in runs],
+                "first": [":material/vertical_align_top: First"] * len(runs),
+                "up": [":material/arrow_upward: Up"] * len(runs),
+                "down": [":material/arrow_downward: Down"] * len(runs),
+                "id": [run.id for run in runs],
+            },
+            hide_index=True,
+            height=_height(len(runs), most=6),
+            column_config={
+                "place": st.column_config.NumberColumn("Place", width=60),
+                "title": st.column_config.TextColumn("Title", width=240),
+                "group": "Group",
+                "seed": st.column_config.NumberColumn("Seed", format="%d", width=60),
+                "id": "Id",
+                **{
+                    name: st.column_config.ButtonColumn("", type="tertiary", width=90, key=f"queue-{name}")
+                    for name in moves
+                },
+            },
+        )
+        for name, place in moves.items():
+            clicked = st.session_state.get(f"queue-{name}")
+            if clicked is not None and clicked["row"] < len(order):
+                with contextlib.suppress(MimiError):  # it has started meanwhile, and is no longer in the way
+                    control.move(store, order[clicked["row"]], place(clicked["row"]))
+                st.rerun()
+
+
+# --- by setting, over seeds -----------------------------------------------------------------------------------------
+
+
+def groups(found: list[common.Found]) -> None:
+    if not found:
+        st.info("No run passes these filters.", icon=":material/filter_alt_off:")
+        return
+    now = "\n".join(f"{one.run.id} {one.run.phase}" for one in found)
+    rows = _by_group(now, found)
+    shown = in_percent(groups_table(rows), ["accuracy", "half_width"])
+    key = f"groups-{hashlib.sha1(now.encode(), usedforsecurity=False).hexdigest()[:12]}"
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        shown,
+        key=key,
+        on_select="rerun",
+        selection_mode="single-row",
+        hide_index=True,
+        height=_height(len(shown)),
+        placeholder="–",
+        column_order=(
+            "group setting finished accuracy half_width sigma neurons gone trained_parameters states".split()
+        ),
+        column_config={
+            "group": st.column_config.TextColumn("Group", width=160),
+            "setting": st.column_config.TextColumn("Setting", width=240, help="what differs within the group"),
+            "finished": number("Seeds", width=64, help="finished runs that differ in their seeds alone"),
+            "accuracy": number("Accuracy", format="%.1f %%", help="mean over the finished runs"),
+            "half_width": number("± 95 %", format="%.1f", help="half width of Student's t interval, in points"),
+            "sigma": number("σ", format="%.3g×", help="compression at the end, mean"),
+            "neurons": number("Neurons", format="%.4g", help="left, mean"),
+            "gone": number("Gone", format="%.3g", help="adapters that lost their last neuron, mean"),
+            "trained_parameters": number("Trained", format="compact", help="parameters trained at the end, mean"),
+            "states": st.column_config.TextColumn("Not finished", width=160),
+        },
+        alt=f"Table of {count(len(shown), 'setting')}",
+    )
+    st.caption(
+        "A row is one setting: runs of a group that differ in title and seeds alone. The interval is Student's, over "
+        "the finished runs. Choose a row to see its runs."
+    )
+    chosen = _rows(key)
+    if not chosen or chosen[0] >= len(rows):
+        return
+    group, variant = rows[chosen[0]]
+    ids = {run.id for run in variant.runs}
+    members = [one for one in found if one.run.id in ids]
+    st.subheader(common.plain(f"{group or 'No group'}: {variant.label}"), anchor=False)
+    members_key = _key("members", members)
+    actions(_chosen(members, members_key))
+    table(members, members_key)
+
+
+@st.cache_data(max_entries=8, show_spinner="Reading the settings of all runs …")
+def _by_group(now: str, _found: list[common.Found]) -> list[tuple[str, Variant]]:
+    """Kept while the same runs are in the same phases: configs do not change, nor does what has ended."""
+    members = []
+    for one in _found:
+        with contextlib.suppress(MimiError):  # a broken run has no settings
+            members.append((one.run, one.store.config(one.run.id)))
+    return by_group(members)
+
+
+main()
