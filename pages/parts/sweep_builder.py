@@ -221,9 +221,9 @@ def _list_of(planned: Sequence[Planned], paces: Mapping[Kind, Pace]) -> None:
         seconds = estimate.seconds_of(p.config, paces)
         rows[p.config.name]["Time of a run"] = "unknown" if seconds is None else words.duration(seconds)
     order = ["Case", *(f"seed {seed}" for seed in dict.fromkeys(p.config.seed for p in planned)), "Time of a run"]
+    st.caption("How far every run is. A finished one shows its test accuracy.")
     height = "content" if len(rows) <= 12 else 450
     st.dataframe(list(rows.values()), column_order=order, hide_index=True, width="content", height=height)
-    st.caption("A finished run shows its test accuracy.")
 
 
 def _state(planned: Planned) -> str:
