@@ -205,11 +205,12 @@ def events_of(folder: Path, stop_after: int | None = None) -> list[Event]:
 
 def test_adalora_is_told_as_a_cut_and_resumes(tmp_path: Path) -> None:
     """Given up while the budget falls, and again when it is settled: the end is the same to the last digit."""
-    store, config = Store(tmp_path), run_config_of("adalora", "train.epochs=5", "peft.rank=4", "train.lr=0.01")
+    settings = ["train.epochs=4", "peft.rank=4", "train.lr=0.01", "adapter.positions=mlp"]
+    store, config = Store(tmp_path), run_config_of("adalora", *settings)
     whole, broken = (store.folder(store.create(config)) for _ in range(2))
     events = events_of(whole)
     events_of(broken, stop_after=2)
-    events_of(broken, stop_after=4)
+    events_of(broken, stop_after=3)
     resumed = events_of(broken)
     ends = [[e for e in found if isinstance(e, Pruned)] for found in (events, resumed)]
     assert [len(end) for end in ends] == [1, 1]
@@ -221,11 +222,11 @@ def test_adalora_is_told_as_a_cut_and_resumes(tmp_path: Path) -> None:
 
     started = events[0]
     assert isinstance(started, RunStarted)
-    assert (started.keep_fractions, len(started.sites), set(started.initial_widths.values())) == ([4 / 6], 48, {6})
-    assert sum(cut.widths.values()) == cut.neurons_after <= 48 * 4 < cut.neurons_before == 48 * 6
-    assert {site.position for site in started.sites} == {"attn", "mlp"}
+    assert (started.keep_fractions, len(started.sites), set(started.initial_widths.values())) == ([4 / 6], 24, {6})
+    assert sum(cut.widths.values()) == cut.neurons_after <= 24 * 4 < cut.neurons_before == 24 * 6
     first = started.sites[0]
-    assert (first.name, first.width, first.cost) == ("layers.0.blocks.0.attn.qkv", 32, 32 + 96 + 1)
+    assert (first.name, first.position, first.width) == ("layers.0.blocks.0.mlp.fc1", "mlp", 32)
+    assert first.cost == 32 + 4 * 32 + 1
     at_start = sum((site.cost or 0) * 6 for site in started.sites)
     assert started.trained_parameters == at_start + started.head_parameters
     left = sum((site.cost or 0) * cut.widths[site.name] for site in started.sites)

@@ -1,6 +1,5 @@
 """Every method through the whole program: one loop, one order of images, one way to save and to come back."""
 
-import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -21,12 +20,6 @@ from mimi_core.train.loop import EpochResult
 VIT = ["backbone.name=vit_tiny_patch16_224", "backbone.pretrained=false", "backbone.image_size=32"]
 PARTS = ("down", "up")
 TINY = ["data.shots=2", "data.max_eval=20", "train.batch_size=10", "adapter.sigma_0=8", "prune.sigma_target=8"]
-
-
-@pytest.fixture(autouse=True)
-def no_collection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run collects garbage when its data are there: slow in a process that has loaded everything."""
-    monkeypatch.setattr(gc, "collect", lambda: 0)
 
 
 def config_of(method: str, *sets: str) -> RunConfig:
@@ -71,7 +64,7 @@ def test_one_epoch_is_saved_whole(method: str, tmp_path: Path) -> None:
     assert len(set(probabilities[:, 0])) > 1
 
 
-def test_all_methods_see_the_same_images_in_the_same_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_methods_see_the_same_images_in_the_same_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """And the same stream of random numbers for whatever a layer draws."""
     seen: list[tuple[Any, ...]] = []
 
@@ -80,7 +73,7 @@ def test_all_methods_see_the_same_images_in_the_same_order(monkeypatch: pytest.M
         return EpochResult(loss=1, accuracy=0, lr=1, images_per_second=1, seconds=1)
 
     monkeypatch.setattr(cycle, "train_epoch", look)
-    for method in ("linear", "adapter", "full", "vpt_deep", "lora", "vera"):  # nothing at random, and each that is
+    for method in ("linear", "adapter", "full", "vpt_deep", "lora", "vera"):  # the first draws nothing of its own
         seen.append(())
         events = list(cycle.run(config_of(method, "train.epochs=2", "data.max_eval=10")))
         assert sum(isinstance(event, EpochEnded) for event in events) == 2
