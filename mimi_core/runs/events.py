@@ -165,9 +165,13 @@ class RunState:
 
     @property
     def last_accuracy(self) -> float | None:
-        """Test accuracy of the last evaluation that followed training."""
-        trained = [e.accuracy for e in self.evaluations if e.split == "test" and e.stage == "trained"]
-        return trained[-1] if trained else None
+        """Test accuracy of the last evaluation that followed training; of a finished run, of the model it ended with.
+
+        These differ where a run does not train after its last cut.
+        """
+        finished = self.ended is not None and self.ended.status == "finished"
+        tests = [e.accuracy for e in self.evaluations if e.split == "test" and (finished or e.stage == "trained")]
+        return tests[-1] if tests else None
 
 
 def fold(events: Iterable[Event], unreadable_lines: int = 0) -> RunState:

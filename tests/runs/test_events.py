@@ -66,6 +66,13 @@ def test_the_fold_of_a_run() -> None:
     assert state.ended.status == "stopped"
 
 
+def test_the_accuracy_of_a_run_is_that_of_the_model_it_ended_with() -> None:
+    last_cut_untrained = [e for e in EVENTS if not (isinstance(e, Evaluated | RunEnded) and e.time >= 7)]
+    assert fold(last_cut_untrained).last_accuracy == 0.8, "a cut that is still being trained"  # type: ignore[arg-type]
+    end = RunEnded(time=9.0, status="finished", seconds=8.0)
+    assert fold([*last_cut_untrained, end]).last_accuracy == 0.4  # type: ignore[list-item]
+
+
 def test_a_half_written_last_line_is_ignored_and_broken_ones_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     lines = [to_line(e) for e in EVENTS[:3]]  # type: ignore[arg-type]
