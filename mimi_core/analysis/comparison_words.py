@@ -109,7 +109,8 @@ def uneven(means: pd.DataFrame, seeds: Mapping[str, Sequence[str]]) -> str:
     parts = []
     if means["epochs"].nunique() > 1:
         told = [
-            f"{level} {epochs:.0f}" for level, epochs in means.groupby("level", sort=False)["epochs"].mean().items()
+            f"{level} {epochs:.0f}"
+            for level, epochs in means.groupby("level", sort=False)["epochs"].mean().dropna().items()
         ]
         parts.append(f"They do not train equally long; epochs in all: {listed(told)}.")
     if len({frozenset(found) for found in seeds.values()}) > 1:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from math import isnan, nan
 
 import pandas as pd
@@ -27,6 +28,8 @@ class Point:
     """Test accuracy 0..1 after the cycle's training; NaN where it did not train."""
     cut: float
     """The same right after the cut, before training; NaN in cycle 0."""
+    epochs: float
+    """Trained until then; NaN in a branch, whose first cycles another run has trained."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,6 @@ class Facts:
     head: int
     """Parameters of the classifier head, which always trains."""
     sigma: float
-    epochs: int
-    """Of all cycles together."""
     seconds: float
     memory: float
     """Bytes at the end, of the GPU where there was one; NaN where it is not known."""
@@ -55,6 +56,11 @@ class Facts:
     @property
     def gone(self) -> int:
         return sum(share == 0 for share in self.shares[-1].values())
+
+    @property
+    def epochs(self) -> float:
+        """Of all cycles together."""
+        return self.points[-1].epochs
 
     @property
     def accuracy(self) -> float:
@@ -69,27 +75,29 @@ def facts(run: RunSummary, config: RunConfig, state: RunState, status: Status | 
     if run.phase != "finished" or started is None or ended is None:
         return None
     widths, last = state.widths, len(state.cuts)
+    accuracies = [_or_nan(state.accuracy(cycle)) for cycle in range(last + 1)]
+    trained = accumulate(0 if isnan(accuracy) else config.train.epochs for accuracy in accuracies)
     points = tuple(
         Point(
-            cycle,
-            state.cuts[cycle - 1].trained_parameters if cycle else started.trained_parameters,
-            sum(left.values()),
-            _or_nan(state.accuracy(cycle)),
-            _or_nan(state.accuracy(cycle, "cut")),
+            cycle=cycle,
+            parameters=state.cuts[cycle - 1].trained_parameters if cycle else started.trained_parameters,
+            neurons=sum(left.values()),
+            accuracy=accuracies[cycle],
+            cut=_or_nan(state.accuracy(cycle, "cut")),
+            epochs=nan if config.branch else epochs,
         )
-        for cycle, left in enumerate(widths)
+        for (cycle, left), epochs in zip(enumerate(widths), trained, strict=True)
     )
     start = widths[0]
     found = Facts(
         id=run.id,
         seed=config.seed,
         data_seed=config.data.seed,
-        values=used_values(config, adapters=bool(state.sites), cuts=bool(state.total_cuts)),
+        values=used_values(config, cuts=bool(state.total_cuts)),
         points=points,
         val=_or_nan(state.accuracy(last, "cut" if isnan(points[-1].accuracy) else "trained", "val")),
         head=started.head_parameters,
         sigma=sigma((site.width for site in state.sites), widths[-1].values()) if state.sites else nan,
-        epochs=sum(not isnan(point.accuracy) for point in points) * config.train.epochs,
         seconds=ended.seconds,
         memory=_or_nan((status.gpu_memory_bytes or status.memory_bytes) if status else None),
         shares=tuple({site: left.get(site, 0) / n for site, n in start.items() if n} for left in widths),
@@ -140,9 +148,9 @@ def points_table(runs: Sequence[Facts], how: Design) -> pd.DataFrame:
     """One row per run and cycle: the path of a run along its cuts.
 
     Columns: run, setting, seed, pair, method, cycle, parameters, without_head, neurons, accuracy (after training, or
-    after a last cut without any), cut; and one column for every path in `how.fields`.
+    after a last cut without any), cut, epochs (so far); and one column for every path in `how.fields`.
     """
-    columns = "run setting seed pair method cycle parameters without_head neurons accuracy cut".split()
+    columns = "run setting seed pair method cycle parameters without_head neurons accuracy cut epochs".split()
     rows = [
         {
             "run": run.id,
@@ -156,6 +164,7 @@ def points_table(runs: Sequence[Facts], how: Design) -> pd.DataFrame:
             "neurons": point.neurons,
             "accuracy": point.cut if isnan(point.accuracy) else point.accuracy,
             "cut": point.cut,
+            "epochs": point.epochs,
             **fields,
         }
         for run in runs

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from mimi_core.analysis.settings import Setting, settings, value_at
+from mimi_core.analysis.settings import settings, value_at
 from mimi_core.config import RunConfig
 
 Value = str | int | float | bool | None
@@ -33,37 +33,60 @@ _WORDS = {
     "train.epochs": "{} epochs a cycle",
     "train.batch_size": "batches of {}",
 }
-_SPEAK_ALONE = ("method", "data.name", "prune.scope", "adapter.placement")
+_USED_BY = {
+    "adapter": ("mimi", "adapter", "adaptformer"),
+    "peft.rank": ("lora", "dora", "vera", "adalora", "oft"),
+    "peft.alpha": ("lora", "dora", "adalora"),
+    "peft.prompts": ("vpt_shallow", "vpt_deep"),
+}
+"""Settings that play a part in some methods only."""
+_SPEAK_ALONE = ("branch", "method", "data.name", "prune.scope", "adapter.placement")
 _ALWAYS_TOLD = ("method", "data.name", "backbone.name")
-_METHODS = {"mimi": "MiMi", "linear": "linear probe", "full": "full fine-tuning"}
+_METHODS = {
+    "mimi": "MiMi",
+    "adaptformer": "AdaptFormer",
+    "linear": "linear probe",
+    "full": "full fine-tuning",
+    "attn_only": "attention only",
+    "mlp_only": "MLP only",
+    "bitfit": "BitFit",
+    "ssf": "SSF",
+    "vpt_shallow": "VPT-Shallow",
+    "vpt_deep": "VPT-Deep",
+    "lora": "LoRA",
+    "dora": "DoRA",
+    "adalora": "AdaLoRA",
+    "ia3": "IA3",
+    "vera": "VeRA",
+    "oft": "OFT",
+}
 
 
-def used_values(config: RunConfig, *, adapters: bool, cuts: bool) -> dict[str, Value]:
+def used_values(config: RunConfig, *, cuts: bool) -> dict[str, Value]:
     """The settings of a run by path, without `REPEATED` but for its name; `UNUSED` for what plays no part.
 
     Args:
         config: of the run.
-        adapters: whether it has any.
         cuts: whether it makes any.
     """
-    unused = {
-        "adapter": not adapters,
+    unused = {path: config.method not in methods for path, methods in _USED_BY.items()}
+    unused |= {
         "prune": not cuts,
         "prune.normalise": config.prune.score == "random",
         "adapter.scale": config.adapter.placement == "series",
     }
-    return {
+    values = {
         path: UNUSED if unused.get(path) or unused.get(path.partition(".")[0]) else _plain(config, path)
         for path in _paths()
-        if path not in REPEATED
-    } | {"name": " ".join(config.name.split())}
+    }
+    return values | {"name": " ".join(config.name.split())}
 
 
 def task_of(config: RunConfig) -> str:
     """Dataset and backbone, with all that makes them another task. Runs of one task can be compared. Plain text."""
     parts = []
     for section in ("data", "backbone"):
-        paths = [path for path in _paths() if path.startswith(f"{section}.") and path not in REPEATED]
+        paths = [path for path in _paths() if path.startswith(f"{section}.")]
         changed = [p for p in paths if p != f"{section}.name" and _plain(config, p) != _default(p)]
         parts.append(", ".join([getattr(config, section).name, *(worded(p, _plain(config, p)) for p in changed)]))
     return " · ".join(parts)
@@ -102,7 +125,7 @@ def design(runs: Sequence[Values]) -> Design:
 
     A setting is named by the title of its runs where each has one of its own, and by what it differs in otherwise.
     """
-    used = {path: {run[path] for run in runs} - {UNUSED} for path in _paths() if path not in REPEATED}
+    used = {path: {run[path] for run in runs} - {UNUSED} for path in _paths()}
     varied = [path for path, values in used.items() if len(values) > 1]
     fields = _fewest(runs, varied)
     along = tuple(path for path in varied if path not in fields)
@@ -193,7 +216,7 @@ def _order(paths: Sequence[str], key: Sequence[Value]) -> list[tuple[int, float,
     """Choices in the program's order, numbers by size, all else by its letters; what plays no part comes last."""
 
     def place(path: str, value: Value) -> tuple[int, float, str]:
-        choices = _paths()[path].choices
+        choices = _paths()[path]
         if value == UNUSED:
             return 3, 0.0, ""
         if isinstance(value, int | float):
@@ -206,8 +229,9 @@ def _order(paths: Sequence[str], key: Sequence[Value]) -> list[tuple[int, float,
 
 
 @cache
-def _paths() -> dict[str, Setting]:
-    return settings()
+def _paths() -> dict[str, tuple[str, ...]]:
+    """All settings by which runs may differ, with the choices that each has."""
+    return {path: setting.choices for path, setting in settings().items() if path not in REPEATED} | {"branch": ()}
 
 
 @cache
@@ -216,6 +240,8 @@ def _default(path: str) -> Value:
 
 
 def _plain(config: RunConfig, path: str) -> Value:
+    if path == "branch":
+        return f"branched after cycle {config.branch.cycle}" if config.branch else "not branched"
     value = value_at(config, path)
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 

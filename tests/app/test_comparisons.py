@@ -36,17 +36,19 @@ def run(seed: int, accuracy: float = 0.8, *, cuts: int = 2, name: str = "", **se
     """A finished run of the demo with these settings, which halves its 1,000 adapter parameters with every cut."""
     sets = [f"{path.replace('__', '.')}={json.dumps(value)}" for path, value in settings.items()]
     config = make_config({"name": name}, "demo", [*sets, f"seed={seed}"])
-    points = tuple(Point(k, 100 + 1000 // 2**k, 64 // 2**k, accuracy, nan if k == 0 else 0.7) for k in range(cuts + 1))
+    points = tuple(
+        Point(k, 100 + 1000 // 2**k, 64 // 2**k, accuracy, nan if k == 0 else 0.7, 12 * (k + 1))
+        for k in range(cuts + 1)
+    )
     return Facts(
         id=f"{seed}-{'-'.join(sets)}-{name}",
         seed=seed,
         data_seed=0,
-        values=used_values(config, adapters=config.method in ("mimi", "adapter"), cuts=cuts > 0),
+        values=used_values(config, cuts=cuts > 0),
         points=points,
         val=accuracy,
         head=100,
         sigma=8.0,
-        epochs=36,
         seconds=10.0 + seed,
         memory=nan,
         shares=tuple({"a": 0.5**k, "b": 0.25**k, "c": 0.0 if k == cuts else 0.1} for k in range(cuts + 1)),
@@ -82,6 +84,7 @@ def test_what_differs_is_found_and_named() -> None:
     assert how.along == ()
     assert list(how.labels.values()) == ["mimi score · global", "mimi score · local", "random score · global"]
     assert how.constant["data.name"] == "digits"
+    assert "branch" not in how.constant
     assert "seed" not in how.constant
     assert "digits" in comparison_words.told_apart(how)
 
