@@ -9,15 +9,13 @@ from altair.utils.schemapi import debug_mode
 
 from mimi_core.analysis import comparison_figures, comparison_words, comparisons, contrasts
 from mimi_core.analysis.contrasts import MEASURES, Measure
-from mimi_core.analysis.designs import EVERY, Design, Levels, by_level, design, task_of
+from mimi_core.analysis.designs import EVERY, Design, Levels, by_level, design
 from mimi_core.analysis.stats import IntervalKind
 from mimi_core.analysis.words import count
-from mimi_core.runs.status import ENDED
 from pages import common
 from pages.parts.agreements import agreements
-from pages.parts.finished import finished
+from pages.parts.finished import by_task, finished, kept_fresh
 
-LIVE_SECONDS = 5.0
 MOST_BLOCKS = 4
 """So many parts of a comparison are drawn one below the other; of more, one is chosen."""
 ONE_ANOTHER = "one another"
@@ -28,10 +26,8 @@ Choice = tuple[str, str]
 def main() -> None:
     common.through_app()
     chosen = pick()
-    if chosen is None:
-        return
-    live = any(found.run.phase not in ENDED for found in chosen)
-    st.fragment(show, run_every=LIVE_SECONDS if live else None)(chosen, live)
+    if chosen is not None:
+        kept_fresh(show, chosen)
 
 
 # --- which runs -------------------------------------------------------------------------------------------------------
@@ -40,15 +36,12 @@ def main() -> None:
 def pick() -> list[common.Found] | None:
     """Which runs are compared, kept in the URL as `group`, or as `like`: a run with the same data and backbone."""
     runs = common.all_runs()
-    groups: dict[Choice, list[common.Found]] = defaultdict(list)
+    tasks = by_task(runs)
+    choices: dict[Choice, list[common.Found]] = defaultdict(list)
     for found in runs:
         if found.run.group:
-            groups[("group", found.run.group)].append(found)
-    alike: dict[Choice, list[common.Found]] = defaultdict(list)
-    for found in runs:
-        if found.run.phase == "finished":
-            alike[("like", task_of(found.store.config(found.run.id)))].append(found)
-    choices = groups | {task: members for task, members in alike.items() if len(members) > 1}
+            choices[("group", found.run.group)].append(found)
+    choices |= {("like", task): members for task, members in tasks.items() if len(members) > 1}
     if not choices:
         nothing_to_compare()
         return None
@@ -61,15 +54,19 @@ def pick() -> list[common.Found] | None:
             st.query_params.pop(other, None)
         st.query_params[kind] = name if kind == "group" else choices[kind, name][0].run.id
 
-    chosen = st.selectbox(
-        "Runs to compare",
-        list(choices),
-        format_func=lambda choice: choice_title(choice, len(choices[choice])),
-        key="comparison",
-        on_change=remember,
-        label_visibility="collapsed",
-        filter_mode="contains",
-    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        chosen = st.selectbox(
+            "Runs to compare",
+            list(choices),
+            format_func=lambda choice: choice_title(choice, len(choices[choice])),
+            key="comparison",
+            on_change=remember,
+            label_visibility="collapsed",
+            filter_mode="contains",
+        )
+        task = next((task for task, members in tasks.items() if choices[chosen][0] in members), None)
+        if task:
+            st.page_link(common.TRADE_OFF, label="Trade-off", icon=":material/balance:", query_params={"on": task})
     return choices[chosen]
 
 
@@ -97,11 +94,7 @@ def choice_title(choice: Choice, runs: int) -> str:
 # --- what is shown ----------------------------------------------------------------------------------------------------
 
 
-def show(chosen: list[common.Found], live: bool) -> None:
-    if live:
-        chosen = [common.Found(found.store.summary(found.run.id), found.store, found.example) for found in chosen]
-        if all(found.run.phase in ENDED for found in chosen):
-            st.rerun()  # the whole page, so that the clock of the fragment stops
+def show(chosen: list[common.Found]) -> None:
     runs = finished(chosen)
     left_out = comparison_words.left_out([found.run.phase for found in chosen])
     if not runs:

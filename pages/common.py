@@ -30,6 +30,7 @@ NAVIGATION = {
     WHY: ("Why", ":material/psychology_alt:"),
     PREDICT: ("Predict", ":material/image_search:"),
     ABLATIONS: ("Ablations", ":material/science:"),
+    TRADE_OFF: ("Trade-off", ":material/balance:"),
     REPORT: ("Report", ":material/description:"),
 }
 """File -> title and icon of every page, in the order of the menu; the first is what the bare address shows."""

@@ -7,12 +7,10 @@ import altair as alt
 import pandas as pd
 
 from mimi_core.analysis.contrasts import Measure
-from mimi_core.analysis.theme import GAIN, GRID, LOST, MUTED, SECOND, Scale
+from mimi_core.analysis.series import FIT, accuracy_domain, axis, colour, interval_tips, shape
+from mimi_core.analysis.theme import MUTED, Scale
 
 Chart = alt.LayerChart
-SERIES = (GAIN, LOST, SECOND, "#a98422", "#4a7fd6", "#c4568a")
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
-"""A setting is told by its colour and by its shape; after six the colours come again with other shapes."""
 CHOSEN = "chosen"
 """The selection of a legend, which the page hands from one chart to the other."""
 HEIGHT = 290
@@ -20,8 +18,6 @@ _LEGEND = 56
 """Height of a legend of one line, in pixels: left free where there is none."""
 CELL = 62, 28
 """Width and height of a cell of a small heatmap, in pixels."""
-_FIT = alt.AutoSizeParams(type="fit-x", contains="padding")
-"""As wide as the page says, as high as asked for, so that charts beside each other stay level."""
 
 
 def curves_figure(curves: pd.DataFrame, points: pd.DataFrame, *, order: Sequence[str], parameters: str) -> Chart:
@@ -42,16 +38,19 @@ def curves_figure(curves: pd.DataFrame, points: pd.DataFrame, *, order: Sequence
         "parameters:Q",
         title="trained parameters" + ("" if parameters == "parameters" else ", head left out"),
         scale=alt.Scale(type="log", nice=False, padding=22),
-        axis=_axis(format="~s", tickCount=5, grid=False),
+        axis=axis(format="~s", tickCount=5, grid=False),
     )
-    accuracy: dict[str, Any] = {"title": "test accuracy", "scale": alt.Scale(zero=False), "axis": _axis(format=".0%")}
-    mean = alt.Chart(curves[curves["parameters"] > 0]).encode(x=x, color=_colour(order))
+    scale = alt.Scale(domain=accuracy_domain([*shown["accuracy"], *curves["mean"]]), nice=False)
+    accuracy: dict[str, Any] = {"title": "test accuracy", "scale": scale, "axis": axis(format=".0%")}
+    mean = alt.Chart(curves[curves["parameters"] > 0]).encode(x=x, color=colour("level", order))
 
     def emphasis(full: float, dim: float) -> alt.OpacityValue:
         return alt.OpacityValue(dim, condition={"param": CHOSEN, "value": full})
 
-    band = mean.mark_area().encode(y=alt.Y("low:Q", **accuracy), y2=alt.Y2("high:Q"), opacity=emphasis(0.11, 0.01))
-    interval = mean.mark_rule(strokeWidth=1.5).encode(
+    band = mean.mark_area(clip=True).encode(
+        y=alt.Y("low:Q", **accuracy), y2=alt.Y2("high:Q"), opacity=emphasis(0.11, 0.01)
+    )
+    interval = mean.mark_rule(strokeWidth=1.5, clip=True).encode(
         y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), opacity=emphasis(0.8, 0.08)
     )
     line = mean.mark_line(strokeWidth=2.2).encode(
@@ -63,8 +62,8 @@ def curves_figure(curves: pd.DataFrame, points: pd.DataFrame, *, order: Sequence
         .encode(
             x=x,
             y=alt.Y("accuracy:Q"),
-            color=_colour(order),
-            shape=_shape(order),
+            color=colour("level", order),
+            shape=shape("level", order),
             opacity=emphasis(0.65, 0.06),
             tooltip=[
                 alt.Tooltip("level:N", title="setting"),
@@ -79,13 +78,13 @@ def curves_figure(curves: pd.DataFrame, points: pd.DataFrame, *, order: Sequence
         mean.mark_point(filled=True, size=100)
         .encode(
             y=alt.Y("mean:Q"),
-            shape=_shape(order),
+            shape=shape("level", order),
             opacity=emphasis(1, 0.12),
             tooltip=[
                 alt.Tooltip("level:N", title="setting"),
                 alt.Tooltip("cycle:Q", title="after cut"),
                 alt.Tooltip("parameters:Q", title="parameters, mean", format=",.0f"),
-                *_interval_tips(".1%"),
+                *interval_tips(".1%"),
             ],
         )
         .add_params(chosen)
@@ -115,11 +114,14 @@ def measure_figure(
     shown = shown.assign(strong=shown["level"].map(strong))
     means = means[means["mean"].notna()].assign(strong=lambda table: table["level"].map(strong))
     y = alt.Y("level:N", title=None, sort=list(order), axis=_names())
-    axis = _axis(format=".0%" if share else "~s", tickCount=5)
-    x: dict[str, Any] = {"title": measure.title, "scale": alt.Scale(zero=False, padding=14), "axis": axis}
+    x: dict[str, Any] = {
+        "title": measure.title,
+        "scale": alt.Scale(zero=False, padding=14),
+        "axis": axis(format=".0%" if share else "~s", tickCount=5),
+    }
     seed = alt.selection_point(name="seed", fields=["pair"], on="pointerover", clear="pointerout")
     followed: dict[str, Any] = {"param": "seed", "empty": False}
-    mean = alt.Chart(means).encode(y=y, color=_colour(order, legend=False))
+    mean = alt.Chart(means).encode(y=y, color=colour("level", order, legend=False))
 
     def emphasis(full: float, dim: float) -> alt.OpacityValue:
         return alt.OpacityValue(dim, condition={"test": "datum.strong", "value": full})
@@ -142,8 +144,8 @@ def measure_figure(
         .encode(
             x=alt.X("value:Q"),
             y=y,
-            color=_colour(order, legend=False),
-            shape=_shape(order),
+            color=colour("level", order, legend=False),
+            shape=shape("level", order),
             size=alt.SizeValue(44, condition=followed | {"value": 140}),
             opacity=emphasis(0.75, 0.08),
             tooltip=[
@@ -156,11 +158,11 @@ def measure_figure(
     )
     dots = mean.mark_point(filled=True, size=150).encode(
         x=alt.X("mean:Q"),
-        shape=_shape(order),
+        shape=shape("level", order),
         opacity=emphasis(1, 0.12),
         tooltip=[
             alt.Tooltip("level:N", title="setting"),
-            *_interval_tips(number),
+            *interval_tips(number),
             alt.Tooltip("std:Q", title="standard deviation", format=number),
         ],
     )
@@ -176,7 +178,7 @@ def agreement_figure(table: pd.DataFrame, order: Sequence[str], scale: Scale, *,
         scale: from few to many, for the page's theme.
         row: what a row is, for the tooltip.
     """
-    colours = [colour for _, colour in scale]
+    colours = [one for _, one in scale]
     base = alt.Chart(table[table["tau"].notna()]).encode(
         x=alt.X("cut:O", title="cut", axis=alt.Axis(labelAngle=0, domain=False, ticks=False)),
         y=alt.Y("label:N", title=None, sort=list(order), axis=_names()),
@@ -189,37 +191,13 @@ def agreement_figure(table: pd.DataFrame, order: Sequence[str], scale: Scale, *,
             alt.Tooltip("n:Q", title="of"),
         ],
     )
-    colour = alt.Color("tau:Q", scale=alt.Scale(domain=[0, 1], range=colours, clamp=True), legend=None)
+    shade = alt.Color("tau:Q", scale=alt.Scale(domain=[0, 1], range=colours, clamp=True), legend=None)
     # The far end of the scale is readable on its near end, and the other way round.
     on_cell = alt.ColorValue(colours[-1], condition={"test": "datum.tau > 0.5", "value": colours[0]})
-    cells = base.mark_rect(cornerRadius=3).encode(color=colour)
+    cells = base.mark_rect(cornerRadius=3).encode(color=shade)
     numbers = base.mark_text(fontSize=12).encode(text=alt.Text("tau:Q", format=".2f"), color=on_cell)
     size = {"width": alt.Step(CELL[0]), "height": alt.Step(CELL[1])}
     return alt.layer(cells, numbers).properties(**size).configure_view(stroke=None)
-
-
-def _colour(order: Sequence[str], *, legend: bool = True) -> alt.Color:
-    colours = [SERIES[i % len(SERIES)] for i in range(len(order))]
-    names = alt.Legend(title=None, orient="top", labelLimit=300, symbolSize=110, symbolOpacity=1, columns=5)
-    return alt.Color("level:N", scale=alt.Scale(domain=list(order), range=colours), legend=names if legend else None)
-
-
-def _shape(order: Sequence[str]) -> alt.Shape:
-    shapes = [SHAPES[(i + i // len(SERIES)) % len(SHAPES)] for i in range(len(order))]
-    return alt.Shape("level:N", scale=alt.Scale(domain=list(order), range=shapes), legend=alt.Undefined)
-
-
-def _interval_tips(number: str) -> list[alt.Tooltip]:
-    return [
-        alt.Tooltip("mean:Q", title="mean", format=number),
-        alt.Tooltip("low:Q", title="interval from", format=number),
-        alt.Tooltip("high:Q", title="to", format=number),
-        alt.Tooltip("n:Q", title="runs"),
-    ]
-
-
-def _axis(**more: Any) -> alt.Axis:
-    return alt.Axis(**{"gridColor": GRID, "domain": False, "ticks": False, "labelOverlap": True, **more})
 
 
 def _names() -> alt.Axis:
@@ -228,4 +206,4 @@ def _names() -> alt.Axis:
 
 def _finished(layers: Sequence[alt.Chart], top: int = 5) -> Chart:
     padding = {"left": 5, "top": top, "right": 12, "bottom": 5}
-    return alt.layer(*layers).properties(height=HEIGHT, padding=padding, autosize=_FIT).configure_view(stroke=None)
+    return alt.layer(*layers).properties(height=HEIGHT, padding=padding, autosize=FIT).configure_view(stroke=None)

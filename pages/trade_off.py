@@ -1,0 +1,215 @@
+"""Trade-off: accuracy for trained parameters, every method on one task, and what was published for another."""
+
+import pandas as pd
+import streamlit as st
+from altair.utils.schemapi import debug_mode
+
+from mimi_core.analysis import comparison_words, comparisons, tables, trade_off, trade_off_figure
+from mimi_core.analysis.designs import design
+from mimi_core.analysis.references import References, published_table, read_references
+from mimi_core.analysis.words import count
+from mimi_core.errors import ConfigError
+from pages import common
+from pages.parts.finished import by_task, finished, kept_fresh
+
+REFERENCES = common.ROOT / "assets" / "references.yaml"
+PUBLISHED = "Published: "
+NUMBER = st.column_config.NumberColumn
+
+
+def main() -> None:
+    common.through_app()
+    tasks = by_task(common.all_runs())
+    references = published_tasks()
+    chosen = pick_task(tasks, references)
+    if chosen is None:
+        nothing_yet()
+    elif chosen in tasks:
+        kept_fresh(own, tasks[chosen])
+    else:
+        if not tasks:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.caption("None of your runs has finished yet. This is what others have published.", width="content")
+                st.page_link(common.LAUNCH, label="Launch a run", icon=":material/rocket_launch:")
+        published(references[chosen])
+
+
+def pick_task(tasks: dict[str, list[common.Found]], references: dict[str, References]) -> str | None:
+    """Dataset with backbone, kept in the URL as `on`: at first the task on which the most methods were tried."""
+    tried = {task: len({found.run.method for found in runs}) for task, runs in tasks.items()}
+    options = [*sorted(tasks, key=lambda task: -tried[task]), *references]
+    asked = st.query_params.get("on")
+    if asked is not None and asked not in options:
+        st.warning(f"There are no finished runs on {common.plain(repr(asked[:80]))} here.")
+    if not options:
+        return None
+    with st.container(horizontal=True, vertical_alignment="center"):
+        chosen = st.selectbox(
+            "Data and backbone",
+            options,
+            key="on",
+            bind="query-params",
+            label_visibility="collapsed",
+            filter_mode="contains",
+        )
+        done = [found for found in tasks.get(chosen, []) if found.run.phase == "finished"]
+        if len(done) > 1:
+            st.page_link(
+                common.ABLATIONS, label="Ablations", icon=":material/science:", query_params={"like": done[0].run.id}
+            )
+    return chosen
+
+
+# --- own runs ---------------------------------------------------------------------------------------------------------
+
+
+def own(chosen: list[common.Found]) -> None:
+    runs = finished(chosen)
+    if not runs:
+        st.title("These runs cannot be read", anchor=False)
+        st.error("Their files are missing or broken. The Monitor page says which.", icon=":material/broken_image:")
+        return
+    how = design([run.values for run in runs])
+    points = comparisons.points_table(runs, how)
+    findings = st.container()
+    head = st.toggle(
+        "With the classifier head",
+        True,
+        key="head",
+        bind="query-params",
+        help="Every method trains the head. Without its parameters, what methods add can be told better.",
+    )
+    parameters = "parameters" if head else "without_head"
+    table = trade_off.trade_off_table(points, parameters)
+    with findings:
+        st.title(common.plain(trade_off.headline(table)), anchor=False)
+        st.markdown(common.plain(trade_off.story(table)))
+        told = [
+            epochs_told(table),
+            comparison_words.left_out([found.run.phase for found in chosen]),
+            comparison_words.told_apart(how),
+        ]
+        st.caption(common.plain(" ".join(text for text in told if text)))
+    with debug_mode(False):  # Altair's check of every part takes longer than all the rest; the tests do it
+        st.altair_chart(
+            trade_off_figure.trade_off_figure(table, points, parameters=parameters),
+            key="trade_off",
+            alt=f"Test accuracy against trained parameters of {count(len(table), 'point')}, with the Pareto front.",
+        )
+    st.caption(
+        "Filled marks are means over seeds with their 95 % intervals (Student's t), open marks single runs; a line "
+        "follows a run along its cuts, from right to left. The dashed line is the Pareto front: the accuracy that can "
+        "be had for so many parameters. Its points are larger."
+    )
+    numbers(table)
+    st.download_button(
+        f"CSV of {count(len(table), 'point')}",
+        comparisons.for_spreadsheets(table),
+        "trade-off.csv",
+        "text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    explain()
+
+
+def numbers(table: pd.DataFrame) -> None:
+    st.subheader("Every point", anchor=False)
+    shown = table.sort_values(["front", "parameters"], ascending=[False, True])
+    st.dataframe(
+        tables.in_percent(shown, ["mean", "low", "high", "often"]),
+        hide_index=True,
+        placeholder="–",
+        column_order="setting method cycle parameters mean low high n epochs front often".split(),
+        column_config={
+            "setting": "Setting",
+            "method": "Method",
+            "cycle": NUMBER("After cut", help="0: before any"),
+            "parameters": NUMBER("Parameters", format="localized", help="trained; mean over seeds"),
+            "mean": NUMBER("Accuracy", format="%.1f %%", help="on test data, mean over seeds"),
+            "low": NUMBER("From", format="%.1f %%", help="of the 95 % interval of the mean"),
+            "high": NUMBER("To", format="%.1f %%"),
+            "n": NUMBER("Runs"),
+            "epochs": NUMBER("Epochs", format="%.0f", help="trained until then, all cycles together"),
+            "front": st.column_config.CheckboxColumn("Front", help="nothing beats it, going by the means"),
+            "often": NUMBER(
+                "How often", format="%.0f %%", help="share of resamplings of the runs in which it is on the front"
+            ),
+        },
+    )
+
+
+def epochs_told(table: pd.DataFrame) -> str:
+    """Who trains longer has an advantage that parameters do not show."""
+    low, high = table["epochs"].min(), table["epochs"].max()
+    return f"The points have not trained equally long: from {low:.0f} to {high:.0f} epochs." if low < high else ""
+
+
+def explain() -> None:
+    with st.expander("How to read this page", icon=":material/help:"):
+        st.markdown(
+            "**A point** is what one setting reaches after its training, or after one of its cuts and the training "
+            "that follows: the mean of its runs, which differ in their seeds only.\n\n"
+            "**The Pareto front** joins the points that no other point beats: none has as few parameters and as high "
+            "an accuracy, and is better in one of the two. It goes by the means, and means of few runs are uncertain. "
+            "So the runs of every setting are drawn anew, with replacement, a few hundred times; *how often* is the "
+            "share of these draws in which a point is on the front. With one run of a setting nothing can be drawn.\n\n"
+            "**Fairness.** Methods may want other learning rates or more epochs than they had here. What differs "
+            "besides the method is said above the chart."
+        )
+
+
+# --- published results ------------------------------------------------------------------------------------------------
+
+
+def published_tasks() -> dict[str, References]:
+    try:
+        return {f"{PUBLISHED}{one.title}": one for one in read_references(REFERENCES)}
+    except ConfigError as error:
+        st.warning(common.plain(str(error)))
+        return {}
+
+
+def published(references: References) -> None:
+    table = published_table(references)
+    st.title(common.plain(trade_off.headline(table)), anchor=False)
+    st.markdown(common.plain(trade_off.story(table)))
+    st.info(
+        f"**Published results**, not measured here: {common.plain(references.accuracy)}. The classifier head is left "
+        f"out. {common.plain(references.note)}",
+        icon=":material/menu_book:",
+    )
+    with debug_mode(False):
+        st.altair_chart(
+            trade_off_figure.published_figure(table),
+            key="published",
+            alt=f"Published accuracy against trained parameters of {len(table)} methods, with the Pareto front.",
+        )
+    st.caption(
+        "Hollow diamonds are published results, the dashed line is their Pareto front. MiMi's own published results "
+        "are not among them."
+    )
+    st.subheader("Where they come from", anchor=False)
+    st.dataframe(
+        tables.in_percent(table, ["mean"]).assign(parameters=table["parameters"] / 1e6),
+        hide_index=True,
+        column_order="setting parameters mean front paper source".split(),
+        column_config={
+            "setting": "Method",
+            "parameters": NUMBER("Parameters", format="%.2f M", help="trained, classifier head left out"),
+            "mean": NUMBER("Accuracy", format="%.1f %%", help=references.accuracy),
+            "front": st.column_config.CheckboxColumn("Front"),
+            "paper": st.column_config.TextColumn("Paper of the method", width="large"),
+            "source": st.column_config.LinkColumn("Source", display_text=r"abs/(.*)"),
+        },
+    )
+
+
+def nothing_yet() -> None:
+    with st.container(border=True, horizontal_alignment="center"):
+        st.subheader("Nothing has finished yet", text_alignment="center")
+        st.markdown("Finished runs of several methods on the same data are weighed against each other here.")
+        st.page_link(common.LAUNCH, label="Launch a run", icon=":material/rocket_launch:")
+
+
+main()
