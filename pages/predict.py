@@ -8,7 +8,6 @@ from typing import cast
 import numpy as np
 import pandas as pd
 import streamlit as st
-from altair.utils.schemapi import debug_mode
 
 from mimi_core.analysis import gallery, gallery_figures, jobs
 from mimi_core.analysis.gallery import SHOWS, Seen, Show
@@ -17,12 +16,12 @@ from mimi_core.runs.events import RunState
 from mimi_core.runs.predictions import Prediction, gallery_path, predictions_path, saved_files
 from mimi_core.runs.status import ENDED
 from pages import common
-from pages.parts.waiting import jobs as all_jobs
-from pages.parts.waiting import waiting
+from pages.parts import waiting
 
 LIVE_SECONDS = 3.0
 TIMEOUT_SECONDS = 180.0
 MOST_MEGABYTES = 25
+PICTURE_PIXELS = 150
 PICTURE = "picture"
 PICTURES = ["jpg", "jpeg", "png", "webp"]
 
@@ -54,25 +53,38 @@ def show(found: common.Found) -> None:
     st.markdown(gallery.sentence(images, cells, seen.cycles))
     for problem in seen.problems:
         st.warning(f"One column is missing: {common.plain(problem)}.", icon=":material/broken_image:")
-    rows = gallery.chosen(images, pick_show(gallery.choices(images, len(seen.cycles))))
+    rows = gallery.chosen(images, pick_show(seen, images))
     if not rows:
         st.info("No image is like that.")
         return
     pictures, some = gallery.pictures_table(seen, rows, urls), cells[cells["image"].isin(rows)]
-    if gallery_figures.grid_width(some, pictures) > gallery_figures.WIDE:
-        left, right = st.container(), st.container()
+    wide = gallery_figures.grid_width(some, pictures) > gallery_figures.WIDE
+    if wide:
+        left, (about, right) = st.container(), st.columns([2, 3], gap="large")
     else:
         left, right = st.columns([3, 2], gap="large")
-    with right:
+        about = right.container()
+    with about:
         image = pick_image(seen, rows)
-        detail(seen, image)
+        told(
+            seen.gallery.images[image],
+            f"True class **{common.plain(gallery.clipped(seen.class_names[seen.gallery.label[image]], 80))}**",
+            common.plain(gallery.course(seen.probabilities[:, image], seen.cycles, seen.class_names)),
+        )
+    with right:
+        label = int(seen.gallery.label[image])
+        shares = gallery.shares_table(seen.probabilities[:, image], seen.cycles, seen.class_names, label)
+        probabilities(shares, "shares", 640 if wide else 400)
     with left:
         grid(seen, some, pictures, image)
 
 
-def pick_show(choices: dict[Show, int]) -> Show:
-    """Which images, kept in the URL as `show`: those that flip, if there are any, unless the URL says otherwise."""
-    usual: Show = "flips" if choices.get("flips") else "all"
+def pick_show(seen: Seen, images: pd.DataFrame) -> Show:
+    """Which images, kept in the URL as `show`: those that flip, unless there are none or the URL says otherwise."""
+    choices = gallery.choices(images, len(seen.cycles))
+    wanted = asked_image(seen, list(images.index))
+    flips = gallery.chosen(images, "flips")
+    usual: Show = "flips" if flips and (wanted is None or wanted in flips) else "all"
     asked = st.query_params.get("show", "")
     st.session_state["predict_show"] = asked if asked in choices else usual
     st.segmented_control(
@@ -90,9 +102,8 @@ def pick_show(choices: dict[Show, int]) -> Show:
 def pick_image(seen: Seen, rows: list[int]) -> int:
     """Which image is looked at, kept in the URL as `image`, its number in the test split."""
     numbers = {int(seen.gallery.index[row]): row for row in rows}
-    asked = st.query_params.get("image", "")
-    number = int(asked) if asked.isdecimal() and len(asked) < 12 else -1
-    st.session_state["predict_image"] = number if number in numbers else next(iter(numbers))
+    asked = asked_image(seen, rows)
+    st.session_state["predict_image"] = int(seen.gallery.index[rows[0] if asked is None else asked])
     st.selectbox(
         "Image",
         list(numbers),
@@ -105,6 +116,12 @@ def pick_image(seen: Seen, rows: list[int]) -> int:
     return numbers[st.session_state["predict_image"]]
 
 
+def asked_image(seen: Seen, rows: list[int]) -> int | None:
+    """The row that the URL names, if it is one of these."""
+    asked = st.query_params.get("image", "")
+    return next((row for row in rows if str(seen.gallery.index[row]) == asked), None)
+
+
 def grid(seen: Seen, cells: pd.DataFrame, pictures: pd.DataFrame, image: int) -> None:
     heads = [f"{count} of {len(seen.gallery.index)} right" for count in seen.right()]
 
@@ -114,20 +131,19 @@ def grid(seen: Seen, cells: pd.DataFrame, pictures: pd.DataFrame, image: int) ->
         if number in set(pictures["image"]):
             st.query_params["image"] = str(int(seen.gallery.index[number]))
 
-    with debug_mode(False):
-        st.altair_chart(
-            gallery_figures.grid_figure(cells, pictures, heads, dark=is_dark(), picked=image),
-            width="stretch",
-            key="gallery",
-            on_select=picked,
-            selection_mode=gallery_figures.PICKED,
-            alt=f"What each of {len(seen.cycles)} cycles predicts for {len(pictures)} test images.",
-        )
+    st.vega_lite_chart(
+        gallery_figures.grid_figure(cells, pictures, heads, dark=is_dark(), picked=image),
+        width="stretch",
+        key="gallery",
+        on_select=picked,
+        selection_mode=gallery_figures.PICKED,
+        alt=f"What each of {len(seen.cycles)} cycles predicts for {len(pictures)} test images.",
+    )
     st.caption(
         "A row is a test image with its true class; a column is a cycle, at the end of its training: what it predicts "
-        "and how likely it finds that. ✓ right, ✕ wrong; a bar at the left of a cell says that the prediction is not "
-        "that of the cycle before. Click a row to look at it. The images are a fixed draw of the test split, too few "
-        "to tell accuracies by; Monitor and Widths have those of the whole split."
+        "and, the stronger the colour, how likely it finds that. ✓ right, ✕ wrong; a bar at the left of a cell says "
+        "that the prediction is not that of the cycle before. Click a row to look at it. The images are a fixed draw "
+        "of the test split, too few to tell accuracies by; Monitor and Widths have those of the whole split."
     )
 
 
@@ -135,25 +151,23 @@ def is_dark() -> bool:
     return st.context.theme.type == "dark"
 
 
-def detail(seen: Seen, image: int) -> None:
-    label = int(seen.gallery.label[image])
-    picture, told = st.columns([1, 2], vertical_alignment="center")
-    with picture:
-        st.image(seen.gallery.images[image], width="stretch")
-    with told:
-        st.markdown(f"True class **{common.plain(gallery.clipped(seen.class_names[label], 80))}**")
-        st.caption(common.plain(gallery.course(seen, image)))
-    probabilities(gallery.shares_table(seen.probabilities[:, image], seen.cycles, seen.class_names, label), "shares")
+def told(picture: np.ndarray | str, what: str, more: str) -> None:
+    """A picture and what is said about it."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.image(picture, width=PICTURE_PIXELS)
+        with st.container():
+            st.markdown(what)
+            st.caption(more)
 
 
-def probabilities(shares: pd.DataFrame, key: str) -> None:
-    with debug_mode(False):
-        st.altair_chart(
-            gallery_figures.shares_figure(shares),
-            width="stretch",
-            key=key,
-            alt="Probabilities of the classes, cycle by cycle",
-        )
+def probabilities(shares: pd.DataFrame, key: str, width: int) -> None:
+    """The chart of one image; it is about so many pixels wide."""
+    st.vega_lite_chart(
+        gallery_figures.shares_figure(shares, width=width),
+        width="stretch",
+        key=key,
+        alt="Probabilities of the classes, cycle by cycle",
+    )
 
 
 def nothing_yet(found: common.Found, state: RunState, why: str) -> None:
@@ -209,17 +223,18 @@ def own_image(found: common.Found, state: RunState) -> None:
         return
     content = file.getvalue()
     key = "predict", str(found.run.folder), tuple(saved), hashlib.sha256(content).hexdigest()
-    job = all_jobs().get(key)
+    job = waiting.jobs().get(key)
     if job is None or job.state not in ("running", "done"):
         if job is not None and not now:
             why = (jobs.answer(job).error or "").replace(str(job.folder / PICTURE), file.name)
-            st.error(f"{common.plain(why)}.", icon=":material/error:")
-        label = "Ask the models" if job is None else "Ask again"
-        if not now and not st.button(label, icon=":material/play_arrow:"):
+            waiting.complain(job, why)
+        slot = st.empty()
+        if not now and not slot.button("Ask the models", icon=":material/play_arrow:"):
             return
+        slot.empty()
         job = ask(key, found, content)
     if job is not None and job.state == "running":
-        waiting(key, "Loading the backbone, then asking every cycle")
+        waiting.wait_for(key, "Loading the backbone, then asking every cycle")
     elif job is not None:
         answered(jobs.answer(job))
 
@@ -231,7 +246,7 @@ def ask(key: Hashable, found: common.Found, content: bytes) -> jobs.Job | None:
         return ["predict", found.run.id, str(folder / PICTURE), "--runs", runs, "--json"]
 
     try:
-        return all_jobs().start(key, prepare, TIMEOUT_SECONDS)
+        return waiting.jobs().start(key, prepare, TIMEOUT_SECONDS)
     except MimiError as error:
         st.error(f"{common.plain(str(error))}.", icon=":material/error:")
         return None
@@ -248,25 +263,21 @@ def answered(found: Prediction) -> None:
     cells = gallery.cells_table(said[:, None], cycles, [None], found.class_names)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        picture, told = st.columns([1, 3], vertical_alignment="center")
-        with picture:
-            st.image(gallery.png_uri(found.seen), width="stretch")
-        with told:
-            st.markdown(common.plain(gallery.verdict(cells, found.class_names)))
-            st.caption(
-                f"The picture as the models saw it: {found.image_size} × {found.image_size} pixels, without a crop, as "
-                "in training. Its class is one of those of the run, whatever it shows."
-            )
+        told(
+            gallery.png_uri(found.seen),
+            common.plain(gallery.course(said, cycles, found.class_names)),
+            f"The picture as the models saw it: {found.image_size} × {found.image_size} pixels, without a crop, as "
+            "in training. Its class is one of those of the run, whatever it shows.",
+        )
         alone = pd.DataFrame({"image": [0], "url": [""], "truth": [""]})
-        with debug_mode(False):
-            st.altair_chart(
-                gallery_figures.grid_figure(cells, alone, dark=is_dark()),
-                width="stretch",
-                key="own",
-                alt="What every cycle predicts for the picture",
-            )
+        st.vega_lite_chart(
+            gallery_figures.grid_figure(cells, alone, dark=is_dark()),
+            width="stretch",
+            key="own",
+            alt="What every cycle predicts for the picture",
+        )
     with right:
-        probabilities(gallery.shares_table(said, cycles, found.class_names, None), "own_shares")
+        probabilities(gallery.shares_table(said, cycles, found.class_names, None), "own_shares", 400)
 
 
 main()

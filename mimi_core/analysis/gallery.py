@@ -202,7 +202,7 @@ def title(images: pd.DataFrame, cycles: Sequence[int]) -> str:
         return f"{int(images['ends'].sum())} of {total} are right"
     flips = int((images["flips"] > 0).sum())
     if not flips:
-        return f"No prediction flips, for none of {total}"
+        return f"No prediction flips: all {total} keep theirs"
     return f"The prediction flips for {flips} of {total}"
 
 
@@ -211,7 +211,8 @@ def sentence(images: pd.DataFrame, cells: pd.DataFrame, cycles: Sequence[int]) -
     total = count(len(images), "test image")
     if len(cycles) == 1:
         return "There is one cycle, so there is nothing that a cut could change."
-    parts = [f"Of {total}, {int(images['steady'].sum())} are right from start to end"]
+    steady = int(images["steady"].sum())
+    parts = [f"Of {total}, {steady} {'is' if steady == 1 else 'are'} right from start to end"]
     never = int((~cells.groupby("image")["right"].any()).sum())
     if never:
         parts.append(f"{never} never")
@@ -224,18 +225,9 @@ def sentence(images: pd.DataFrame, cells: pd.DataFrame, cycles: Sequence[int]) -
     return f"{' and '.join(parts)}. {told[0].upper()}{told[1:]}."
 
 
-def course(seen: Seen, image: int) -> str:
-    """How the predictions for one image went. Plain text."""
-    said = seen.probabilities[:, image].argmax(1)
-    return _course(said, seen.cycles, seen.class_names)
-
-
-def verdict(cells: pd.DataFrame, names: Sequence[str]) -> str:
-    """How the predictions for a picture of one's own went. Plain text."""
-    return _course(cells["predicted"].to_numpy(), cells["cycle"].tolist(), names)
-
-
-def _course(said: np.ndarray, cycles: Sequence[int], names: Sequence[str]) -> str:
+def course(probabilities: np.ndarray, cycles: Sequence[int], names: Sequence[str]) -> str:
+    """How the predictions for one image went, from its (cycles, classes). Plain text."""
+    said = probabilities.argmax(1)
     first = clipped(names[said[0]], 40)
     changes = [
         f"{clipped(names[after], 40)} from cut {cycle} on"

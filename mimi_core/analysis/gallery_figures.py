@@ -1,28 +1,28 @@
-"""Images against cycles, and one image's probabilities. Class names are data, never code or HTML."""
+"""Images against cycles, and one image's probabilities. Class names are data, never code or HTML.
+
+The charts are Vega-Lite's own dictionaries: Altair's objects would take longer than all the rest of the page.
+"""
 
 from collections.abc import Sequence
+from typing import Any
 
-import altair as alt
 import pandas as pd
 
 from mimi_core.analysis.labels import STAGE_COLOURS
-from mimi_core.analysis.theme import GAIN, LOST, MUTED, SECOND
+from mimi_core.analysis.theme import GAIN, GRID, LOST, MUTED, SECOND
 
-Chart = alt.LayerChart
+Spec = dict[str, Any]
 PICKED = "picked"
 """Name of the selection: which image was clicked."""
 RIGHT, WRONG, UNKNOWN = "right", "wrong", "unknown"
-VERDICTS = alt.Scale(domain=[RIGHT, WRONG, UNKNOWN], range=[GAIN, LOST, SECOND])
-SIGNS = {RIGHT: "✓", WRONG: "✕", UNKNOWN: ""}
-WIDE = 720
-"""From so many pixels on, the grid needs the whole page."""
-_WIDEST = 1240
-_INK = {False: "#1f2430", True: "#e6e9ef"}
+SIGNS = {RIGHT: "✓ ", WRONG: "✕ ", UNKNOWN: ""}
+WIDE, MOST_WIDE = 720, 1240
+"""Pixels from which on the grid needs the whole page, and from which on it leaves the numbers out."""
 _LETTER = 7.4
 """Pixels of a letter, about."""
+_INK = {False: "#1f2430", True: "#e6e9ef"}
+_VERDICTS = {"domain": [RIGHT, WRONG, UNKNOWN], "range": [GAIN, LOST, SECOND]}
 _OTHER_CLASSES = (LOST, SECOND, STAGE_COLOURS[0], STAGE_COLOURS[4], STAGE_COLOURS[3], STAGE_COLOURS[5])
-_FIT = alt.AutoSizeParams(type="fit-x", contains="padding")
-_HIDDEN = alt.Axis(title=None, labels=False, ticks=False, domain=False)
 
 
 def cycle_name(cycle: int) -> str:
@@ -39,13 +39,6 @@ def grid_width(cells: pd.DataFrame, pictures: pd.DataFrame) -> float:
     return _left(pictures) + cells["cycle"].nunique() * (_LETTER * int(cells["label"].str.len().max()) + 72)
 
 
-def _left(pictures: pd.DataFrame) -> int:
-    """Pixels left of the cells, for the picture and its true class."""
-    if not pictures["url"].any():
-        return 4
-    return round(row_height(len(pictures)) + 32 + _LETTER * int(pictures["truth"].str.len().max()))
-
-
 def grid_figure(
     cells: pd.DataFrame,
     pictures: pd.DataFrame,
@@ -53,123 +46,166 @@ def grid_figure(
     *,
     dark: bool,
     picked: int | None = None,
-) -> Chart:
+) -> Spec:
     """Images (rows) against cycles (columns): what each cycle predicted, how sure it was, and whether that is right.
 
     Args:
         cells: a `cells_table` of the rows to show.
-        pictures: image, url, truth (text), in the order of the rows; url and truth may be empty.
+        pictures: a `pictures_table`, in the order of the rows; url and truth may be empty.
         heads: the second line of every column's head, if there is one.
         dark: whether the page is: the one thing that Streamlit does not tell a chart's words.
         picked: the image that is looked at.
     """
-    order, cycles = [int(i) for i in pictures["image"]], sorted(int(c) for c in cells["cycle"].unique())
-    row, left = row_height(len(order)), _left(pictures)
-    ink = _INK[dark]
-    roomy = grid_width(cells, pictures) <= _WIDEST
+    order, cycles = [int(image) for image in pictures["image"]], sorted(int(c) for c in cells["cycle"].unique())
     columns = [cycle_name(cycle) for cycle in cycles]
     if heads:
         columns = [f"{column}\n{head}" for column, head in zip(columns, heads, strict=True)]
-    verdict = cells["right"].map({True: RIGHT, False: WRONG}).fillna(UNKNOWN)
+    row, left, ink = row_height(len(order)), _left(pictures), _INK[dark]
+    edge, roomy = round(row * 0.86), grid_width(cells, pictures) <= MOST_WIDE
+    y = {
+        "field": "image", "type": "ordinal", "sort": order, "axis": None,
+        "scale": {"paddingInner": 0.12, "paddingOuter": 0.06},
+    }  # fmt: skip
+    x = {
+        "field": "column", "type": "ordinal", "sort": columns, "title": None,
+        "scale": {"paddingInner": 0.04, "paddingOuter": 0.02},
+        "axis": {
+            "orient": "top", "domain": False, "ticks": False, "labelAngle": 0, "labelOverlap": True,
+            "labelPadding": 22 if heads else 6, "labelLineHeight": 15, "labelExpr": "split(datum.label, '\\n')",
+        },
+    }  # fmt: skip
+    verdict = {"field": "verdict", "type": "nominal", "scale": _VERDICTS, "legend": None}
+    hand = {"cursor": "pointer"}
+
+    def told(field: str, band: int, **mark: object) -> Spec:
+        where = {"y": y, "x": {**x, "bandPosition": band}}
+        return {"mark": {"type": "text", **hand, **mark}, "encoding": where | {"text": {"field": field}}}
+
+    boxes = {
+        "params": [{"name": PICKED, "select": {"type": "point", "fields": ["image"], "on": "click"}}],
+        "mark": {"type": "rect", "cornerRadius": 4, **hand},
+        "encoding": {
+            "y": y,
+            "x": x,
+            "color": verdict,
+            "opacity": {
+                "field": "confidence", "type": "quantitative", "legend": None,
+                "scale": {"domain": [0, 1], "range": [0.08, 0.5]},
+            },
+            "tooltip": [
+                {"field": "label", "title": "predicted"},
+                {"field": "confidence", "type": "quantitative", "title": "probability", "format": ".1%"},
+                {"field": "verdict", "title": "that is"},
+            ],
+        },
+    }  # fmt: skip
+    changed = {
+        "transform": [{"filter": "datum.flipped"}],
+        "mark": {"type": "tick", "orient": "vertical", "thickness": 4, "size": edge, **hand},
+        "encoding": {"y": y, "x": {**x, "bandPosition": 0}, "color": verdict},
+    }
+    limit = {} if roomy else {"limit": (MOST_WIDE - left) / len(cycles) - 16}
+    words = told("told", 0, align="left", dx=10, fontSize=13, color=ink, **limit)
+    sure = told("sure", 1, align="right", dx=-8, fontSize=11, color=ink, opacity=0.7)
+    images = {
+        "mark": {"type": "image", "width": edge, "height": edge, "align": "left"},
+        "encoding": {"y": y, "x": {"value": 6 - left}, "url": {"field": "url"}},
+    }
+    truth = {
+        "mark": {"type": "text", "align": "left", "fontSize": 13, "fontWeight": "bold", "color": ink},
+        "encoding": {"y": y, "x": {"value": edge + 16 - left}, "text": {"field": "truth"}},
+    }
+    frame = {
+        "transform": [{"filter": {"field": "image", "equal": -1 if picked is None else picked}}],
+        "mark": {"type": "rect", "filled": False, "stroke": MUTED, "strokeWidth": 2, "cornerRadius": 6},
+        "encoding": {"y": y, "x": {"value": 1 - left}, "x2": {"value": "width"}},
+    }
+    layers = [boxes, changed, words, *([sure] if roomy else [])]
+    said = cells["right"].map({True: RIGHT, False: WRONG}).fillna(UNKNOWN)
     shown = cells.assign(
         column=cells["cycle"].map(dict(zip(cycles, columns, strict=True))),
-        verdict=verdict,
-        told=verdict.map(SIGNS) + " " + cells["label"],
+        verdict=said,
+        told=said.map(SIGNS) + cells["label"],
         sure=(100 * cells["confidence"]).round().astype(int).astype(str) + " %",
     )[["image", "column", "label", "verdict", "told", "sure", "confidence", "flipped"]]
-    y = alt.Y("image:O", sort=order, axis=_HIDDEN, scale=alt.Scale(paddingInner=0.12, paddingOuter=0.06))
-    x = alt.X(
-        "column:O",
-        sort=columns,
-        scale=alt.Scale(paddingInner=0.04, paddingOuter=0.02),
-        axis=alt.Axis(
-            title=None, orient="top", domain=False, ticks=False, labelAngle=0, labelOverlap=True,
-            labelPadding=22 if heads else 6, labelExpr="split(datum.label, '\\n')", labelLineHeight=15,
-        ),
-    )  # fmt: skip
-    base = alt.Chart(shown).encode(y=y, x=x)
-    boxes = base.mark_rect(cornerRadius=4, cursor="pointer").encode(
-        color=alt.Color("verdict:N", scale=VERDICTS, legend=None),
-        opacity=alt.Opacity("confidence:Q", scale=alt.Scale(domain=[0, 1], range=[0.08, 0.5]), legend=None),
-        tooltip=[
-            alt.Tooltip("label:N", title="predicted"),
-            alt.Tooltip("confidence:Q", title="probability", format=".1%"),
-            alt.Tooltip("verdict:N", title="that is"),
-        ],
+    sides = {"data": _values(pictures[["image", "url", "truth"]]), "layer": [images, truth, frame]}
+    return _finished(
+        [{"data": _values(shown), "layer": layers}, *([sides] if left > _NO_SIDE else [])], row * len(order)
     )
-    boxes = boxes.add_params(alt.selection_point(name=PICKED, fields=["image"], on="click", empty=False))
-    # A bar at the left edge of a cell whose prediction is not that of the cell before.
-    changed = (
-        base.transform_filter("datum.flipped")
-        .mark_tick(orient="vertical", thickness=4, size=row * 0.86, cursor="pointer")
-        .encode(x=alt.X("column:O", sort=columns, bandPosition=0), color=alt.Color("verdict:N", scale=VERDICTS))
-    )
-    limit = alt.Undefined if roomy else (_WIDEST - left) / len(cycles) - 16
-    words = base.mark_text(align="left", dx=10, fontSize=13, cursor="pointer", limit=limit, color=ink).encode(
-        x=alt.X("column:O", sort=columns, bandPosition=0), text="told:N"
-    )
-    sure = base.mark_text(align="right", dx=-8, fontSize=11, color=ink, opacity=0.7, cursor="pointer").encode(
-        x=alt.X("column:O", sort=columns, bandPosition=1), text="sure:N"
-    )
-    side = alt.Chart(pictures[["image", "url", "truth"]]).encode(y=y)
-    edge = round(row * 0.86)
-    images = side.mark_image(width=edge, height=edge, align="left").encode(x=alt.value(6 - left), url="url:N")
-    truth = side.mark_text(align="left", fontSize=13, fontWeight="bold", color=ink).encode(
-        x=alt.value(edge + 16 - left), text="truth:N"
-    )
-    layers = [boxes, changed, words, *([sure] if roomy else []), images, truth]
-    if picked in order:
-        one = pictures[pictures["image"] == picked][["image"]]
-        frame = alt.Chart(one).mark_rect(filled=False, stroke=MUTED, strokeWidth=2, cornerRadius=6)
-        layers.append(frame.encode(y=y, x=alt.value(1 - left), x2=alt.value("width")))
-    return _finished(layers, row * len(order))
 
 
-def shares_figure(shares: pd.DataFrame, *, height: int = 260) -> Chart:
+def shares_figure(shares: pd.DataFrame, *, width: int, height: int = 260) -> Spec:
     """The probabilities of the leading classes, cycle by cycle: a bar of 100 % each.
 
     Args:
         shares: a `shares_table`; the true class stands at the bottom, in the colour of what is right.
+        width: pixels that the chart gets, about; words that are too long for their bar are cut.
     """
     kinds = dict(zip(shares["label"], shares["kind"], strict=True))
-    order = list(kinds)
     known = "truth" in kinds.values()
     palette = iter(_OTHER_CLASSES if known else (SECOND, LOST, *_OTHER_CLASSES[2:]))
     colours = [GAIN if kind == "truth" else MUTED if kind == "rest" else next(palette) for kind in kinds.values()]
     names = [cycle_name(int(cycle)) for cycle in sorted(shares["cycle"].unique())]
-    place = {label: number for number, label in enumerate(order)}
-    shown = shares.assign(column=shares["cycle"].map(cycle_name), place=shares["label"].map(place)).sort_values(
-        ["cycle", "place"]
-    )
-    ends = shown.groupby("cycle")["probability"].cumsum()
-    shown = shown.assign(end=ends, start=ends - shown["probability"])
+    ends = shares.groupby("cycle")["probability"].cumsum()
+    shown = shares.assign(column=shares["cycle"].map(cycle_name), end=ends, start=ends - shares["probability"])
     shown = shown.assign(middle=(shown["start"] + shown["end"]) / 2)
-    base = alt.Chart(shown[["column", "label", "probability", "start", "end", "middle"]]).encode(
-        x=alt.X("column:O", sort=names, title=None, axis=alt.Axis(labelAngle=0, domain=False, ticks=False)),
-    )
-    scale = alt.Scale(domain=[0, 1], nice=False)
-    bars = base.mark_bar(stroke=None).encode(
-        y=alt.Y("start:Q", title="probability", scale=scale, axis=alt.Axis(format="%", tickCount=5, domain=False)),
-        y2="end:Q",
-        color=alt.Color(
-            "label:N",
-            scale=alt.Scale(domain=order, range=colours),
-            legend=alt.Legend(title=None, orient="bottom", columns=4, symbolType="square"),
-        ),
-        tooltip=[
-            alt.Tooltip("column:O", title="cycle"),
-            alt.Tooltip("label:N", title="class"),
-            alt.Tooltip("probability:Q", format=".1%"),
-        ],
-    )
-    inside = (
-        base.transform_filter("datum.probability > 0.14")
-        .mark_text(color="white", fontSize=12, fontWeight="bold", clip=True)
-        .encode(y=alt.Y("middle:Q", scale=scale), text="label:N")
-    )
-    return _finished([bars, inside], height)
+    x = {
+        "field": "column", "type": "ordinal", "sort": names, "title": None,
+        "axis": {"labelAngle": 0, "domain": False, "ticks": False},
+    }  # fmt: skip
+    scale = {"domain": [0, 1], "nice": False}
+    axis = {"format": "%", "tickCount": 5, "domain": False, "gridColor": GRID}
+    bars = {
+        "mark": {"type": "bar", "stroke": None},
+        "encoding": {
+            "x": x,
+            "y": {"field": "start", "type": "quantitative", "title": "probability", "scale": scale, "axis": axis},
+            "y2": {"field": "end"},
+            "color": {
+                "field": "label", "type": "nominal", "scale": {"domain": list(kinds), "range": colours},
+                "legend": {"title": None, "orient": "bottom", "columns": 4, "symbolType": "square"},
+            },
+            "tooltip": [
+                {"field": "column", "title": "cycle"},
+                {"field": "label", "title": "class"},
+                {"field": "probability", "type": "quantitative", "format": ".1%"},
+            ],
+        },
+    }  # fmt: skip
+    inside = {
+        "transform": [{"filter": "datum.probability > 0.14 && datum.kind != 'rest'"}],
+        "mark": {
+            "type": "text", "color": "white", "fontSize": 12, "fontWeight": "bold",
+            "limit": 0.75 * (width - 60) / len(names),
+        },
+        "encoding": {
+            "x": x,
+            "y": {"field": "middle", "type": "quantitative", "scale": scale},
+            "text": {"field": "label"},
+        },
+    }  # fmt: skip
+    return _finished([{"data": _values(shown.drop(columns="cycle")), "layer": [bars, inside]}], height)
 
 
-def _finished(layers: Sequence[alt.Chart], height: int) -> Chart:
-    padding = {"left": 4, "top": 4, "right": 4, "bottom": 4}
-    return alt.layer(*layers).properties(height=height, padding=padding, autosize=_FIT).configure_view(stroke=None)
+_NO_SIDE = 4
+
+
+def _left(pictures: pd.DataFrame) -> int:
+    """Pixels left of the cells, for the picture and its true class."""
+    if not pictures["url"].any():
+        return _NO_SIDE
+    return round(row_height(len(pictures)) + 32 + _LETTER * int(pictures["truth"].str.len().max()))
+
+
+def _values(table: pd.DataFrame) -> Spec:
+    return {"values": table.to_dict("records")}
+
+
+def _finished(layers: Sequence[Spec], height: int) -> Spec:
+    return {
+        "layer": list(layers),
+        "height": height,
+        "padding": {"left": 4, "top": 4, "right": 4, "bottom": 4},  # Streamlit takes no single number
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "config": {"view": {"stroke": None}},
+    }

@@ -29,16 +29,15 @@ State = Literal["running", "done", "failed", "cancelled", "too long"]
 class Job:
     """One process. Its state is looked up whenever somebody asks; nothing watches it in between."""
 
-    def __init__(self, folder: "TemporaryDirectory[str]", arguments: Sequence[str], timeout: float) -> None:
+    def __init__(self, folder: "TemporaryDirectory[str]", command: Sequence[str], timeout: float) -> None:
         self._folder, self._timeout, self._started = folder, timeout, time.monotonic()
         self._ended: State | None = None
         # A GPU belongs to the runs; one picture, or one export, does without.
         environment = {"OMP_NUM_THREADS": str(spare_cores()), **os.environ, "CUDA_VISIBLE_DEVICES": ""}
         with (self.folder / "out").open("wb") as out, (self.folder / "err").open("wb") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "mimi_core", *arguments],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=errors, cwd=ROOT, env=environment,
-            )  # fmt: skip
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, cwd=ROOT, env=environment
+            )
 
     @property
     def folder(self) -> Path:
@@ -90,9 +89,14 @@ class Job:
 
 
 class Jobs:
-    """All jobs of a server. Thread-safe."""
+    """All jobs of a server. Thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        program: what gets the arguments.
+    """
+
+    def __init__(self, program: Sequence[str] = (sys.executable, "-m", "mimi_core")) -> None:
+        self._program = program
         self._jobs: dict[Hashable, Job] = {}
         self._guard = threading.Lock()
 
@@ -104,7 +108,7 @@ class Jobs:
         """Start a job, in the place of one that ended under the same key.
 
         Args:
-            prepare: puts what is needed into the job's folder, and gives the arguments of the command.
+            prepare: puts what is needed into the job's folder, and gives the arguments.
             timeout: seconds after which the job is ended.
 
         Raises:
@@ -121,7 +125,7 @@ class Jobs:
                 self._jobs.pop(old).forget()
             try:
                 folder = TemporaryDirectory(prefix="mimi-")
-                self._jobs[key] = Job(folder, prepare(Path(folder.name)), timeout)
+                self._jobs[key] = Job(folder, [*self._program, *prepare(Path(folder.name))], timeout)
             except OSError as error:
                 raise ResourceError(f"this cannot be started: {error.strerror or error}") from error
             return self._jobs[key]

@@ -11,7 +11,7 @@ from mimi_core.errors import MimiError
 from mimi_core.runs.events import RunState
 from mimi_core.runs.predictions import SavedCycle, saved_files
 from pages import common
-from pages.parts.waiting import jobs, waiting
+from pages.parts import waiting
 
 TIMEOUT_SECONDS = {"pack": 300.0, "onnx": 900.0}
 ENDINGS = {"pack": "zip", "onnx": "onnx"}
@@ -80,25 +80,29 @@ def offer(found: common.Found, chosen: SavedCycle, kind: str, label: str) -> Non
     """A button that makes the file, then what is going on, then the file."""
     key = (kind, str(found.run.folder), chosen)
     name = f"{found.run.id}-cycle{chosen.cycle}.{ENDINGS[kind]}"
-    job = jobs().get(key)
+    job = waiting.jobs().get(key)
     if job is None or job.state not in ("running", "done"):
         if job is not None:
-            st.error(f"{common.plain(job.complaint())}.", icon=":material/error:")
-        if not st.button(label if job is None else "Try again", icon=":material/deployed_code:", key=f"make_{kind}"):
+            waiting.complain(job, job.complaint())
+        slot = st.empty()
+        if not slot.button(label if job is None else "Try again", icon=":material/deployed_code:", key=f"make_{kind}"):
             return
+        slot.empty()
         job = make(key, found, chosen.cycle, kind)
     if job is not None and job.state == "running":
-        waiting(key, "Building the model and writing the file")
+        waiting.wait_for(key, "Building the model and writing the file")
     elif job is not None:
         file = job.folder / kind
-        st.download_button(
-            "Download",
-            file.read_bytes,
-            file_name=name,
-            icon=":material/download:",
-            on_click="ignore",
-            key=f"download_{kind}",
-        )
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.download_button(
+                "Download",
+                file.read_bytes,
+                file_name=name,
+                icon=":material/download:",
+                on_click="ignore",
+                key=f"download_{kind}",
+            )
+            st.caption(f"{name} · {size(file.stat().st_size)}")
 
 
 def make(key: Hashable, found: common.Found, cycle: int, kind: str) -> Job | None:
@@ -108,7 +112,7 @@ def make(key: Hashable, found: common.Found, cycle: int, kind: str) -> Job | Non
         return ["export", found.run.id, "--runs", runs, "--cycle", str(cycle), f"--{kind}", str(folder / kind)]
 
     try:
-        return jobs().start(key, prepare, TIMEOUT_SECONDS[kind])
+        return waiting.jobs().start(key, prepare, TIMEOUT_SECONDS[kind])
     except MimiError as error:
         st.error(f"{common.plain(str(error))}.", icon=":material/error:")
         return None

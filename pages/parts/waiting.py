@@ -5,7 +5,8 @@ from collections.abc import Hashable
 import streamlit as st
 
 from mimi_core.analysis import words
-from mimi_core.analysis.jobs import Jobs
+from mimi_core.analysis.jobs import Job, Jobs
+from pages.common import plain
 
 LOOK_SECONDS = 0.5
 
@@ -16,9 +17,17 @@ def jobs() -> Jobs:
     return Jobs()
 
 
-def waiting(key: Hashable, what: str) -> None:
+def wait_for(key: Hashable, what: str) -> None:
     """Draw a running job until it ends, then draw the whole page anew. Not to be called from within a fragment."""
     st.fragment(_look, run_every=LOOK_SECONDS)(key, what)
+
+
+def complain(job: Job, told: str) -> None:
+    """Why a job has no result."""
+    if job.state == "cancelled":
+        st.info("Cancelled.", icon=":material/cancel:")
+    else:
+        st.error(f"{plain(told[:1].upper() + told[1:])}.", icon=":material/error:")
 
 
 def _look(key: Hashable, what: str) -> None:
@@ -26,8 +35,8 @@ def _look(key: Hashable, what: str) -> None:
     if job is None or job.state != "running":
         st.rerun()
         return
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(f"{what} · {words.duration(job.seconds)}")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.info(f"{what} · {words.duration(job.seconds)}", icon="spinner", width=480)
         if st.button("Cancel", icon=":material/close:", key=f"cancel {hash(key)}"):
             job.end()
             st.rerun()

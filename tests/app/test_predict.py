@@ -1,0 +1,380 @@
+"""Predict: where predictions flip from cut to cut, from files that may hold anything, and pictures of one's own."""
+
+import base64
+import io
+import json
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from mimi_core.analysis import gallery, gallery_figures, jobs
+from mimi_core.config import make_config
+from mimi_core.errors import ResourceError, RunError
+from mimi_core.runs.predictions import gallery_path, predictions_path, read_gallery, read_probabilities
+from mimi_core.runs.recorder import Recorder
+from mimi_core.runs.store import Store
+from tests.app.asking import ended, pretend
+from tests.app.opening import HOSTILE, MakeRun, Open, button, texts
+
+NAMES = ["cat", "dog", "owl"]
+# Classes predicted by cycles 0 .. 4 for six images whose true class is 0.
+COURSES = ["00000", "00122", "01000", "11111", "10000", "12020"]
+GRADES = [0.9, 0.6, 0.8, 0.5, 0.7]
+
+
+def probabilities(courses: Sequence[str], classes: int = 3) -> np.ndarray:
+    """(cycles, n, classes) float32"""
+    found = np.zeros((len(courses[0]), len(courses), classes), np.float32)
+    for cycle in range(len(found)):
+        grade = GRADES[cycle % len(GRADES)]
+        for image, course in enumerate(courses):
+            found[cycle, image] = (1 - grade) / (classes - 1)
+            found[cycle, image, int(course[cycle])] = grade
+    return found
+
+
+def predicted(
+    store: Store, make_run: MakeRun, courses: Sequence[str] = COURSES, names: Sequence[str] = NAMES, **options: object
+) -> Path:
+    """A finished run with a gallery."""
+    folder = store.folder(make_run(class_names=list(names), **options))
+    rng = np.random.default_rng(0)
+    index = 10 * np.arange(len(courses)) + 3
+    said = probabilities(courses, len(names))
+    with Recorder(folder) as recorder:
+        images = rng.integers(0, 255, (len(courses), 64, 64, 3), np.uint8)
+        recorder.save_gallery({"index": index, "label": np.zeros(len(courses), np.int64), "images": images})
+        for cycle, shares in enumerate(said):
+            recorder.save_arrays(cycle, "predictions", {"index": index, "probabilities": shares})
+            recorder.save_adapters(cycle, {"x": np.zeros(1)}, {"cycle": cycle})
+        recorder.update(phase="finished")
+    return folder
+
+
+def tables(courses: Sequence[str] = COURSES) -> tuple[pd.DataFrame, pd.DataFrame, list[int]]:
+    said = probabilities(courses)
+    cycles = list(range(len(said)))
+    cells = gallery.cells_table(said, cycles, [0] * len(courses), NAMES)
+    return cells, gallery.images_table(cells), cycles
+
+
+# --- tables and words -------------------------------------------------------------------------------------------------
+
+
+def test_who_flips_is_lost_and_won() -> None:
+    cells, images, cycles = tables()
+    assert list(images["flips"]) == [0, 2, 2, 0, 1, 4]
+    assert gallery.chosen(images, "flips") == [5, 2, 1, 4], "most flips first, then the earliest"
+    assert gallery.chosen(images, "wrong") == [1, 3]
+    assert gallery.chosen(images, "lost") == [1]
+    assert gallery.chosen(images, "won") == [5, 4]
+    assert gallery.choices(images, len(cycles)) == {"flips": 4, "wrong": 2, "lost": 1, "won": 2, "all": 6}
+    assert gallery.cuts_table(cells).to_dict("list") == {
+        "cycle": [1, 2, 3, 4],
+        "lost": [1, 1, 1, 0],
+        "won": [1, 2, 0, 1],
+        "back": [0, 1, 0, 1],
+    }
+
+
+def test_the_course_is_told() -> None:
+    cells, images, cycles = tables()
+    assert gallery.title(images, cycles) == "The prediction flips for 4 of 6 test images"
+    assert (
+        gallery.sentence(images, cells, cycles)
+        == "Of 6 test images, 1 is right from start to end and 1 never. Cuts 1, 2 and 3 lost 3; cuts 1, 2 and 4 won 4."
+    )
+    cells, images, cycles = tables(["010", "000", "000"])
+    assert gallery.sentence(images, cells, cycles).endswith("Cut 1 lost 1; cut 2 won 1 back.")
+    cells, images, cycles = tables(["000", "111"])
+    assert gallery.title(images, cycles) == "No prediction flips: all 2 test images keep theirs"
+    assert gallery.sentence(images, cells, cycles).endswith("No cut changed that.")
+    cells, images, cycles = tables(["0", "1", "0"])
+    assert gallery.title(images, cycles) == "2 of 3 test images are right"
+    assert "one cycle" in gallery.sentence(images, cells, cycles)
+    assert gallery.choices(images, 1) == {"wrong": 1, "all": 3}
+
+
+def test_one_image_is_told_in_words_and_shares() -> None:
+    said = probabilities(["00122"])[:, 0]
+    told = gallery.course(said, range(5), NAMES)
+    assert told == "Taken for cat at the start, for dog from cut 2 on and owl from cut 3 on."
+    assert gallery.course(said[:2], range(2), NAMES) == "Taken for cat in every cycle."
+    shares = gallery.shares_table(said, range(5), NAMES, truth=1)
+    assert list(dict.fromkeys(shares["label"])) == ["dog", "cat", "owl"]
+    assert shares.groupby("cycle")["probability"].sum().tolist() == pytest.approx([1] * 5)
+    many = np.full((2, 50), 0.02)
+    shares = gallery.shares_table(many, [0, 3], ["same"] * 49 + [""], truth=49)
+    assert len(shares) == 2 * (gallery.TOP_CLASSES + 1)
+    assert shares["label"].nunique() == gallery.TOP_CLASSES + 1, "labels can be told apart"
+    assert shares.iloc[0]["kind"] == "truth"
+    assert shares.groupby("cycle")["probability"].sum().tolist() == pytest.approx([1, 1])
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("names", "cycles"), [(NAMES, 1), (["a very long class name"] * 3, 9)], ids=["few", "many"])
+def test_the_figures_draw_every_shape(names: list[str], cycles: int) -> None:
+    said = probabilities(["010101010"[:cycles]] * 3)
+    cells = gallery.cells_table(said, range(cycles), [0] * 3, names)
+    pictures = pd.DataFrame({"image": range(3), "url": "data:,", "truth": names[0]})
+    figure = gallery_figures.grid_figure(cells, pictures, ["2 of 3 right"] * cycles, dark=True, picked=1)
+    alt.LayerChart.from_dict(figure)  # which tells what is no Vega-Lite
+    assert figure["height"] == 3 * gallery_figures.row_height(3)
+    crowded = gallery_figures.grid_width(cells, pictures) > gallery_figures.MOST_WIDE
+    assert crowded == (cycles == 9)
+    assert ("sure" in json.dumps(figure["layer"][0]["layer"])) != crowded
+    shares = gallery_figures.shares_figure(gallery.shares_table(said[:, 0], range(cycles), names, 0), width=400)
+    alt.LayerChart.from_dict(shares)
+
+
+# --- files that cannot be trusted -------------------------------------------------------------------------------------
+
+
+def written(path: Path, arrays: dict[str, np.ndarray | bytes]) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, values in arrays.items():
+            made = io.BytesIO()
+            if isinstance(values, np.ndarray):
+                np.save(made, values, allow_pickle=True)
+            archive.writestr(f"{name}.npy", values if isinstance(values, bytes) else made.getvalue())
+
+
+def huge_header() -> bytes:
+    made = io.BytesIO()
+    np.lib.format.write_array_header_1_0(made, {"descr": "|u1", "fortran_order": False, "shape": (2**40,)})
+    return made.getvalue()
+
+
+def test_what_is_wrong_with_the_gallery_is_one_error(store: Store, make_run: MakeRun) -> None:
+    folder = predicted(store, make_run)
+    whole = dict(np.load(gallery_path(folder)))
+    changes: list[dict[str, np.ndarray | bytes]] = [
+        {"index": whole["index"][:-1]},
+        {"index": np.zeros(6, np.int64)},
+        {"index": -whole["index"]},
+        {"index": np.array([{}] * 6, dtype=object)},
+        {"label": whole["label"].astype(float)},
+        {"label": whole["label"] - 1},
+        {"images": whole["images"][:, :, :, 0]},
+        {"images": whole["images"].astype(np.uint16)},
+        {"images": whole["images"][:, :, :60]},
+        {"images": np.zeros((6, 300, 300, 3), np.uint8)},
+        {"images": huge_header()},
+        {"images": b"\x93NUMPY" + bytes(1_000_000)},
+        {"images": b""},
+    ]
+    for change in changes:
+        written(gallery_path(folder), whole | change)
+        with pytest.raises(RunError, match="gallery"):
+            read_gallery(folder)
+    written(gallery_path(folder), {**whole, "label": whole["label"] + 3})
+    with pytest.raises(RunError, match="classes that the run does not have"):
+        gallery.read_seen(folder, store.state(folder.name))
+    for content in (b"", b"PK", bytes(1000)):
+        gallery_path(folder).write_bytes(content)
+        with pytest.raises(RunError, match="cannot be read"):
+            read_gallery(folder)
+
+
+def test_what_is_wrong_with_predictions_is_one_error(store: Store, make_run: MakeRun) -> None:
+    folder = predicted(store, make_run)
+    path, shown = predictions_path(folder, 2), read_gallery(folder)
+    whole = dict(np.load(path))
+    said = whole["probabilities"]
+    for change in (
+        {"index": whole["index"][::-1]},
+        {"probabilities": said[:, :2]},
+        {"probabilities": said[0]},
+        {"probabilities": said * np.nan},
+        {"probabilities": said - 1},
+        {"probabilities": said * 2},
+        {"probabilities": (said * 100).astype(int)},
+        {"probabilities": said.astype(object)},
+    ):
+        written(path, whole | change)
+        with pytest.raises(RunError, match="predictions of cycle 2"):
+            read_probabilities(folder, 2, shown, 3)
+    seen = gallery.read_seen(folder, store.state(folder.name))
+    assert seen.cycles == [0, 1, 3, 4]
+    assert len(seen.problems) == 1
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_shows_what_flips(open_page: Open, store: Store, make_run: MakeRun) -> None:
+    folder = predicted(store, make_run)
+    app = open_page("predict", run=folder.name)
+    assert app.title[0].value == "The prediction flips for 4 of 6 test images"
+    assert app.selectbox(key="predict_image").value == 53
+    assert len(app.get("vega_lite_chart")) == 2
+    app.button_group(key="predict_show").set_value("lost").run()
+    assert (app.query_params["show"], app.selectbox(key="predict_image").options) == ("lost", ["Test image 13 · cat"])
+    app.query_params.clear()
+    app.query_params["image"] = "33"
+    app.run()
+    assert app.button_group(key="predict_show").value == "all", "an image that does not flip is shown all the same"
+    assert app.selectbox(key="predict_image").value == 33
+    app.selectbox(key="predict_image").set_value(43).run()
+    assert app.query_params["image"] == "43"
+    app.query_params.update(image=HOSTILE, show="²")
+    assert app.run().selectbox(key="predict_image").value == 53
+
+
+def test_a_broken_cycle_is_a_missing_column_and_a_broken_gallery_one_message(
+    open_page: Open, store: Store, make_run: MakeRun
+) -> None:
+    folder = predicted(store, make_run)
+    predictions_path(folder, 3).write_bytes(b"PK")
+    app = open_page("predict", run=folder.name)
+    assert "One column is missing" in app.warning[0].value
+    assert "flips for 4" in app.title[0].value
+    gallery_path(folder).write_bytes(b"PK")
+    app = open_page("predict", run=folder.name)
+    assert app.title[0].value == "No predictions to show"
+    assert len(app.error) == 1
+    assert app.file_uploader
+
+
+def test_without_predictions_the_page_says_what_comes(open_page: Open, store: Store, make_run: MakeRun) -> None:
+    assert open_page("predict", run=store.create(make_config(preset="demo"))).title[0].value == "No predictions yet"
+    folder = predicted(store, make_run, courses=["0", "1", "0"], cuts=0)
+    app = open_page("predict", run=folder.name)
+    assert app.title[0].value == "2 of 3 test images are right"
+    assert app.button_group(key="predict_show").options == ["Wrong at the end · 1", "All · 3"]
+    shutil.rmtree(folder / "cycles")
+    app = open_page("predict", run=folder.name)
+    assert app.title[0].value == "No predictions to show"
+    assert not app.file_uploader
+
+
+def test_hostile_class_names_are_shown_as_written(open_page: Open, store: Store, make_run: MakeRun) -> None:
+    folder = predicted(store, make_run, names=[HOSTILE, "![p](http://e)", "{{constructor}}"])
+    app = open_page("predict", run=folder.name)
+    assert "![p](" not in texts(app)
+    assert "<img" not in texts(app).replace("\\<img", "")
+    for chart in app.get("vega_lite_chart"):
+        assert not [text for text in expressions(json.loads(chart.proto.spec)) if "http" in text or "const" in text]
+
+
+def expressions(spec: object, key: str = "") -> list[str]:
+    """All that Vega would run or open, of a chart's specification."""
+    if isinstance(spec, dict):
+        return [text for name, part in spec.items() for text in expressions(part, name)]
+    if isinstance(spec, list):
+        return [text for part in spec for text in expressions(part, key)]
+    runs = {"test", "filter", "calculate", "expr", "labelExpr", "href"}
+    return [spec] if isinstance(spec, str) and key in runs else []
+
+
+# --- a picture of one's own -------------------------------------------------------------------------------------------
+
+
+def uploaded(app: AppTest, content: bytes = b"picture") -> AppTest:
+    app.file_uploader(key="predict_file").set_value(("<b>mine</b>.png", content, "image/png"))
+    return app.run()
+
+
+def answering(answer: dict[str, object] | str) -> str:
+    text = answer if isinstance(answer, str) else json.dumps(answer)
+    return f"import sys; assert open(sys.argv[3]).read() == 'picture'; print('warming up'); print({text!r})"
+
+
+def png() -> str:
+    file = io.BytesIO()
+    Image.new("L", (4, 4)).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def test_a_picture_is_asked_about_once_and_answered(
+    open_page: Open, store: Store, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = [
+        {"cycle": 0, "probabilities": [0.1, 0.7, 0.2]},
+        {"cycle": 1, "error": "its file is **broken**"},
+        {"cycle": 2, "probabilities": [0.8, 0.1, 0.1]},
+        {"cycle": 3, "probabilities": [1.0]},
+    ]
+    answer = {"ok": True, "class_names": NAMES, "cycles": said, "seen": png(), "image_size": 64}
+    pretended = pretend(monkeypatch, answering(answer))
+    app = uploaded(open_page("predict", run=predicted(store, make_run).name))
+    assert "asking every cycle" in app.info[0].value
+    assert button(app, "Cancel")
+    ended(pretended)
+    app.run()
+    assert not app.exception
+    assert "Taken for dog at the start, for cat from cut 2 on" in texts(app).replace("\\", "")
+    assert "Cycle 1 cannot answer: its file is \\*\\*broken" in app.warning[0].value
+    assert len(app.get("vega_lite_chart")) == 4
+    assert len(pretended._jobs) == 1
+
+
+def test_a_picture_that_is_none_is_one_message_and_can_be_asked_again(
+    open_page: Open, store: Store, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = """'{"ok": false, "error": "' + sys.argv[3] + ': not a readable image"}'"""
+    script = f"import sys; print({answer}); sys.exit(1)"
+    pretended = pretend(monkeypatch, script)
+    app = uploaded(open_page("predict", run=predicted(store, make_run).name))
+    first = ended(pretended)
+    app.run()
+    assert app.error[0].value.replace("\\", "") == "<b>mine</b>.png: not a readable image."
+    button(app, "Ask the models").click().run()
+    assert ended(pretended) is not first
+    assert not first.folder.exists()
+
+
+def test_a_question_can_be_cancelled(
+    open_page: Open, store: Store, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretended = pretend(monkeypatch, "import time; time.sleep(60)")
+    app = uploaded(open_page("predict", run=predicted(store, make_run).name))
+    button(app, "Cancel").click().run()
+    assert ended(pretended).state == "cancelled"
+    app.run()
+    assert app.info[0].value == "Cancelled."
+    assert button(app, "Ask the models")
+
+
+# --- jobs -------------------------------------------------------------------------------------------------------------
+
+
+def test_what_goes_wrong_with_a_job_is_told() -> None:
+    def run(script: str, timeout: float = 60) -> jobs.Job:
+        kept = jobs.Jobs([sys.executable, "-S", "-c", script])
+        kept.start("it", lambda folder: [], timeout)
+        return ended(kept)
+
+    assert jobs.answer(run("raise ValueError('no such thing')")).error == "ValueError: no such thing"
+    assert jobs.answer(run("import sys; sys.exit('error: there is no run')")).error == "there is no run"
+    assert jobs.answer(run("print('[]'); print('x')")).error == "it said nothing"
+    assert "took longer than 0 s" in str(jobs.answer(run("import time; time.sleep(60)", timeout=0)).error)
+
+
+def test_jobs_are_few_and_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "MOST_KEPT", 1)
+    slow = jobs.Jobs([sys.executable, "-S", "-c", "input()"])
+    nothing: Callable[[Path], list[str]] = lambda folder: []  # noqa: E731
+    one, two = slow.start(1, nothing, 60), slow.start(2, nothing, 60)
+    assert slow.start(1, nothing, 60) is one
+    with pytest.raises(ResourceError, match="try again"):
+        slow.start(3, nothing, 60)
+    one.end()
+    two.end()
+    three = slow.start(3, nothing, 60)
+    assert slow.get(1) is None
+    assert not one.folder.exists()
+    assert two.folder.exists()
+    three.forget()
+    assert not three.folder.exists()
