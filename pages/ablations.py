@@ -1,6 +1,7 @@
 """Ablations: do the settings of a group differ, and how sure is that."""
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import get_args
 
 import pandas as pd
@@ -16,6 +17,8 @@ from pages import common
 from pages.parts.agreements import agreements
 from pages.parts.finished import by_task, finished, kept_fresh
 
+MOST_LEVELS = 30
+"""More settings than these are not compared whole."""
 MOST_BLOCKS = 4
 """So many parts of a comparison are drawn one below the other; of more, one is chosen."""
 ONE_ANOTHER = "one another"
@@ -64,7 +67,8 @@ def pick() -> list[common.Found] | None:
             label_visibility="collapsed",
             filter_mode="contains",
         )
-        task = next((task for task, members in tasks.items() if choices[chosen][0] in members), None)
+        known = {found.run.id for found in choices[chosen]}
+        task = next((task for task, members in tasks.items() if known & {found.run.id for found in members}), None)
         if task:
             st.page_link(common.TRADE_OFF, label="Trade-off", icon=":material/balance:", query_params={"on": task})
     return choices[chosen]
@@ -112,6 +116,12 @@ def show(chosen: list[common.Found]) -> None:
         kind = pick_interval()
         parameters = pick_parameters()
     levels = by_level(comparisons.with_area(table, points, parameters), how, compared)
+    if len(levels.order) > MOST_LEVELS:
+        with findings:
+            st.title(f"{len(levels.order)} settings are too many to compare", anchor=False)
+            st.markdown("Choose one field under *Compare*, or runs that differ in less, such as a group.")
+        downloads(table, points)
+        return
     means = contrasts.levels_table(levels, measure, kind)
     pairs = contrasts.pairs_table(levels, measure, reference, kind)
     with findings:
@@ -135,6 +145,7 @@ def pick_compared(how: Design) -> str:
     return st.selectbox(
         "Compare",
         [EVERY, *how.fields],
+        index=0 if len(how.labels) <= MOST_LEVELS else 1,
         key="compare",
         bind="query-params",
         help="One setting alone is compared between runs that agree in the others; each seed counts once.",
@@ -196,10 +207,11 @@ def charts(
     levels: Levels, points: Levels, means: pd.DataFrame, measure: Measure, parameters: str, kind: IntervalKind
 ) -> None:
     """Curves and the chosen measure, for each block of settings that agree in all else."""
-    curves = contrasts.curves_table(points, parameters, kind)
     blocks = levels.blocks
     if len(blocks) > MOST_BLOCKS:
         blocks = [st.selectbox("Within", blocks, key="within", bind="query-params", width=400)]
+    points = replace(points, table=points.table[points.table["block"].isin(blocks)])
+    curves = contrasts.curves_table(points, parameters, kind)
     for number, block in enumerate(blocks):
         if block:
             st.markdown(f"**{common.plain(block)}**")

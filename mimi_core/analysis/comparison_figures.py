@@ -7,7 +7,7 @@ import altair as alt
 import pandas as pd
 
 from mimi_core.analysis.contrasts import Measure
-from mimi_core.analysis.series import FIT, accuracy_domain, axis, colour, interval_tips, shape
+from mimi_core.analysis.series import FIT, accuracy_domain, axis, colour, interval_tips, shape, thinned
 from mimi_core.analysis.theme import MUTED, Scale
 
 Chart = alt.LayerChart
@@ -57,7 +57,7 @@ def curves_figure(curves: pd.DataFrame, points: pd.DataFrame, *, order: Sequence
         y=alt.Y("mean:Q"), order=alt.Order("cycle:Q"), opacity=emphasis(1, 0.12)
     )
     raw = (
-        alt.Chart(shown)
+        alt.Chart(thinned(shown))
         .mark_point(size=34, strokeWidth=1.4)
         .encode(
             x=x,
@@ -111,7 +111,7 @@ def measure_figure(
     strong = {level: not chosen or level in chosen for level in order}
     shown = runs.assign(value=runs[measure.column], place=runs["level"].map(list(order).index))
     shown = shown.loc[shown["value"].notna(), ["level", "place", "pair", "seed", "value"]]
-    shown = shown.assign(strong=shown["level"].map(strong))
+    shown = thinned(shown.assign(strong=shown["level"].map(strong)))
     means = means[means["mean"].notna()].assign(strong=lambda table: table["level"].map(strong))
     y = alt.Y("level:N", title=None, sort=list(order), axis=_names())
     x: dict[str, Any] = {

@@ -182,11 +182,14 @@ def with_area(runs: pd.DataFrame, points: pd.DataFrame, parameters: str) -> pd.D
         points: the `points_table` of the same runs.
         parameters: the column to take, "parameters" or "without_head".
     """
-    known = points[points[parameters] > 0].groupby("run", sort=False)
-    curves = {run: table for run, table in known if table[parameters].nunique() > 1}
-    low = max((table[parameters].min() for table in curves.values()), default=nan)
-    high = min((table[parameters].max() for table in curves.values()), default=nan)
-    areas = {run: area_under(list(t[parameters]), list(t["accuracy"]), low, high) for run, t in curves.items()}
+    curves: dict[str, list[tuple[float, float]]] = {}
+    for run, number, accuracy in zip(points["run"], points[parameters], points["accuracy"], strict=True):
+        if number > 0:
+            curves.setdefault(run, []).append((number, accuracy))
+    curves = {run: curve for run, curve in curves.items() if len({number for number, _ in curve}) > 1}
+    low = max((min(curve)[0] for curve in curves.values()), default=nan)
+    high = min((max(curve)[0] for curve in curves.values()), default=nan)
+    areas = {run: area_under(*zip(*curve, strict=True), low, high) for run, curve in curves.items()}
     return runs.assign(area=[areas.get(run, nan) for run in runs["run"]])
 
 

@@ -81,13 +81,13 @@ def levels_table(levels: Levels, measure: Measure, kind: IntervalKind) -> pd.Dat
     parameters, without_head, gone, epochs, seconds.
     """
     others = ["parameters", "without_head", "gone", "epochs", "seconds"]
+    averages = levels.table.groupby(["block", "level"], sort=False)[others].mean()
     rows = []
-    for (block, level), runs in _grouped(levels, ["block", "level"]):
+    for key, runs in _grouped(levels, ["block", "level"]):
         found = mean_interval(list(runs[measure.column]), kind=kind)
-        row = {"block": block, "level": level, "n": found.n, "mean": found.mean, "std": found.std}
-        rows.append({**row, "low": found.low, "high": found.high, **runs[others].mean()})
-    columns = ["block", "level", "n", "mean", "std", "low", "high", *others]
-    return pd.DataFrame(rows, columns=list(dict.fromkeys(columns)))
+        row = {"block": key[0], "level": key[1], "n": found.n, "mean": found.mean, "std": found.std}
+        rows.append({**row, "low": found.low, "high": found.high, **averages.loc[key]})
+    return pd.DataFrame(rows, columns=["block", "level", "n", "mean", "std", "low", "high", *others])
 
 
 def curves_table(levels: Levels, parameters: str, kind: IntervalKind) -> pd.DataFrame:

@@ -5,12 +5,15 @@ from math import isnan
 from typing import Any
 
 import altair as alt
+import pandas as pd
 
 from mimi_core.analysis.theme import GAIN, GRID, LOST, SECOND
 
 SERIES = (GAIN, LOST, SECOND, "#a98422", "#4a7fd6", "#c4568a")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 """A series is told by its colour and by its shape; after six the colours come again with other shapes."""
+MOST_DRAWN = 1500
+"""Marks of single runs."""
 FIT = alt.AutoSizeParams(type="fit-x", contains="padding")
 """As wide as the page says, as high as asked for, so that charts beside each other stay level."""
 
@@ -37,6 +40,11 @@ def interval_tips(number: str) -> list[alt.Tooltip]:
         alt.Tooltip("high:Q", title="to", format=number),
         alt.Tooltip("n:Q", title="runs"),
     ]
+
+
+def thinned(runs: pd.DataFrame) -> pd.DataFrame:
+    """So many rows, evenly spread, as a browser draws at ease. Means are made of all of them."""
+    return runs.iloc[:: len(runs) // MOST_DRAWN + 1]
 
 
 def accuracy_domain(accuracies: Sequence[float]) -> list[float]:

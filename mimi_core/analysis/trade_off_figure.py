@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from mimi_core.analysis.series import FIT, accuracy_domain, axis, colour, interval_tips, shape
+from mimi_core.analysis.series import FIT, accuracy_domain, axis, colour, interval_tips, shape, thinned
 from mimi_core.analysis.theme import MUTED, SECOND
 from mimi_core.analysis.trade_off import front_line
 from mimi_core.analysis.words import percent
@@ -61,7 +61,7 @@ def trade_off_figure(table: pd.DataFrame, points: pd.DataFrame, *, parameters: s
     )
     interval = base.mark_rule(strokeWidth=1.6, opacity=0.7, clip=True).encode(y=y("low"), y2=alt.Y2("high:Q"))
     raw = (
-        alt.Chart(runs)
+        alt.Chart(thinned(runs))
         .mark_point(size=26, strokeWidth=1.3, opacity=0.5)
         .encode(
             x=x,
