@@ -1,26 +1,13 @@
 """A run at a glance: what its card says, and its picture. Pure functions; plain text, escaped by whoever shows it."""
 
 from mimi_core.analysis import sentences, svg, tables
+from mimi_core.analysis.designs import worded
 from mimi_core.analysis.labels import layers
 from mimi_core.analysis.theme import Scale
 from mimi_core.analysis.words import compact, count, duration, percent
 from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED, Status
 from mimi_core.runs.store import RunSummary
-
-METHODS: dict[str, str] = {
-    "mimi": "MiMi",
-    "adapter": "adapters that are never cut",
-    "adaptformer": "AdaptFormer",
-    "linear": "linear probe",
-    "full": "full fine-tuning",
-    "attn_only": "fine-tuning of the attentions",
-    "mlp_only": "fine-tuning of the MLPs",
-    "bitfit": "BitFit",
-    "ssf": "SSF",
-    "vpt_shallow": "visual prompts, shallow",
-    "vpt_deep": "visual prompts, deep",
-}
 
 
 def finding(run: RunSummary, state: RunState) -> tuple[str, str]:
@@ -30,7 +17,7 @@ def finding(run: RunSummary, state: RunState) -> tuple[str, str]:
     if state.total_cuts:
         widths, done = tables.widths_table(state), len(state.cuts)
         return sentences.headline(widths, done), sentences.story(widths, tables.cycles_table(state), done)
-    what = METHODS.get(run.method, run.method)
+    what = worded("method", run.method)
     headline = f"{what[0].upper()}{what[1:]}: nothing is cut"
     reached = "" if run.accuracy is None else f"Test accuracy is {percent(run.accuracy)}. "
     adapters = f"{count(run.sites, 'adapter')} with {count(run.neurons, 'neuron')}, and " if run.sites else ""
@@ -85,7 +72,7 @@ def why_no_picture(run: RunSummary, state: RunState) -> str:
     if run.message and run.phase in ("failed", "broken"):
         return run.message
     if state.started:
-        return f"No adapters: {METHODS.get(run.method, run.method)}."
+        return f"No adapters: {worded('method', run.method)}."
     return {
         "queued": "Waiting for a free slot.",
         "died": "Its worker was gone before anything was trained.",

@@ -97,8 +97,8 @@ def test_a_branch_is_a_setting_of_its_own(varied: Store) -> None:
     plain = config("prune.scope=local")
     branched = plain.model_copy(update={"branch": Branch(run="x", cycle=1, keep=("1/2",))})
     assert [v.label for v in variants([(run, plain), (run.__class__(**{**vars(run), "id": "b"}), branched)])] == [
-        "branch none",
-        "branch from cycle 1",
+        "branched after cycle 1",
+        "not branched",
     ]
 
 

@@ -10,6 +10,7 @@ import yaml
 
 from mimi_core import __version__
 from mimi_core.analysis import cards, tables, words
+from mimi_core.analysis.designs import worded
 from mimi_core.analysis.report import pictures
 from mimi_core.analysis.report.page import drawn, render
 from mimi_core.config import PRESETS, RunConfig, differences, make_config
@@ -78,7 +79,7 @@ def percent(share: float | None) -> str:
 def _facts(run: RunSummary, state: RunState) -> list[str]:
     begun = state.started.time if state.started else run.created
     seed = f"seed {run.seed}"
-    return [run.data, run.backbone, cards.METHODS.get(run.method, run.method), seed, moment(begun), run.phase]
+    return [run.data, run.backbone, worded("method", run.method), seed, moment(begun), run.phase]
 
 
 def _notes(run: RunSummary, state: RunState) -> list[dict[str, str]]:
