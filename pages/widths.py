@@ -1,19 +1,36 @@
 """Widths: which layers keep their adapters, cut after cut."""
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
 from mimi_core.analysis import sentences, tables
-from mimi_core.analysis.heatmap import MODE_NAMES, heatmap_figure
+from mimi_core.analysis.heatmap import MODE_NAMES, by_position, heatmap_figure
 from mimi_core.analysis.widths import widths_figure
-from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED
 from pages import common
+from pages.parts.seeds import across_seeds
 
 POSITIONS = {"all": ("attn", "mlp"), "attention": ("attn",), "mlp": ("mlp",)}
 PLAY_SECONDS = 1.2
 LIVE_SECONDS = 2.0
 MOST_BUTTONS = 8  # more cuts than these have a slider instead of a button each
+STEADY = "<style>.st-key-findings { min-height: 7rem }</style>"
+"""Room for the longest findings, so that the figure stays where it is while they change."""
+HELP = """
+The **backbone** is a pretrained image model, and frozen. Each of its layers, an attention or an MLP, got an
+**adapter**: a small network beside it, and all that trains. Its **width** is its number of neurons.
+
+After training, a **cut** removes the neurons with the lowest scores; then training goes on, and the next cut comes.
+With *global* scope all layers compete for what may stay, so the picture shows **where the model needs adaptation, and
+where it needs none**: a layer whose last neuron went (✕) is again the frozen original.
+
+**The picture:** a row is a layer, the input on top; a column is the state after a cut. The number in a cell is what is
+left: neurons, or parameters of the adapter. The colour is on a square-root scale, so that few can be told from fewer.
+Bars show the chosen cut, attention in full colour, MLP pale. Below, a cut costs accuracy (triangle) and training wins
+some of it back (dot).
+"""
 
 
 def main() -> None:
@@ -25,18 +42,22 @@ def main() -> None:
     live = found.run.phase not in ENDED
     playing = st.session_state.get("play_next") is not None
     every = PLAY_SECONDS if playing else LIVE_SECONDS if live else None
-    st.fragment(show, run_every=every)(found, runs)
+    st.fragment(show, run_every=every)(found)
+    if found.run.sites:  # parts of their own: they stay as they are while somebody moves the cut
+        st.fragment(across_seeds)(found, runs)
+        st.fragment(compare)(found, runs)
 
 
-def show(found: common.Found, runs: list[common.Found]) -> None:
+def show(found: common.Found) -> None:
     state = found.store.state(found.run.id)
     if not state.widths:
         nothing_yet(found)
         return
     widths, cycles = tables.widths_table(state), tables.cycles_table(state)
     done = len(state.cuts)
-    findings = st.container()
-    mode, layers, cycle = controls(done)
+    st.html(STEADY)
+    findings = st.container(key="findings")
+    mode, layers, grouped, cycle = controls(done, len(set(widths["group"])) > 1)
     with findings:
         st.title(sentences.headline(widths, cycle), anchor=False)
         st.markdown(common.plain(sentences.story(widths, cycles, cycle)))
@@ -44,20 +65,66 @@ def show(found: common.Found, runs: list[common.Found]) -> None:
     if shown.empty:
         st.info(f"This run has no adapters at its {'attentions' if layers == 'attention' else 'MLPs'}.")
         return
-    st.plotly_chart(
-        widths_figure(shown, cycles, common.scale(), cycle=cycle, cuts=state.total_cuts, mode=mode),
+    playing = st.session_state.get("play_next") is not None
+    clicked: Any = st.plotly_chart(
+        widths_figure(
+            by_position(shown) if grouped else shown,
+            cycles,
+            common.scale(),
+            cycle=cycle,
+            cuts=state.total_cuts,
+            mode=mode,
+            playing=playing,
+        ),
         key="widths",
         config=common.CHART,
+        on_select="rerun" if done else "ignore",
+        selection_mode="points",
         alt=f"Heatmap of {len(shown['site'].unique())} layers over {done} cuts. {sentences.headline(widths, cycle)}.",
     )
-    explain(mode)
+    if done:
+        neurons_of(found, widths, cycle, clicked)
+    with st.expander("What you see here", icon=":material/help:"):
+        st.markdown(HELP)
     details(widths, cycles)
-    compare(state, widths, [other for other in runs if other.run.id != found.run.id])
 
 
-def controls(done: int) -> tuple[tables.Mode, str, int]:
-    """What is shown, kept in the URL as `mode`, `layers` and `cycle`."""
+def neurons_of(found: common.Found, widths: pd.DataFrame, cycle: int, clicked: Any) -> None:
+    """From a layer at a cut to its neurons on the Why page: a click on a cell, or a choice for the keyboard."""
+    fatal = dict(widths.loc[widths["vanished"], ["site", "cycle"]].itertuples(index=False))
+    names = dict(widths.drop_duplicates("site").sort_values("order")[["site", "label"]].itertuples(index=False))
+    for point in clicked["selection"]["points"][:1]:
+        match point.get("customdata"):
+            case [order, cut]:
+                site = list(names)[int(order)] if int(order) >= 0 else None
+                st.switch_page(common.WHY, query_params=_link(found, site, int(cut)))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption("Click a cell to see its neurons, which went and which stayed, or choose a layer:", width="content")
+        site = st.selectbox(
+            "Layer",
+            list(names),
+            format_func=names.__getitem__,
+            key="look_into",
+            label_visibility="collapsed",
+            width=150,
+        )
+        cut = max(1, min(cycle, fatal.get(site, cycle)))
+        st.page_link(
+            common.WHY,
+            label=f"Neurons of {common.plain(names[site])} at cut {cut}",
+            icon=":material/psychology_alt:",
+            query_params=_link(found, site, cut),
+        )
+
+
+def _link(found: common.Found, site: str | None, cut: int) -> dict[str, str]:
+    return {**found.link, "cycle": str(cut), **({"layer": site} if site else {})}
+
+
+def controls(done: int, staged: bool) -> tuple[tables.Mode, str, bool, int]:
+    """What is shown, kept in the URL as `mode`, `layers`, `rows` and `cycle`."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        cycle = scrubber(done)
         mode = st.segmented_control(
             "Colour and bars show",
             list(MODE_NAMES),
@@ -69,8 +136,16 @@ def controls(done: int) -> tuple[tables.Mode, str, int]:
         layers = st.segmented_control(
             "Layers", list(POSITIONS), default="all", required=True, key="layers", bind="query-params"
         )
-        cycle = scrubber(done)
-    return mode or "share", layers or "all", cycle
+        grouped = st.segmented_control(
+            "Rows by",
+            ["stage" if staged else "depth", "position"],
+            default="stage" if staged else "depth",
+            required=True,
+            key="rows",
+            bind="query-params",
+            help="position: attention or MLP",
+        )
+    return mode or "share", layers or "all", grouped == "position", cycle
 
 
 def scrubber(done: int) -> int:
@@ -102,16 +177,6 @@ def scrubber(done: int) -> int:
     if playing is not None and cycle == done:
         st.rerun()  # the whole page, so that the clock of the fragment stops
     return cycle
-
-
-def explain(mode: str) -> None:
-    number = "the adapter's parameters" if mode == "parameters" else "the neurons that are left"
-    st.caption(
-        f"A row is a layer with an adapter, the input on top; a column is the state after a cut. The number in a cell "
-        f"is {number}; the colour is on a square-root scale, so that few can be told from fewer. A cross marks the cut "
-        "that took the last neuron: the adapter is removed and the layer is again the frozen original. Bars: attention "
-        "in full colour, MLP pale. Below: a cut costs accuracy (triangle), training wins some of it back (dot)."
-    )
 
 
 def details(widths: pd.DataFrame, cycles: pd.DataFrame) -> None:
@@ -158,9 +223,10 @@ def details(widths: pd.DataFrame, cycles: pd.DataFrame) -> None:
         )
 
 
-def compare(state: RunState, widths: pd.DataFrame, others: list[common.Found]) -> None:
+def compare(found: common.Found, runs: list[common.Found]) -> None:
     """A second run beside the first, and which adapters each of them lost."""
-    candidates = {other.run.id: other for other in others if other.run.sites}
+    state = found.store.state(found.run.id)
+    candidates = {other.run.id: other for other in runs if other.run.sites and other.run.id != found.run.id}
     if not candidates:
         return
     st.subheader("Compare with another run", anchor=False)
@@ -180,7 +246,7 @@ def compare(state: RunState, widths: pd.DataFrame, others: list[common.Found]) -
     if chosen is None:
         return
     other = candidates[chosen].store.state(chosen)
-    theirs = tables.widths_table(other)
+    widths, theirs = tables.widths_table(state), tables.widths_table(other)
     st.markdown(common.plain(sentences.compared(widths, theirs)))
     sides = [("First", state, widths), ("Second", other, theirs)]
     for column, (side, one, table) in zip(st.columns(2), sides, strict=True):

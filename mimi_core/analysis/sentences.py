@@ -68,7 +68,8 @@ def _gone(widths: pd.DataFrame, cycle: int) -> str:
         elif len(lost):
             rest += list(lost["label"])
             counted.append(f"{len(lost)} of {len(part)} {where.get(name, f'in {name}')}")
-    return f"Gone: {listed([*whole, *(rest if len(rest) <= LISTED else counted)])}."
+    gone = listed([*whole, *(rest if len(rest) <= LISTED else counted)])
+    return f"Gone: {gone}, where the frozen backbone goes on alone."
 
 
 def _where(widths: pd.DataFrame, cycle: int) -> str:

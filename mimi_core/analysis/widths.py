@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -10,9 +11,13 @@ from mimi_core.analysis.heatmap import (
     HEAD,
     MODE_NAMES,
     Rows,
+    cells_trace,
     cycle_name,
+    grid_of,
     heatmap_trace,
     layout_of,
+    neurons_left,
+    numbers_traces,
     rows_of,
     vanished_traces,
 )
@@ -27,21 +32,33 @@ RIGHT = 0.765
 
 
 def widths_figure(
-    widths: pd.DataFrame, cycles: pd.DataFrame, scale: Scale, *, cycle: int, cuts: int, mode: Mode = "share"
+    widths: pd.DataFrame,
+    cycles: pd.DataFrame,
+    scale: Scale,
+    *,
+    cycle: int,
+    cuts: int,
+    mode: Mode = "share",
+    playing: bool = False,
 ) -> go.Figure:
     """Heatmap of all cycles, bars of `cycle` beside it, accuracies below it.
+
+    All of it can be clicked: `customdata` is the number of a layer, or -1, and a cut, as in `cells_trace`.
 
     Args:
         widths: a `widths_table`, filtered as wanted; not empty.
         cycles: the `cycles_table` of the same run.
         cuts: K, so that a run that is going on keeps its columns in place.
+        playing: draw nothing yet of the cycles after `cycle`; the axes stay.
     """
     rows = rows_of(widths)
+    seen = widths[widths["cycle"] <= cycle] if playing else widths
+    told = cycles[cycles["cycle"] <= cycle] if playing else cycles
     body = rows.height * rows.pixels
     height = HEAD + body + PANEL_GAP + PANEL + FOOT
     inner = height - HEAD - FOOT
     split, foot = 1 - body / inner, PANEL / inner
-    layout = layout_of(rows, cuts, cycles, x=(0, 0.74), y=(split, 1), height=height)
+    layout = layout_of(rows, cuts, neurons_left(told), height=height, x=(0, 0.74), y=(split, 1))
     layout["shapes"].append(_frame(cycle))
     layout["annotations"].append(_bars_title(cycle, mode))
     layout["xaxis2"] = {
@@ -72,10 +89,12 @@ def widths_figure(
         "itemclick": False,
         "itemdoubleclick": False,
     }
-    heatmap = heatmap_trace(widths, rows, scale, mode, cuts).update(colorbar=_COLOUR_BAR)
-    heatmap.colorbar.title.text = f"colour: {MODE_NAMES[mode]}"
-    bars = _bars(widths, rows, mode, cycle)
-    return go.Figure([heatmap, *vanished_traces(widths, rows), bars, *_accuracies(cycles)], layout)
+    grid = grid_of(seen, rows, scale, mode, cuts)
+    heatmap = heatmap_trace(grid, rows).update(colorbar=_COLOUR_BAR)
+    heatmap.colorbar.title.text = MODE_NAMES[mode]
+    beside = [_bars(seen, rows, mode, cycle), *_accuracies(told)]
+    drawn = [heatmap, *numbers_traces(grid, rows), *vanished_traces(seen, rows), *beside]
+    return go.Figure([*drawn, cells_trace(seen, rows)], layout)
 
 
 _COLOUR_BAR = {
@@ -147,8 +166,9 @@ def _bars(widths: pd.DataFrame, rows: Rows, mode: Mode, cycle: int) -> go.Bar:
         constraintext="none",
         textfont={"size": 11 if rows.pixels >= 18 else 9, "color": MUTED},
         cliponaxis=False,
-        customdata=rows.labels,
-        hovertemplate="%{customdata}: %{text}<extra></extra>",
+        customdata=np.array([(order, max(1, cycle)) for order in now["order"]], dtype=object),
+        hovertext=rows.labels,
+        hovertemplate="%{hovertext}: %{text}<extra></extra>",
         showlegend=False,
     )
 
@@ -180,6 +200,7 @@ def _accuracies(cycles: pd.DataFrame) -> list[go.Scatter]:
             mode=f"markers{labelled}",
             text=[f"{100 * a:.1f}" for a in after["after"]],
             textposition="top center",
+            customdata=_cuts(after),
             marker={"size": 9, "color": GAIN},
             hovertemplate="after training: %{y:.1%}<extra></extra>",
             **common,
@@ -191,12 +212,17 @@ def _accuracies(cycles: pd.DataFrame) -> list[go.Scatter]:
             mode=f"markers{labelled}",
             text=[f"{100 * a:.1f}" for a in cut["cut"]],
             textposition="bottom center",
+            customdata=_cuts(cut),
             marker={"size": 9, "symbol": "triangle-down", "color": LOST},
             hovertemplate="right after the cut: %{y:.1%}<extra></extra>",
             showlegend=not cut.empty,
             **common,
         ),
     ]
+
+
+def _cuts(cycles: pd.DataFrame) -> np.ndarray:
+    return np.array([(-1, max(1, cycle)) for cycle in cycles["cycle"]], dtype=object)
 
 
 def _padded(cycles: pd.DataFrame) -> list[float] | None:

@@ -9,9 +9,9 @@ import pytest
 
 from mimi_core.analysis import sentences, settings, tables, words
 from mimi_core.analysis.curves import curves_figure
-from mimi_core.analysis.heatmap import heatmap_figure, rows_of
+from mimi_core.analysis.heatmap import DARK_INK, LIGHT_INK, are_bright, by_position, heatmap_figure, rows_of
 from mimi_core.analysis.labels import layers
-from mimi_core.analysis.theme import colour_scale
+from mimi_core.analysis.theme import MUTED, colour_scale
 from mimi_core.analysis.widths import widths_figure
 from mimi_core.config import RunConfig, make_config
 from mimi_core.runs.events import Evaluated, Pruned, RunStarted, RunState, SiteInfo, fold
@@ -172,12 +172,13 @@ def test_the_story_of_a_run(small: RunState) -> None:
     widths, cycles = tables.widths_table(small), tables.cycles_table(small)
     assert sentences.headline(widths, 2) == "2 of 4 adapters are gone after 2 cuts"
     assert sentences.story(widths, cycles, 2) == (
-        "6 of 24 neurons are left, 4× fewer. Gone: all of stage 1. 100 % of the remaining neurons sit in stage 2. "
+        "6 of 24 neurons are left, 4× fewer. Gone: all of stage 1, where the frozen backbone goes on alone. "
+        "100 % of the remaining neurons sit in stage 2. "
         "Test accuracy went from 80.0 % to 75.0 %, with its best, 85.0 %, after cut 1."
     )
     assert sentences.headline(widths, 1) == "1 of 4 adapters is gone after 1 cut"
     assert sentences.headline(widths, 0) == "4 adapters, before the first cut"
-    assert "Gone: 1.1 mlp." in sentences.story(widths, cycles, 1)
+    assert "Gone: 1.1 mlp, where" in sentences.story(widths, cycles, 1)
 
 
 def test_the_story_before_training_again(small: RunState) -> None:
@@ -226,6 +227,57 @@ def test_the_heatmap_is_one_trace_with_gone_cells_empty(small: RunState) -> None
     assert z[0, 1] == pytest.approx(0.5**0.5)
     crosses = next(trace for trace in figure.data if trace.name == "adapter removed")
     assert list(crosses.x) == [2, 1] or list(crosses.x) == [1, 2]
+
+
+def test_every_cell_leads_to_the_cut_that_explains_it(small: RunState) -> None:
+    widths, cycles = tables.widths_table(small), tables.cycles_table(small)
+    figure = widths_figure(by_position(widths), cycles, SCALE, cycle=2, cuts=2)
+    cells = figure.data[-1]
+    found = {
+        (site, cycle): tuple(data)
+        for site, cycle, data in zip(
+            widths.sort_values(["cycle", "order"])["order"], cells.x, cells.customdata, strict=True
+        )
+    }
+    assert found[0, 0] == (0, 1), "the start is explained by the first cut"
+    assert found[2, 2] == (2, 2)
+    assert found[1, 1] == found[1, 2] == (1, 1), "a layer that is gone, by the cut that took it"
+    assert "no adapter" in cells.hovertext[list(found).index((1, 2))]
+    assert [tuple(data) for trace in figure.data if trace.name == "after training" for data in trace.customdata] == [
+        (-1, 1),
+        (-1, 1),
+        (-1, 2),
+    ]
+
+
+def test_rows_can_be_grouped_by_position(small: RunState) -> None:
+    rows = rows_of(by_position(tables.widths_table(small)))
+    assert rows.labels == ["1.1 attn", "2.1 attn", "1.1 mlp", "2.1 mlp"]
+    assert [(group, colour == MUTED) for group, colour, _, _ in rows.spans()] == [("attention", True), ("MLP", True)]
+
+
+def test_while_it_plays_the_cuts_to_come_are_not_drawn_but_have_their_place(small: RunState) -> None:
+    widths, cycles = tables.widths_table(small), tables.cycles_table(small)
+    whole, playing = (widths_figure(widths, cycles, SCALE, cycle=1, cuts=2, playing=p) for p in (False, True))
+    assert playing.layout.yaxis2.range == whole.layout.yaxis2.range
+    assert playing.layout.xaxis.range == whole.layout.xaxis.range
+    assert playing.layout.height == whole.layout.height
+    assert np.isnan(np.array(playing.data[0].z, float)[:, 2]).all()
+    assert max(playing.data[-1].x) == 1
+
+
+@pytest.mark.parametrize("page", ["light", "dark"])
+def test_numbers_can_be_read_on_every_colour(page: str) -> None:
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+    scale = colour_scale(page)
+    places = np.array([place for place, _ in scale])
+    for (_, colour), bright in zip(scale, are_bright(scale, places), strict=True):
+        pair = sorted((luminance(colour), luminance(DARK_INK if bright else LIGHT_INK)))
+        assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 3.8
 
 
 def test_a_run_that_goes_on_keeps_its_columns(small: RunState) -> None:

@@ -22,22 +22,38 @@ def test_the_url_follows_the_choices(open_page: Open, make_run: MakeRun) -> None
     app.button_group(key="pick_cycle").set_value(2).run()
     assert app.query_params["cycle"] == "2"
     assert app.title[0].value.endswith("after 2 cuts")
+    app.button_group(key="rows").set_value("position").run()
     app.button_group(key="layers").set_value("mlp").run()
     assert not app.exception
 
 
-@pytest.mark.parametrize("mode", ["share", "neurons", "parameters"])
-@pytest.mark.parametrize("layers", ["all", "attention", "mlp"])
-def test_every_view_of_every_shape_draws(open_page: Open, make_run: MakeRun, mode: str, layers: str) -> None:
+@pytest.mark.parametrize(
+    ("mode", "layers", "rows"),
+    [("share", "all", "stage"), ("neurons", "attention", "position"), ("parameters", "all", "position")],
+)
+def test_every_view_of_every_shape_draws(open_page: Open, make_run: MakeRun, mode: str, layers: str, rows: str) -> None:
     for sites in (swin_sites(), swin_sites(4), vit_sites(2)):
-        app = open_page("widths", run=make_run(sites=sites), mode=mode, layers=layers)
-        assert len(app.get("plotly_chart")) == 1
-        assert any("adapter's parameters" in c.value for c in app.caption) == (mode == "parameters")
+        app = open_page("widths", run=make_run(sites=sites), mode=mode, layers=layers, rows=rows)
+        spec = app.get("plotly_chart")[0].proto.spec
+        assert ("adapter parameters" in spec) == (mode == "parameters")
+        assert ('"MLP"' in spec) == (layers == "all" and rows == "position")
+
+
+def test_a_layer_leads_to_its_neurons_at_the_cut_that_took_them(
+    open_page: Open, make_run: MakeRun, store: Store
+) -> None:
+    run_id = make_run()
+    cut = store.state(run_id).cuts[1]
+    app = open_page("widths", run=run_id, cycle="4")
+    app.selectbox(key="look_into").set_value(cut.removed[0]).run()
+    link = next(link.proto for link in app.get("page_link") if link.proto.label.startswith("Neurons of"))
+    assert (link.page, link.query_string) == ("why", f"run={run_id}&cycle=2&layer={cut.removed[0]}")
 
 
 def test_a_run_without_cuts_yet_has_a_start(open_page: Open, make_run: MakeRun) -> None:
     app = open_page("widths", run=make_run(cuts=0, outcome="stopped"))
     assert app.title[0].value == "24 adapters, before the first cut"
+    assert "Click a cell" not in texts(app)
 
 
 def test_a_queued_run_has_no_widths_yet(open_page: Open, store: Store) -> None:
