@@ -1,5 +1,6 @@
 """The settings of a run as a form and a table see them: read from RunConfig, so that nothing is written down twice."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
@@ -8,8 +9,10 @@ from pydantic.fields import FieldInfo
 
 from mimi_core.analysis.words import percent
 from mimi_core.budget import keep_fractions
-from mimi_core.config import RunConfig
+from mimi_core.config import PRESETS, RunConfig, differences, make_config
+from mimi_core.errors import ConfigError
 
+MOST_SETS, LONGEST_SET = 100, 500
 Kind = Literal["choice", "switch", "integer", "number", "text"]
 
 
@@ -61,6 +64,31 @@ def nested(values: dict[str, Any]) -> dict[str, Any]:
             place = place.setdefault(section, {})
         place[last] = value
     return result
+
+
+# --- a config as a link to the form -----------------------------------------------------------------------------------
+
+
+def link(config: RunConfig, preset: str | None = None) -> dict[str, Any]:
+    """Query parameters that open the form with this config: a preset, and what differs from it as `set`.
+
+    Args:
+        preset: where to start from; None: the one that leaves the least to be said.
+    """
+    changes = {name: differences(config, make_config(preset=name)) for name in ([preset] if preset else PRESETS)}
+    nearest = min(changes, key=lambda name: len(changes[name]))
+    return {"preset": nearest, "set": changes[nearest]}
+
+
+def from_link(preset: str, sets: Sequence[str]) -> RunConfig:
+    """The config that a link asks for.
+
+    Raises:
+        ConfigError: an unknown preset or setting, a value out of range, or far too much of it.
+    """
+    if len(sets) > MOST_SETS or any(len(line) > LONGEST_SET for line in sets):
+        raise ConfigError("the link is longer than any that this form makes")
+    return make_config(preset=preset, sets=list(sets))
 
 
 def plan(config: RunConfig) -> str:

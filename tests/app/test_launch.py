@@ -1,45 +1,110 @@
-"""Launch: the form, the check, and what a click starts."""
+"""Launch: the form and its address, the check, the data, and what a click starts."""
 
+import io
 import json
-from types import SimpleNamespace
+import sys
+import time
+import zipfile
+from pathlib import Path
 
 import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
 
+from mimi_core.analysis import check_figures, dataset_figures, precheck
+from mimi_core.analysis.labels import layers
+from mimi_core.analysis.settings import from_link, link
+from mimi_core.config import PRESETS, DataConfig, make_config, to_yaml
+from mimi_core.data.preview import Preview, Sample, preview
+from mimi_core.errors import ConfigError
+from mimi_core.runs.check_report import CheckReport, CycleEstimate
 from mimi_core.runs.store import Store
-from tests.app.opening import HOSTILE, Open, button
+from tests.app.conftest import swin_sites
+from tests.app.opening import HOSTILE, Open, button, texts
 
 
-def test_fields_change_the_config_and_the_command(open_page: Open, store: Store) -> None:
+def command(app: AppTest) -> str:
+    return next(code.value for code in app.code if code.value.startswith("python"))
+
+
+# --- the form and its address -----------------------------------------------------------------------------------------
+
+
+def test_edits_are_in_the_config_the_command_and_the_address(open_page: Open, store: Store) -> None:
     app = open_page("launch", preset="quick")
-    app.number_input(key="quick.train.epochs").set_value(3)
-    app.text_area(key="quick.more").set_value("adapter.placement=parallel")
+    app.number_input(key="launch.train.epochs").set_value(3)
+    app.selectbox(key="launch.adapter.placement").set_value("parallel")
     app.run()
-    command = next(code.value for code in app.code if code.value.startswith("python"))
-    assert command == "python -m mimi_core run --preset quick --set adapter.placement=parallel --set train.epochs=3"
+    sets = ["adapter.placement=parallel", "train.epochs=3"]
+    assert command(app) == "python -m mimi_core run --preset quick --set " + " --set ".join(sets)
+    assert (app.query_params["preset"], app.query_params["set"]) == ("quick", sets)
+    assert any(expander.label == "All other settings: 1 changed" for expander in app.expander)
+
+    app.segmented_control(key="launch.preset").set_value("demo").run()
+    assert app.number_input(key="launch.train.epochs").value == 12
+    assert "set" not in app.query_params
+
+    app.query_params.update(preset="quick", set=sets)  # the way back in the browser
+    app.run()
+    assert app.number_input(key="launch.train.epochs").value == 3
     button(app, "Launch").click().run()
     config = store.config(store.list()[0].id)
     assert (config.train.epochs, config.adapter.placement) == (3, "parallel")
+    assert app.query_params["run"] == store.list()[0].id
+
+    app.switch_page("pages/launch.py").run()  # from the menu
+    assert app.number_input(key="launch.train.epochs").value == 3
+
+
+def test_an_edit_counts_more_than_an_address_that_lags_behind(open_page: Open) -> None:
+    """As when somebody types faster than the browser and the server talk."""
+    app = open_page("launch", preset="quick")
+    app.number_input(key="launch.seed").set_value(5).run()
+    app.query_params.clear()
+    app.query_params["preset"] = "quick"
+    app.number_input(key="launch.train.epochs").set_value(2).run()
+    assert app.query_params["set"] == ["train.epochs=2", "seed=5"]
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "says"),
-    [("prune.rho", 1.5, "prune.rho"), ("prune.sigma_target", 1.0, "sigma_target"), ("train.epochs", 0, "train.epochs")],
+    ("query", "says"),
+    [
+        ({"preset": HOSTILE}, "unknown preset"),
+        ({"set": ["prune.rho=2", "train.epoch=1"]}, "'epochs'"),
+    ],
 )
-def test_a_wrong_value_is_said_once_and_starts_nothing(
-    open_page: Open, store: Store, field: str, value: float, says: str
-) -> None:
+def test_a_bad_link_is_said_and_shows_the_preset(open_page: Open, query: dict[str, object], says: str) -> None:
+    app = open_page("launch", **query)
+    (warning,) = app.warning
+    assert says in warning.value.replace("\\", "")
+    assert "![p](" not in texts(app)
+    assert app.number_input(key="launch.prune.rho").value == 0.5
+    assert "set" not in app.query_params
+
+
+def test_wrong_values_are_said_in_a_line_each_and_start_nothing(open_page: Open, store: Store) -> None:
     app = open_page("launch")
-    app.number_input(key=f"demo.{field}").set_value(value).run()
-    assert len(app.error) == 1
-    assert says in app.error[0].value.replace("\\", "")
+    app.number_input(key="launch.prune.rho").set_value(1.5)
+    app.number_input(key="launch.train.epochs").set_value(0).run()
+    rho, epochs = (error.value.replace("\\", "") for error in app.error)
+    assert rho.startswith("**Cut per cycle, ρ** (prune.rho): input should be less than 1")
+    assert "train.epochs" in epochs
     assert not any(b.label == "Launch" for b in app.button)
     assert store.list() == []
 
 
-def test_an_unknown_setting_names_the_nearest_known_one(open_page: Open) -> None:
+def test_a_config_fills_the_form(open_page: Open) -> None:
     app = open_page("launch")
-    app.text_area(key="demo.more").set_value("train.epoch=3").run()
-    assert "train.epochs" in app.error[0].value.replace("\\", "") or "'epochs'" in app.error[0].value.replace("\\", "")
+    for text, error in (("method: mimy\nprune: {rho: 3}", ["method", "prune.rho"]), ("[" * 50, ["the config"])):
+        app.text_area(key="launch.text").set_value(text).run()
+        button(app, "Fill the form").click().run()
+        assert [e.value.replace("\\", "").split(":")[0].split(" is")[0] for e in app.error] == error
+    wanted = make_config(preset="quick", sets=["method=linear", "train.weight_decay=0.25", "data.max_eval=null"])
+    app.text_area(key="launch.text").set_value(to_yaml(wanted)).run()
+    button(app, "Fill the form").click().run()
+    assert not app.error
+    assert app.query_params["preset"] == "quick"
+    assert from_link("quick", app.query_params["set"]) == wanted
 
 
 def test_a_folder_that_cannot_be_written_is_one_message(open_page: Open, store: Store) -> None:
@@ -47,39 +112,203 @@ def test_a_folder_that_cannot_be_written_is_one_message(open_page: Open, store: 
     app = open_page("launch")
     button(app, "Launch").click().run()
     assert not app.exception
-    assert "cannot write" in app.error[0].value
+    assert any("cannot write" in error.value for error in app.error)
 
 
-def test_the_check_runs_elsewhere_and_is_shown(open_page: Open, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    report = {
-        "ok": True,
-        "error": None,
-        "sites": 24,
-        "initial_neurons": 1472,
-        "cycles": [{"cycle": 0, "neurons": 1472, "adapter_parameters": 9, "trained_parameters": 10}],
-        "memory_bytes": 730_000_000,
-        "seconds": 75.0,
-        "images_per_second": 640.0,
-        "device": "cpu",
-        "split_sizes": {"train": 300, "test": 897},
-        "warnings": [HOSTILE],
-    }
-    answer = SimpleNamespace(stdout=f"noise\n{json.dumps(report)}\n", stderr="")
-    monkeypatch.setattr("mimi_core.analysis.precheck.subprocess.run", lambda *a, **k: answer)
-    app = open_page("launch")
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_link_gives_the_config_again(preset: str) -> None:
+    values = {"prune": {"scope": "local"}, "data": {"name": "folder:/a b/'c\": d"}, "name": "two\nlines"}
+    config = make_config(values, preset=preset)
+    made = link(config)
+    assert made["preset"] == preset
+    assert from_link(made["preset"], made["set"]) == config
+
+
+def test_a_link_is_no_way_to_hurt() -> None:
+    for sets in (
+        ["seed=" + "[" * 400],
+        ["name=&a [x, *a]"],
+        ["name=2001-99-99"],
+        ["seed=" + "0" * 500],
+        ["seed=1"] * 101,
+    ):
+        with pytest.raises(ConfigError):
+            from_link("demo", sets)
+
+
+# --- the check --------------------------------------------------------------------------------------------------------
+
+REPORT = CheckReport(
+    ok=True,
+    device="CPU, 1 thread",
+    sites=24,
+    layers=swin_sites(),
+    initial_widths={site.name: site.width // 2 for site in swin_sites()},
+    initial_neurons=1472,
+    cycles=[
+        CycleEstimate(
+            cycle=k, neurons=1472 >> k, adapter_parameters=480 >> k, trained_parameters=(480 >> k) + 20, seconds=30
+        )
+        for k in (0, 1)
+    ],
+    exact=False,
+    head_parameters=20,
+    backbone_parameters=4980,
+    split_sizes={"train": 300, "test": 897},
+    memory_bytes=730_000_000,
+    images_per_second=640.0,
+    start_seconds=5.0,
+    seconds=65.0,
+    warnings=[HOSTILE],
+)
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):  # type: ignore[no-untyped-def]
+    """Lets the check's process print a report, or wait for ever."""
+
+    def give(report: CheckReport | None) -> None:
+        (tmp_path / "answer.json").write_text(report.model_dump_json() if report else "")
+        source = "import sys, time; text = open(sys.argv[1]).read(); print(text); time.sleep(0 if text else 100)"
+        made = [sys.executable, "-S", "-c", source, str(tmp_path / "answer.json")]
+        monkeypatch.setattr(precheck, "_command", lambda paths: made)
+
+    monkeypatch.setattr(precheck, "gpu_indices", list)
+    return give
+
+
+def checked(app: AppTest) -> AppTest:
+    """The page when its check is done: a browser would ask every half second."""
     button(app, "Check before launch").click().run()
-    shown = {m.label: m.value for m in app.metric}
-    assert shown["Expected time"] == "1 min 15 s"
-    assert shown["Adapter sites"] == "24"
-    assert "![p](" not in app.warning[0].value
+    deadline = time.monotonic() + 20
+    while any(b.label == "Cancel" for b in app.button):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+        app.run()
+    return app
+
+
+def test_the_check_runs_elsewhere_and_is_shown(open_page: Open, store: Store, answer) -> None:  # type: ignore[no-untyped-def]
+    answer(REPORT)
+    app = checked(open_page("launch"))
+    shown = {m.label: m.value.replace("\\", "") for m in app.metric}
+    assert shown["Expected time"] == "1 min 05 s"
+    assert shown["Memory"] == "730 MB"
+    assert shown["Adapters"] == "24"
+    assert shown["Trained parameters"] == "500"
+    assert "10.0 % of the 5.0k" in next(m for m in app.metric if m.label == "Trained parameters").help
+    assert "This will run. It would take about 1 min 05 s" in texts(app)
+    assert "![p](" not in texts(app)
+    table = app.dataframe[0].value
+    assert list(table["done"]) == ["35 s", "1 min 05 s"]
     assert store.list() == []
-    app.number_input(key="demo.seed").set_value(1).run()
+    app.number_input(key="launch.seed").set_value(1).run()
     assert not app.metric, "a report about another config must not stay"
 
 
-def test_a_check_that_fails_says_why(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = SimpleNamespace(stdout=json.dumps({"ok": False, "error": "no such folder"}), stderr="")
-    monkeypatch.setattr("mimi_core.analysis.precheck.subprocess.run", lambda *a, **k: answer)
+def test_a_check_can_be_cancelled_and_one_that_fails_says_why(open_page: Open, answer) -> None:  # type: ignore[no-untyped-def]
+    answer(None)
     app = open_page("launch")
     button(app, "Check before launch").click().run()
-    assert "no such folder" in app.error[0].value
+    assert "Checking: starting" in app.info[0].value
+    process = app.session_state["check/under way"][1]._process
+    button(app, "Cancel").click().run()
+    assert process.poll() is not None
+    assert not app.info
+    assert not app.metric
+    answer(CheckReport(ok=False, error="no such folder"))
+    assert "This would fail: no such folder" in checked(app).error[0].value
+
+
+def test_cycles_of_a_check_add_up() -> None:
+    table = check_figures.cycles_table(REPORT)
+    assert list(table["name"]) == ["start", "cut 1"]
+    assert list(table["head_parameters"]) == [20, 20]
+    assert list(table["done"]) == [35, 65]
+    assert check_figures.cycles_table(CheckReport(ok=True)).empty
+    figure = check_figures.widths_at_start_figure(layers(swin_sites()), REPORT.initial_widths).to_dict()
+    (rows,) = figure["datasets"].values()
+    assert [row["neurons"] for row in rows] == list(REPORT.initial_widths.values())
+
+
+# --- the data ---------------------------------------------------------------------------------------------------------
+
+
+def png(colour: str) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 6), colour).save(file, "PNG")
+    return file.getvalue()
+
+
+def zipped(classes: dict[str, int]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, images in classes.items():
+            for number in range(images):
+                archive.writestr(f"{name}/{number}.png", png("red"))
+    return file.getvalue()
+
+
+def test_an_uploaded_zip_becomes_the_data(open_page: Open, store: Store) -> None:
+    app = open_page("launch")
+    app.file_uploader(key="dataset/zip").upload("bad.zip", b"no zip", "application/zip").run()
+    assert "bad" in app.error[0].value
+    assert "not a whole zip file" in app.error[0].value
+    evil = "![p](e.example)"
+    app.file_uploader(key="dataset/zip").upload("My <b>pets.zip", zipped({evil: 12, "dog": 6}), "application/zip").run()
+    assert not app.error
+    name = app.selectbox(key="launch.data.name").value
+    folder = Path(name.removeprefix("folder:"))
+    assert folder.parent == store.directory.parent / "datasets"
+    assert app.number_input(key="launch.data.shots").value is None, "no class has 30 images"
+    said = texts(app)
+    assert "18 images unpacked" in said
+    assert "2 classes; 12 training images, 3 validation images and 3 test images of 8 × 6 pixels." in said
+    assert "![p](" not in said
+    app.run()
+    assert sorted(path.name for path in folder.parent.iterdir()) == [folder.name]
+
+
+def test_data_that_cannot_be_used_are_one_message_above_the_button(open_page: Open, tmp_path: Path) -> None:
+    app = open_page("launch", set=[f"data.name=folder:{tmp_path}/nowhere"])
+    (error,) = app.error
+    assert "nowhere: no such folder" in error.value.replace("\\", "")
+    (tmp_path / "nowhere").mkdir()
+    button(app, "Look again").click().run()
+    assert "has no class folders" in app.error[0].value
+
+
+def test_more_classes_than_fit_are_turned_page_by_page(open_page: Open, tmp_path: Path) -> None:
+    for number in range(23):
+        (tmp_path / "many" / f"class {number:02}").mkdir(parents=True)
+        for image in range(3):
+            (tmp_path / "many" / f"class {number:02}" / f"{image}.png").write_bytes(png("blue"))
+    app = open_page("launch", set=[f"data.name=folder:{tmp_path}/many", "data.shots=null"])
+    shown = [
+        json.loads(chart.proto.spec)["layer"][0]["encoding"]["y"]["scale"]["domain"]
+        for chart in app.get("vega_lite_chart")
+    ]
+    assert shown == [[f"class {number:02}" for number in range(10)]] * 2
+
+
+def test_figures_of_a_dataset_say_what_it_holds() -> None:
+    names = (HOSTILE, "b")
+    made = Preview(
+        names,
+        {"train": (3, 1), "val": (1, 1), "test": (1, 2)},
+        tuple(Sample(label, png("red"), (8, 6)) for label in (0, 0, 1)),
+        grey=False,
+        remarks=(),
+    )
+    samples = dataset_figures.samples_figure(made, list(names)).to_dict()
+    (rows,) = samples["datasets"].values()
+    assert [(row["class"], row["place"], row["size"]) for row in rows] == [
+        (HOSTILE, 0, "8 × 6"), (HOSTILE, 1, "8 × 6"), ("b", 0, "8 × 6"),
+    ]  # fmt: skip
+    assert all(row["image"].startswith("data:image/png;base64,") for row in rows)
+    balance = dataset_figures.balance_figure(made, ["b"]).to_dict()
+    assert sorted(row["told"] for data in balance["datasets"].values() for row in data if "told" in row) == [
+        "1 + 1 + 2"
+    ]
+    assert {row["class"] for data in balance["datasets"].values() for row in data} == {"b"}
+    assert dataset_figures.samples_figure(preview(DataConfig(), classes=0), []).to_dict()
