@@ -16,7 +16,6 @@ QUICK = make_config(preset="quick")
 def builder(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The builder alone, on the preset `quick`, with another learning rate than the preset's."""
     monkeypatch.setattr("pages.common.NAVIGATION", {})
-    monkeypatch.setattr("mimi_core.sweeps.matching.ensure_dispatcher", lambda directory: None)
     monkeypatch.setenv("MIMI_SLOTS", "cpu")
 
     def page() -> None:
@@ -125,3 +124,19 @@ def test_a_folder_that_cannot_be_written_is_one_message(
     app = builder.run()
     assert not app.exception
     assert "cannot read" in app.error[0].value
+
+
+def test_a_link_opens_the_question_and_what_was_queued_is_linked(
+    open_page: Open, store: Store, make_run: MakeRun
+) -> None:
+    make_run(QUICK)
+    app = open_page("launch", kind="Sweep", preset="quick", question="rho")
+    assert app.selectbox(key="question").value == "rho"
+    button(app, "Queue 12 runs").click().run()
+    assert not app.exception
+    links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
+    assert {label: links.get(label) for label in ("The runs", "Compare them")} == {
+        "The runs": "group=rho",
+        "Compare them": "group=rho",
+    }
+    assert {run.phase for run in store.list() if run.group == "rho"} == {"queued"}
