@@ -30,7 +30,7 @@ AVERAGES = ("exp_avg_ipt", "exp_avg_unc")
 
 def prepare(model: nn.Module, config: RunConfig, image_size: int, generator: Generator) -> list[Site]:
     targets = find_targets(model, image_size, config.adapter.positions)
-    inject(model, _settings(config, steps=100, targets=list(targets)), generator)
+    inject(model, image_size, _settings(config, steps=100, targets=list(targets)), generator)
     for name, site in targets.items():
         model.get_submodule(name).site = site  # type: ignore[assignment]
     return []

@@ -49,16 +49,24 @@ def find_targets(model: nn.Module, image_size: int, positions: Positions) -> Tar
     return targets
 
 
-def inject(model: nn.Module, settings: Any, generator: Generator) -> None:
-    """Let PEFT change the model in place; what it adds and the head train, weights depend on the generator alone."""
+def inject(model: nn.Module, image_size: int, settings: Any, generator: Generator) -> None:
+    """Let PEFT change the model in place; what it adds and the head train, weights depend on the generator alone.
+
+    Raises:
+        ConfigError: PEFT will not, or the model cannot look at an image any more.
+    """
     from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
         try:
             PEFT_TYPE_TO_TUNER_MAPPING[settings.peft_type](model, settings, adapter_name=NAME)
-        except ValueError as error:
-            raise ConfigError(f"{type(model).__name__} and PEFT do not fit: {str(error)[:200]}") from error
+            called_modules(model, image_size)
+        except (ValueError, RuntimeError) as error:
+            kind, why = settings.peft_type.value.lower(), str(error)[:150]
+            raise ConfigError(
+                f"{type(model).__name__} does not go with PEFT's {kind} ({why}); choose another method, such as lora"
+            ) from error
     for parameter in head_parameters(model):
         parameter.requires_grad_(True)
 
@@ -103,7 +111,8 @@ def method(settings: Callable[[RunConfig, Targets], Any]) -> Method:
     """The method whose PEFT config is made from a run's config and the names of what it may change."""
 
     def prepare(model: nn.Module, config: RunConfig, image_size: int, generator: Generator) -> list[Site]:
-        inject(model, settings(config, find_targets(model, image_size, config.adapter.positions)), generator)
+        targets = find_targets(model, image_size, config.adapter.positions)
+        inject(model, image_size, settings(config, targets), generator)
         for name, parameter in model.named_parameters():
             if ".ia3_l." in name:
                 parameter.around_one = True  # type: ignore[attr-defined]  # decay would pull it to zero

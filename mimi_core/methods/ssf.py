@@ -67,7 +67,7 @@ def _is_operation(module: nn.Module) -> bool:
 
 def _on_maps(operation: nn.Module) -> bool:
     """Features are dimension 1 of `(B, M, H, W)`, not the last."""
-    return isinstance(operation, nn.Conv2d) or type(operation).__name__.endswith("2d")
+    return isinstance(operation, nn.Conv2d) or "2d" in type(operation).__name__
 
 
 METHOD = Method(prepare)

@@ -4,6 +4,7 @@ import ast
 import inspect
 from itertools import pairwise
 from pathlib import Path
+from types import MethodType
 
 import pytest
 import torch
@@ -119,6 +120,19 @@ def test_a_backbone_without_linear_maps_in_its_blocks_is_refused() -> None:
     model = nn.Sequential(Block(), nn.Flatten(), nn.Linear(3 * EDGE**2, 4))
     with pytest.raises(ConfigError, match="no linear maps inside its attentions"):
         METHODS["lora"].prepare(model, config_of("lora"), EDGE, torch.Generator())
+
+
+def test_a_backbone_that_peft_s_method_breaks_is_refused() -> None:
+    """OFT takes what has four dimensions for the input of a convolution; some models have maps on `(B, H, W, M)`."""
+    model = tiny_vit()
+    for block in model.blocks:
+        block.mlp.forward = MethodType(_on_maps, block.mlp)
+    with pytest.raises(ConfigError, match=r"does not go with PEFT's oft .* such as lora"):
+        prepared("oft", model=model)
+
+
+def _on_maps(self: nn.Module, x: Tensor) -> Tensor:
+    return self.fc2(F.gelu(self.fc1(x[:, None])))[:, 0]
 
 
 @pytest.mark.parametrize("module", [peft, adalora])
