@@ -13,13 +13,13 @@ from tests.app.conftest import swin_sites
 from tests.app.opening import HOSTILE, ROOT, MakeRun, Open, texts
 
 
-@pytest.mark.parametrize("page", ["monitor", "report", "runs", "widths"])
+@pytest.mark.parametrize("page", ["monitor", "predict", "report", "runs", "widths"])
 def test_an_empty_store_says_what_to_do(open_page: Open, page: str) -> None:
     app = open_page(page)
     assert app.subheader[0].value == "No runs yet"
 
 
-@pytest.mark.parametrize("page", ["monitor", "report", "widths"])
+@pytest.mark.parametrize("page", ["monitor", "predict", "report", "widths"])
 @pytest.mark.parametrize("file", ["status.json", "config.yaml"])
 def test_a_broken_run_is_explained(open_page: Open, make_run: MakeRun, store: Store, page: str, file: str) -> None:
     run_id = make_run()
@@ -28,7 +28,7 @@ def test_a_broken_run_is_explained(open_page: Open, make_run: MakeRun, store: St
     assert page != "monitor" or "missing or broken" in app.error[0].value
 
 
-@pytest.mark.parametrize("page", ["monitor", "report", "runs", "trade_off", "widths"])
+@pytest.mark.parametrize("page", ["monitor", "predict", "report", "runs", "trade_off", "widths"])
 def test_truncated_events_leave_what_can_be_read(open_page: Open, make_run: MakeRun, store: Store, page: str) -> None:
     run_id = make_run()
     events = store.folder(run_id) / "events.jsonl"
@@ -37,7 +37,7 @@ def test_truncated_events_leave_what_can_be_read(open_page: Open, make_run: Make
     assert not app.exception
 
 
-@pytest.mark.parametrize("page", ["monitor", "report", "widths"])
+@pytest.mark.parametrize("page", ["monitor", "predict", "report", "widths"])
 @pytest.mark.parametrize("run_id", ["../../etc/passwd", "no-such-run", HOSTILE, "a" * 5000, ""])
 def test_a_bad_run_in_the_url_is_said_and_harmless(open_page: Open, make_run: MakeRun, page: str, run_id: str) -> None:
     make_run()
@@ -46,7 +46,7 @@ def test_a_bad_run_in_the_url_is_said_and_harmless(open_page: Open, make_run: Ma
     assert "![p](" not in texts(app)
 
 
-@pytest.mark.parametrize("page", ["home", "launch", "monitor", "report", "runs", "trade_off", "widths"])
+@pytest.mark.parametrize("page", ["home", "launch", "monitor", "predict", "report", "runs", "trade_off", "widths"])
 def test_hostile_text_is_never_markdown(open_page: Open, make_run: MakeRun, page: str) -> None:
     name = HOSTILE[:80]
     sites = [site.model_copy(update={"name": f"{HOSTILE}.{site.name}"}) for site in swin_sites()]
@@ -65,7 +65,9 @@ def test_hostile_text_is_never_markdown(open_page: Open, make_run: MakeRun, page
     assert all("<img" not in chart.proto.spec for chart in app.get("plotly_chart"))
 
 
-@pytest.mark.parametrize("page", ["ablations", "home", "launch", "monitor", "report", "runs", "trade_off", "widths"])
+@pytest.mark.parametrize(
+    "page", ["ablations", "home", "launch", "monitor", "predict", "report", "runs", "trade_off", "widths"]
+)
 def test_a_thousand_runs(open_page: Open, make_run: MakeRun, store: Store, page: str) -> None:
     folder = store.folder(make_run())
     for number in range(999):
@@ -83,7 +85,7 @@ def test_the_app_never_imports_torch(make_run: MakeRun, store: Store) -> None:
 import sys
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file("app.py", default_timeout=60).run()
-for page in ("ablations", "home", "launch", "monitor", "report", "runs", "trade_off", "widths"):
+for page in ("ablations", "home", "launch", "monitor", "predict", "report", "runs", "trade_off", "widths"):
     app.switch_page(f"pages/{{page}}.py")
     app.query_params["run"] = "{run_id}"
     assert not app.run().exception

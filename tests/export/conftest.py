@@ -37,8 +37,8 @@ def make_run(store: Store) -> MakeRun:
 
 @pytest.fixture(scope="session")
 def pruned(make_run: MakeRun) -> Path:
-    """Three cycles of the bundled backbone; the last has lost adapters."""
-    return make_run("prune.rho=0.75", "prune.sigma_target=64")
+    """Three cycles of the bundled backbone, with parallel adapters; the last has lost some."""
+    return make_run("adapter.placement=parallel", "prune.rho=0.75", "prune.sigma_target=64")
 
 
 @pytest.fixture
