@@ -4,11 +4,14 @@ A job has a temporary folder for what it reads and writes. It is kept for a whil
 all that its answer depends on, so that nothing is asked twice.
 """
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +20,8 @@ from typing import Literal
 from pydantic import ValidationError
 
 from mimi_core.errors import ResourceError
-from mimi_core.runs.dispatcher import spare_cores
+from mimi_core.runs.check_report import STAGE
+from mimi_core.runs.dispatcher import worker_environment
 from mimi_core.runs.predictions import Prediction
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,17 +31,28 @@ State = Literal["running", "done", "failed", "cancelled", "too long"]
 
 
 class Job:
-    """One process. Its state is looked up whenever somebody asks; nothing watches it in between."""
+    """One process. Its state is looked up whenever somebody asks; nothing watches it in between.
 
-    def __init__(self, folder: "TemporaryDirectory[str]", command: Sequence[str], timeout: float) -> None:
+    It ends with this object at the latest, and with it all that it started; and its folder is gone then.
+    """
+
+    def __init__(
+        self, folder: "TemporaryDirectory[str]", command: Sequence[str], timeout: float, gpu: str | None = None
+    ) -> None:
+        """Starts it; `gpu` None: on the CPU, for a GPU belongs to the runs."""
         self._folder, self._timeout, self._started = folder, timeout, time.monotonic()
         self._ended: State | None = None
-        # A GPU belongs to the runs; one picture, or one export, does without.
-        environment = {"OMP_NUM_THREADS": str(spare_cores()), **os.environ, "CUDA_VISIBLE_DEVICES": ""}
         with (self.folder / "out").open("wb") as out, (self.folder / "err").open("wb") as errors:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, cwd=ROOT, env=environment
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=errors,
+                cwd=ROOT,
+                env=worker_environment(gpu),
+                start_new_session=True,  # a group of its own, so that what it starts goes with it
             )
+        self._release = weakref.finalize(self, _release, self._process, folder)
 
     @property
     def folder(self) -> Path:
@@ -60,12 +75,16 @@ class Job:
 
     def end(self, why: State = "cancelled") -> None:
         if self._ended is None:
-            self._process.kill()
-            self._process.wait()
+            _kill(self._process)
             self._ended = why
 
     def output(self) -> str:
+        """What it said so far."""
         return self._read("out")
+
+    def errors(self) -> str:
+        """What it said so far on stderr."""
+        return self._read("err")
 
     def complaint(self) -> str:
         """Why there is no result, in one line."""
@@ -73,12 +92,13 @@ class Job:
             return f"this took longer than {self._timeout:.0f} s and was ended"
         if self.state == "cancelled":
             return "cancelled"
-        line = next((line for line in reversed(self._read("err").splitlines()) if line.strip()), "it said nothing")
+        said = [line for line in self.errors().splitlines() if line.strip() and not line.startswith(STAGE)]
+        line = said[-1] if said else "it said nothing"
         return line.strip().removeprefix("error: ")[:500]
 
     def forget(self) -> None:
         self.end()
-        self._folder.cleanup()
+        self._release()
 
     def _read(self, name: str) -> str:
         try:
@@ -86,6 +106,18 @@ class Job:
                 return file.read(_MOST_OUTPUT).decode("utf-8", errors="replace")
         except OSError:
             return ""
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _release(process: "subprocess.Popen[bytes]", folder: "TemporaryDirectory[str]") -> None:
+    if process.poll() is None:
+        _kill(process)
+    folder.cleanup()
 
 
 class Jobs:

@@ -211,7 +211,7 @@ def test_a_check_can_be_cancelled_and_one_that_fails_says_why(open_page: Open, a
     app = open_page("launch")
     button(app, "Check before launch").click().run()
     assert "Checking: starting" in app.info[0].value
-    process = app.session_state["check/under way"][1]._process
+    process = app.session_state["check/under way"][1]._job._process
     button(app, "Cancel").click().run()
     assert process.poll() is not None
     assert not app.info

@@ -4,7 +4,6 @@ import gc
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 import pytest
@@ -59,8 +58,8 @@ def test_the_config_arrives(program: Program) -> None:
     ("source", "says"),
     [
         ("print('stage: x', file=sys.stderr); raise SystemExit('boom\\n')", "the check itself failed: boom"),
-        ("", "it printed nothing"),
-        ("print('[1]')", "it printed nothing"),
+        ("", "it said nothing"),
+        ("print('[1]')", "it said nothing"),
         ("print('\\x00\\x1b{'); sys.stderr.buffer.write(b'\\xff\\xfe')", "the check itself failed"),
     ],
 )
@@ -81,15 +80,15 @@ def test_what_was_found_before_a_crash_is_kept(program: Program) -> None:
 def test_a_check_that_never_ends_is_ended(program: Program) -> None:
     program("time.sleep(100)")
     (report,) = check_all([CONFIG], timeout=0.2)
-    assert report.error == "the check took longer than 0 s and was ended"
+    assert report.error == "the check itself failed: this took longer than 0 s and was ended"
 
 
 def test_stages_are_told_while_it_works(program: Program) -> None:
     program("print('warning: x\\nstage: reading', file=sys.stderr, flush=True)\ntime.sleep(100)")
-    with Checking([CONFIG]) as checking:
-        assert checking.poll() is None
-        until(lambda: checking.stage == "reading")
-        assert 0 < checking.seconds < 60
+    checking = Checking([CONFIG])
+    assert checking.poll() is None
+    until(lambda: checking.stage == "reading")
+    assert 0 < checking.seconds < 60
 
 
 def test_cancelling_ends_the_process_and_what_it_started(program: Program) -> None:
@@ -97,19 +96,19 @@ def test_cancelling_ends_the_process_and_what_it_started(program: Program) -> No
     program(f"{loader}\nprint('stage: on', file=sys.stderr, flush=True)\ntime.sleep(100)")
     checking = Checking([CONFIG])
     until(lambda: checking.stage == "on")
-    process = psutil.Process(checking._process.pid)
+    process = psutil.Process(checking._job._process.pid)
     family = [process, *process.children()]
     assert len(family) == 2
     checking.cancel()
     until(lambda: not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in family))
-    assert [report.error for report in waited(checking)] == ["the check was cancelled"]
+    assert [report.error for report in waited(checking)] == ["the check itself failed: cancelled"]
 
 
 def test_a_check_that_nobody_waits_for_is_ended(program: Program) -> None:
     """As when the browser's tab is closed and its session forgotten."""
     program("time.sleep(100)")
     checking = Checking([CONFIG])
-    process, folder = psutil.Process(checking._process.pid), Path(checking._files.name)
+    process, folder = psutil.Process(checking._job._process.pid), checking._job.folder
     del checking
     gc.collect()
     until(lambda: not process.is_running())
