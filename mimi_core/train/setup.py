@@ -120,7 +120,10 @@ def _teller(recorder: AnyRecorder, split: str):  # type: ignore[no-untyped-def]
 
 
 def device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' * (threads > 1)}"
 
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:

@@ -25,7 +25,7 @@ def test_from_a_click_to_the_heatmap(page: Any, serve: Serve, tmp_path: Path) ->
     page.get_by_role("spinbutton", name="Images per class").fill("3")
     page.get_by_role("spinbutton", name="Epochs per cycle").fill("2")
     page.get_by_role("spinbutton", name="Epochs per cycle").press("Enter")
-    page.get_by_text("--set train.epochs=2").wait_for()
+    page.wait_for_url(re.compile(r"set=data\.shots%3D3&set=train\.epochs%3D2"))
     page.get_by_role("button", name="Launch", exact=True).click()
 
     page.get_by_role("heading", name="quick look").wait_for()
