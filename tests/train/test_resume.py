@@ -99,6 +99,12 @@ def test_a_state_of_an_earlier_version_can_be_resumed() -> None:
     assert {"snip", "grasp"}.isdisjoint(scores)
     assert next(iter(scores["gradient"].values()))[1] == 7.0
 
+    brought = {f"scores/snip/{site}": np.full(6, 3.0, np.float32) for site in restored.seen}  # by a branch
+    restore_watcher(restored, old | brought)
+    assert all(
+        (values == 3).all() for values in score_all(model, restored.seen, np.random.default_rng(0))["snip"].values()
+    )
+
 
 def test_stop_now_ends_the_worker_and_resume_finishes(uninterrupted: Path, tmp_path: Path) -> None:
     store = Store(tmp_path)
