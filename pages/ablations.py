@@ -243,9 +243,9 @@ def charts(
                 alt=f"The {measure.title} of every run, with mean and interval of every setting.",
             )
     st.caption(
-        "Filled marks are means over seeds, lines and bands their 95 % intervals, open marks single runs. Left: cuts "
-        "go from right to left. Right: a thin line joins the runs of one seed; point at a run to follow it. Click a "
-        "name in the legend to see it alone."
+        "Filled marks are means over seeds, lines and bands their 95 % intervals, which may go on outside the frame; "
+        "open marks are single runs. Left: cuts go from right to left. Right: a thin line joins the runs of one seed; "
+        "point at a run to follow it. Click a name in the legend to see it alone."
     )
 
 
@@ -258,6 +258,7 @@ def numbers(means: pd.DataFrame, pairs: pd.DataFrame, levels: Levels, measure: M
     with left:
         st.subheader(f"Every setting: {measure.title}", anchor=False)
         scaled = means.assign(**{column: factor * means[column] for column in ("mean", "std", "low", "high")})
+        scaled = scaled.assign(parameters=scaled["parameters"].round())
         st.dataframe(
             scaled,
             hide_index=True,
@@ -302,8 +303,8 @@ def numbers(means: pd.DataFrame, pairs: pd.DataFrame, levels: Levels, measure: M
                 "low": number("From", format=step, help="of its 95 % interval, not corrected"),
                 "high": number("To", format=step),
                 "effect": number("d_z", format="%.2f", help="Cohen's d_z: mean difference over its standard deviation"),
-                "corrected": number("p, Holm", format="%.3f", help="paired t test, corrected for all rows"),
-                "p": number("p", format="%.3f", help="paired t test, two-sided, not corrected"),
+                "corrected": number("p, Holm", format="%.2g", help="paired t test, corrected for all rows"),
+                "p": number("p", format="%.2g", help="paired t test, two-sided, not corrected"),
                 "wilcoxon": number(
                     "p, Wilcoxon",
                     format="%.3f",

@@ -14,6 +14,8 @@ Chart = alt.LayerChart
 CHOSEN = "chosen"
 """The selection of a legend, which the page hands from one chart to the other."""
 HEIGHT = 290
+MOST_BANDS = 4
+"""More settings than these have their bands only when they are chosen."""
 _LEGEND = 56
 """Height of a legend of one line, in pixels: left free where there is none."""
 CELL = 62, 28
@@ -44,14 +46,19 @@ def curves_figure(curves: pd.DataFrame, points: pd.DataFrame, *, order: Sequence
     accuracy: dict[str, Any] = {"title": "test accuracy", "scale": scale, "axis": axis(format=".0%")}
     mean = alt.Chart(curves[curves["parameters"] > 0]).encode(x=x, color=colour("level", order))
 
-    def emphasis(full: float, dim: float) -> alt.OpacityValue:
-        return alt.OpacityValue(dim, condition={"param": CHOSEN, "value": full})
+    def emphasis(full: float, dim: float, unless_chosen: float | None = None) -> alt.OpacityValue:
+        """Full where nothing is chosen, too; unless another value is given for that."""
+        chosen_only = {"param": CHOSEN, "empty": False, "value": full}
+        if unless_chosen is None:
+            return alt.OpacityValue(dim, condition={"param": CHOSEN, "value": full})
+        return alt.OpacityValue(dim, condition=[chosen_only, {"param": CHOSEN, "value": unless_chosen}])
 
+    bands, rules = (0.11, 0.8) if len(order) <= MOST_BANDS else (0.0, 0.3)
     band = mean.mark_area(clip=True).encode(
-        y=alt.Y("low:Q", **accuracy), y2=alt.Y2("high:Q"), opacity=emphasis(0.11, 0.01)
+        y=alt.Y("low:Q", **accuracy), y2=alt.Y2("high:Q"), opacity=emphasis(0.11, 0, bands)
     )
     interval = mean.mark_rule(strokeWidth=1.5, clip=True).encode(
-        y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), opacity=emphasis(0.8, 0.08)
+        y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), opacity=emphasis(0.8, 0.05, rules)
     )
     line = mean.mark_line(strokeWidth=2.2).encode(
         y=alt.Y("mean:Q"), order=alt.Order("cycle:Q"), opacity=emphasis(1, 0.12)
@@ -74,22 +81,19 @@ def curves_figure(curves: pd.DataFrame, points: pd.DataFrame, *, order: Sequence
             ],
         )
     )
-    dots = (
-        mean.mark_point(filled=True, size=100)
-        .encode(
-            y=alt.Y("mean:Q"),
-            shape=shape("level", order),
-            opacity=emphasis(1, 0.12),
-            tooltip=[
-                alt.Tooltip("level:N", title="setting"),
-                alt.Tooltip("cycle:Q", title="after cut"),
-                alt.Tooltip("parameters:Q", title="parameters, mean", format=",.0f"),
-                *interval_tips(".1%"),
-            ],
-        )
-        .add_params(chosen)
+    dots = mean.mark_point(filled=True, size=100).encode(
+        y=alt.Y("mean:Q"),
+        shape=shape("level", order),
+        opacity=emphasis(1, 0.12),
+        tooltip=[
+            alt.Tooltip("level:N", title="setting"),
+            alt.Tooltip("cycle:Q", title="after cut"),
+            alt.Tooltip("parameters:Q", title="parameters, mean", format=",.0f"),
+            *interval_tips(".1%"),
+        ],
     )
-    return _finished([band, interval, line, raw, dots])
+    # On the first layer, whose legend is the one that is drawn for all: on another one, clicks would find nothing.
+    return _finished([band.add_params(chosen), interval, line, raw, dots])
 
 
 def measure_figure(
@@ -114,9 +118,14 @@ def measure_figure(
     shown = thinned(shown.assign(strong=shown["level"].map(strong)))
     means = means[means["mean"].notna()].assign(strong=lambda table: table["level"].map(strong))
     y = alt.Y("level:N", title=None, sort=list(order), axis=_names())
+    scale = (
+        alt.Scale(domain=accuracy_domain(list(shown["value"])), nice=False)
+        if share
+        else alt.Scale(zero=False, padding=14)
+    )
     x: dict[str, Any] = {
         "title": measure.title,
-        "scale": alt.Scale(zero=False, padding=14),
+        "scale": scale,
         "axis": axis(format=".0%" if share else "~s", tickCount=5),
     }
     seed = alt.selection_point(name="seed", fields=["pair"], on="pointerover", clear="pointerout")
@@ -137,7 +146,9 @@ def measure_figure(
             opacity=alt.OpacityValue(0.18, condition=followed | {"value": 1}),
         )
     )
-    interval = mean.mark_rule(strokeWidth=3).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"), opacity=emphasis(0.8, 0.1))
+    interval = mean.mark_rule(strokeWidth=3, clip=True).encode(
+        x=alt.X("low:Q"), x2=alt.X2("high:Q"), opacity=emphasis(0.8, 0.1)
+    )
     raw = (
         alt.Chart(shown)
         .mark_point(strokeWidth=1.4)

@@ -107,12 +107,10 @@ def uneven(means: pd.DataFrame, seeds: Mapping[str, Sequence[str]]) -> str:
         seeds: setting -> the pairs of its runs.
     """
     parts = []
-    if means["epochs"].nunique() > 1:
-        told = [
-            f"{level} {epochs:.0f}"
-            for level, epochs in means.groupby("level", sort=False)["epochs"].mean().dropna().items()
-        ]
-        parts.append(f"They do not train equally long; epochs in all: {listed(told)}.")
+    epochs = means.groupby("level", sort=False)["epochs"].mean().dropna()
+    if epochs.nunique() > 1:
+        told = listed([f"{level} {number:.0f}" for level, number in epochs.items()])
+        parts.append(f"They do not train equally long; epochs in all: {told}.")
     if len({frozenset(found) for found in seeds.values()}) > 1:
         parts.append("Not every setting has run with the same seeds; a pair is made where both have.")
     if any(len(set(found)) < len(found) for found in seeds.values()):

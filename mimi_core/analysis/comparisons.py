@@ -189,7 +189,7 @@ def with_area(runs: pd.DataFrame, points: pd.DataFrame, parameters: str) -> pd.D
     curves = {run: curve for run, curve in curves.items() if len({number for number, _ in curve}) > 1}
     low = max((min(curve)[0] for curve in curves.values()), default=nan)
     high = min((max(curve)[0] for curve in curves.values()), default=nan)
-    areas = {run: area_under(*zip(*curve, strict=True), low, high) for run, curve in curves.items()}
+    areas = {run: area_under([n for n, _ in c], [a for _, a in c], low, high) for run, c in curves.items()}
     return runs.assign(area=[areas.get(run, nan) for run in runs["run"]])
 
 

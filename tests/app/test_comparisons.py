@@ -307,6 +307,7 @@ def test_figures_are_what_the_schema_allows_and_names_are_data() -> None:
     ]
     assert not any("onerror" in str(code) for spec in specs for code in _code(spec))
     assert "head left out" in json.dumps(specs[0])
+    assert specs[0]["params"][0]["views"] == [specs[0]["layer"][0]["name"]]  # only there its legend can be clicked
 
 
 def _code(node: Any) -> list[object]:
