@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from mimi_core.analysis import gallery, gallery_figures, jobs
+from mimi_core.analysis import gallery, gallery_figures, jobs, words
 from mimi_core.analysis.gallery import SHOWS, Seen, Show
 from mimi_core.errors import MimiError
 from mimi_core.runs.events import RunState
@@ -50,7 +50,7 @@ def show(found: common.Found) -> None:
     cells = gallery.cells_table(seen.probabilities, seen.cycles, seen.gallery.label.tolist(), seen.class_names)
     images = gallery.images_table(cells)
     st.title(gallery.title(images, seen.cycles), anchor=False)
-    st.markdown(gallery.sentence(images, cells, seen.cycles))
+    st.markdown(gallery.sentence(images, cells, state.total_cuts))
     for problem in seen.problems:
         st.warning(f"One column is missing: {common.plain(problem)}.", icon=":material/broken_image:")
     rows = gallery.chosen(images, pick_show(seen, images))
@@ -219,7 +219,7 @@ def own_image(found: common.Found, state: RunState) -> None:
     )
     now = st.session_state.pop("predict_now", False)
     if file is None:
-        st.caption(f"All {len(saved)} saved cycles are asked, on this machine. Nothing leaves it.")
+        st.caption(f"{words.count(len(saved), 'saved cycle')} will be asked, on this machine. Nothing leaves it.")
         return
     content = file.getvalue()
     key = "predict", str(found.run.folder), tuple(saved), hashlib.sha256(content).hexdigest()

@@ -206,11 +206,15 @@ def title(images: pd.DataFrame, cycles: Sequence[int]) -> str:
     return f"The prediction flips for {flips} of {total}"
 
 
-def sentence(images: pd.DataFrame, cells: pd.DataFrame, cycles: Sequence[int]) -> str:
-    """How it went from start to end, and which cuts changed it. Plain text."""
+def sentence(images: pd.DataFrame, cells: pd.DataFrame, cuts: int) -> str:
+    """How it went from start to end, and which cuts changed it. Plain text.
+
+    Args:
+        cuts: how many the run makes.
+    """
     total = count(len(images), "test image")
-    if len(cycles) == 1:
-        return "There is one cycle, so there is nothing that a cut could change."
+    if cells["cycle"].nunique() == 1:
+        return "No cut can be compared with it yet." if cuts else "The run makes no cuts that could change it."
     steady = int(images["steady"].sum())
     parts = [f"Of {total}, {steady} {'is' if steady == 1 else 'are'} right from start to end"]
     never = int((~cells.groupby("image")["right"].any()).sum())

@@ -25,8 +25,11 @@ _VERDICTS = {"domain": [RIGHT, WRONG, UNKNOWN], "range": [GAIN, LOST, SECOND]}
 _OTHER_CLASSES = (LOST, SECOND, STAGE_COLOURS[0], STAGE_COLOURS[4], STAGE_COLOURS[3], STAGE_COLOURS[5])
 
 
-def cycle_name(cycle: int) -> str:
-    return "start" if cycle == 0 else f"cut {cycle}"
+def _columns(cycles: Sequence[int]) -> list[str]:
+    """Names of the cycles."""
+    if list(cycles) == [0]:
+        return ["after training"]
+    return ["start" if cycle == 0 else f"cut {cycle}" for cycle in cycles]
 
 
 def row_height(rows: int) -> int:
@@ -57,7 +60,7 @@ def grid_figure(
         picked: the image that is looked at.
     """
     order, cycles = [int(image) for image in pictures["image"]], sorted(int(c) for c in cells["cycle"].unique())
-    columns = [cycle_name(cycle) for cycle in cycles]
+    columns = _columns(cycles)
     if heads:
         columns = [f"{column}\n{head}" for column, head in zip(columns, heads, strict=True)]
     row, left, ink = row_height(len(order)), _left(pictures), _INK[dark]
@@ -145,9 +148,12 @@ def shares_figure(shares: pd.DataFrame, *, width: int, height: int = 260) -> Spe
     known = "truth" in kinds.values()
     palette = iter(_OTHER_CLASSES if known else (SECOND, LOST, *_OTHER_CLASSES[2:]))
     colours = [GAIN if kind == "truth" else MUTED if kind == "rest" else next(palette) for kind in kinds.values()]
-    names = [cycle_name(int(cycle)) for cycle in sorted(shares["cycle"].unique())]
+    cycles = sorted(int(cycle) for cycle in shares["cycle"].unique())
+    names = _columns(cycles)
     ends = shares.groupby("cycle")["probability"].cumsum()
-    shown = shares.assign(column=shares["cycle"].map(cycle_name), end=ends, start=ends - shares["probability"])
+    shown = shares.assign(
+        column=shares["cycle"].map(dict(zip(cycles, names, strict=True))), end=ends, start=ends - shares["probability"]
+    )
     shown = shown.assign(middle=(shown["start"] + shown["end"]) / 2)
     x = {
         "field": "column", "type": "ordinal", "sort": names, "title": None,

@@ -90,17 +90,18 @@ def test_the_course_is_told() -> None:
     cells, images, cycles = tables()
     assert gallery.title(images, cycles) == "The prediction flips for 4 of 6 test images"
     assert (
-        gallery.sentence(images, cells, cycles)
+        gallery.sentence(images, cells, 4)
         == "Of 6 test images, 1 is right from start to end and 1 never. Cuts 1, 2 and 3 lost 3; cuts 1, 2 and 4 won 4."
     )
     cells, images, cycles = tables(["010", "000", "000"])
-    assert gallery.sentence(images, cells, cycles).endswith("Cut 1 lost 1; cut 2 won 1 back.")
+    assert gallery.sentence(images, cells, 2).endswith("Cut 1 lost 1; cut 2 won 1 back.")
     cells, images, cycles = tables(["000", "111"])
     assert gallery.title(images, cycles) == "No prediction flips: all 2 test images keep theirs"
-    assert gallery.sentence(images, cells, cycles).endswith("No cut changed that.")
+    assert gallery.sentence(images, cells, 2).endswith("No cut changed that.")
     cells, images, cycles = tables(["0", "1", "0"])
     assert gallery.title(images, cycles) == "2 of 3 test images are right"
-    assert "one cycle" in gallery.sentence(images, cells, cycles)
+    assert "makes no cuts" in gallery.sentence(images, cells, 0)
+    assert "yet" in gallery.sentence(images, cells, 2)
     assert gallery.choices(images, 1) == {"wrong": 1, "all": 3}
 
 
