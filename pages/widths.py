@@ -16,7 +16,7 @@ POSITIONS = {"all": ("attn", "mlp"), "attention": ("attn",), "mlp": ("mlp",)}
 PLAY_SECONDS = 1.2
 LIVE_SECONDS = 2.0
 MOST_BUTTONS = 8  # more cuts than these have a slider instead of a button each
-STEADY = "<style>.st-key-findings { min-height: 7rem }</style>"
+STEADY = "<style>.st-key-findings { min-height: 7.7rem }</style>"
 """Room for the longest findings, so that the figure stays where it is while they change."""
 HELP = """
 The **backbone** is a pretrained image model, and frozen. Each of its layers, an attention or an MLP, got an
@@ -95,9 +95,9 @@ def neurons_of(found: common.Found, widths: pd.DataFrame, cycle: int, clicked: A
     names = dict(widths.drop_duplicates("site").sort_values("order")[["site", "label"]].itertuples(index=False))
     for point in clicked["selection"]["points"][:1]:
         match point.get("customdata"):
-            case [order, cut]:
-                site = list(names)[int(order)] if int(order) >= 0 else None
-                st.switch_page(common.WHY, query_params=_link(found, site, int(cut)))
+            case [int(order), int(cut)] if order < len(names):
+                site = list(names)[order] if order >= 0 else None
+                st.switch_page(common.WHY, query_params=_link(found, site, cut))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("Click a cell to see its neurons, which went and which stayed, or choose a layer:", width="content")
         site = st.selectbox(

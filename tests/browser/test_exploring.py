@@ -71,3 +71,14 @@ def test_from_a_cell_to_its_neurons(page: Any, address: str) -> None:
     assert f"run={BY_SCOPE['global']}" in page.url
     assert "cycle=2" in page.url
     page.get_by_text(re.compile("the neurons of", re.IGNORECASE)).first.wait_for()
+
+
+def test_a_heatmap_follows_the_theme(page: Any, address: str) -> None:
+    """The device goes dark while somebody looks."""
+    lowest = "document.querySelector('.st-key-widths .js-plotly-plot')?.data?.[0]?.colorscale?.[0]?.[1]"
+    page.goto(f"{address}/widths?run={BY_SCOPE['global']}")
+    page.wait_for_function(f"() => {lowest}")
+    page.wait_for_timeout(1000)  # what watches the theme is at the end of the page
+    light = page.evaluate(lowest)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(f"light => {lowest} !== light", arg=light)
