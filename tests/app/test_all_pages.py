@@ -37,7 +37,7 @@ def test_truncated_events_leave_what_can_be_read(open_page: Open, make_run: Make
     assert not app.exception
 
 
-@pytest.mark.parametrize("page", ["monitor", "predict", "report", "widths"])
+@pytest.mark.parametrize("page", ["monitor", "predict", "report", "why", "widths"])
 @pytest.mark.parametrize("run_id", ["../../etc/passwd", "no-such-run", HOSTILE, "a" * 5000, ""])
 def test_a_bad_run_in_the_url_is_said_and_harmless(open_page: Open, make_run: MakeRun, page: str, run_id: str) -> None:
     make_run()
@@ -85,7 +85,7 @@ def test_the_app_never_imports_torch(make_run: MakeRun, store: Store) -> None:
 import sys
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file("app.py", default_timeout=60).run()
-for page in ("ablations", "home", "launch", "monitor", "predict", "report", "runs", "trade_off", "widths"):
+for page in ("ablations", "home", "launch", "monitor", "predict", "report", "runs", "trade_off", "why", "widths"):
     app.switch_page(f"pages/{{page}}.py")
     app.query_params["run"] = "{run_id}"
     assert not app.run().exception
