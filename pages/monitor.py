@@ -1,68 +1,100 @@
 """Monitor: one run, live. All that is shown comes from its files, so closing or reloading the page changes nothing."""
 
+import shlex
 import time
-from collections.abc import Callable
 
+import plotly.graph_objects as go
 import streamlit as st
 
-from mimi_core.analysis import sentences, tables, words
-from mimi_core.analysis.curves import curves_figure
+from mimi_core.analysis import cards, tables, words
+from mimi_core.analysis.curves import accuracy_chart, curves_table, loss_chart, total_steps
 from mimi_core.analysis.heatmap import heatmap_figure
-from mimi_core.errors import ConfigError, MimiError
-from mimi_core.runs import control
+from mimi_core.analysis.signatures import findings, linear_probe
+from mimi_core.analysis.stats import Interval
+from mimi_core.config import RunConfig, differences, to_yaml
+from mimi_core.errors import MimiError
+from mimi_core.runs.describe import describe_death
 from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED, Status
 from pages import common
+from pages.parts import run_actions
 
 STATUS_SECONDS, CHARTS_SECONDS = 1.0, 3.0  # charts cost more, and change with every epoch only
+LINKS = (common.WIDTHS, common.WHY, common.PREDICT, common.REPORT)
 
 
 def main() -> None:
     common.through_app()
-    found = common.pick_run(common.all_runs(), common.WIDTHS, "Widths", ":material/stacked_bar_chart:")
+    runs = common.all_runs()
+    found = common.pick_run(runs, common.RUNS, "All runs", common.NAVIGATION[common.RUNS][1])
     if found is None:
         return
-    if found.run.phase == "broken":
+    config = _config(found)
+    if found.run.phase == "broken" or config is None:
         broken(found)
         return
+    parent = next((other for other in runs if config.branch and other.run.id == config.branch.run), None)
+    heading(found, config, parent)
     live = found.run.phase not in ENDED
-    st.fragment(progress, run_every=STATUS_SECONDS if live else None)(found, live)
-    st.fragment(learning, run_every=CHARTS_SECONDS if live else None)(found, live)
+    probe = _probe(runs, config)
+    st.fragment(progress, run_every=STATUS_SECONDS if live else None)(found)
+    st.fragment(learning, run_every=CHARTS_SECONDS if live else None)(found, config, probe)
+    settings(config, parent)
 
 
-def progress(found: common.Found, live: bool) -> None:
-    """Where the run is, and what can be done to it."""
-    status, state = found.store.status(found.run.id), found.store.state(found.run.id)
-    if status is None or (status.shown_phase not in ENDED) != live:
-        st.rerun()  # it has ended, or goes on again: the clocks of this page change
-    heading(found, status)
-    bar(status)
-    facts(status, state)
-    ending(status, state)
-    for warning in state.warnings:
-        st.warning(common.plain(warning.message), icon=":material/warning:")
-
-
-def learning(found: common.Found, live: bool) -> None:
-    """What it has learned, and what is left of its adapters."""
+def heading(found: common.Found, config: RunConfig, parent: common.Found | None) -> None:
+    """Title, what can be done, and where the run comes from. Not in a fragment: a dialog would go with its next run."""
     state = found.store.state(found.run.id)
-    if state.started:
-        charts(found, state)
-        return
-    if live:
-        st.caption("The data and the backbone are being loaded; curves and widths appear here.")
-        st.skeleton(320)
-    log(found)
-
-
-def heading(found: common.Found, status: Status) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title(common.plain(found.run.title), anchor=False, width="content")
-        common.phase_badge(status.shown_phase)
-        if found.example:
-            common.phase_badge(status.shown_phase, example=True)
+        common.phase_badge(_stage(found.run.phase), found.example)
         st.space("stretch")
-        actions(found, status)
+        run_actions.new_runs(found, config, state)
+        run_actions.buttons([found])
+    with st.container(horizontal=True, gap="small"):
+        for page in (page for page in LINKS if page in common.NAVIGATION and state.sites):
+            title, icon = common.NAVIGATION[page]
+            st.page_link(page, label=title, icon=icon, query_params=found.link)
+        if found.run.group:
+            label = f"Group {common.plain(found.run.group)}"
+            st.page_link(common.RUNS, label=label, icon=":material/folder:", query_params={"group": found.run.group})
+    if config.branch:
+        origin(config, parent)
+
+
+def origin(config: RunConfig, parent: common.Found | None) -> None:
+    """Which cycle of which run a branch goes on from, and what it changed."""
+    assert config.branch is not None
+    changed = [d for d in _changed_by_branch(config, parent) if not d.startswith(("name=", "group="))]
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.markdown(f":material/call_split: Branched from the end of cycle {config.branch.cycle} of", width="content")
+        if parent:
+            st.page_link(common.MONITOR, label=common.plain(parent.run.title), icon="", query_params=parent.link)
+        else:
+            st.markdown(f"{common.plain(config.branch.run)}, which is not here (any more).", width="content")
+    st.caption(
+        f"With {common.plain(', '.join(changed)) or 'the same settings'}. The moments of its optimiser started fresh "
+        "there, and its time counts from there."
+    )
+
+
+# --- where it is ----------------------------------------------------------------------------------------------------
+
+
+def progress(found: common.Found) -> None:
+    """Where the run is now. Cheap: it is drawn every second."""
+    status, state = found.store.status(found.run.id), found.store.state(found.run.id)
+    if status is None or _stage(found.store.summary(found.run.id).phase) != _stage(found.run.phase):
+        st.rerun()  # it has begun or ended, or goes on again: what can be done changes, and the clocks of this page
+    if status.shown_phase != "finished":
+        bar(status)
+    facts(status, state)
+    ending(found, status, state)
+
+
+def _stage(phase: str) -> str:
+    """What decides about the buttons; among the phases of a worker that is at work it makes no difference."""
+    return phase if phase in (*ENDED, "queued") else "in progress"
 
 
 def bar(status: Status) -> None:
@@ -72,6 +104,8 @@ def bar(status: Status) -> None:
         parts = ["waiting for a free slot"]
     elif status.epochs:
         parts += [_cycle(status), f"epoch {status.epoch} of {status.epochs}"]
+    elif status.message and phase not in ENDED:
+        parts.append(common.plain(status.message))
     parts.append(f"{100 * status.progress:.0f} %")
     if phase not in ENDED and status.eta_seconds is not None:
         parts.append(f"about {words.duration(status.eta_seconds)} left")
@@ -86,65 +120,28 @@ def _cycle(status: Status) -> str:
 
 def facts(status: Status, state: RunState) -> None:
     alive = status.shown_phase not in ENDED and status.shown_phase != "queued"
-    took = state.ended.seconds if state.ended else time.time() - status.created
+    took = state.ended.seconds if state.ended else time.time() - (status.pid_started or status.created)
     shown = {
         "Time": words.duration(max(took, 0)) if alive or state.ended else "–",
         "Images per second": f"{status.images_per_second:,.0f}" if status.images_per_second else "–",
         "Memory": words.size(status.memory_bytes) if status.memory_bytes else "–",
         "GPU memory": words.size(status.gpu_memory_bytes) if status.gpu_memory_bytes else "none used",
         "Device": status.device or "–",
-        "Last sign of life": f"{words.duration(max(time.time() - status.heartbeat, 0))} ago" if alive else "–",
     }
+    if alive:
+        shown["Last sign of life"] = f"{words.duration(max(time.time() - status.heartbeat, 0))} ago"
     for column, (label, value) in zip(st.columns(len(shown)), shown.items(), strict=True):
         column.metric(label, common.plain(value))
 
 
-def actions(found: common.Found, status: Status) -> None:
-    """Stop and resume. Examples are only looked at."""
-    if found.example:
-        return
-    run_id, store, phase = found.run.id, found.store, status.shown_phase
-    if phase == "queued":
-        if st.button("Take out of the queue", icon=":material/stop:"):
-            _do(lambda: control.stop_now(store, run_id))
-    elif phase not in ENDED:
-        asked = control.stop_requested(store, run_id)
-        if st.button(
-            "Stopping after this cycle …" if asked else "Stop after this cycle",
-            icon=":material/hourglass_bottom:" if asked else ":material/stop_circle:",
-            disabled=asked,
-            help="The cycle is finished and saved first.",
-        ):
-            _do(lambda: control.stop_after_cycle(store, run_id))
-        if st.button(
-            "Stop now", icon=":material/stop:", help="Ends the worker at once. Resume goes on from its last safe state."
-        ):
-            with st.spinner("Stopping the worker …"):
-                _do(lambda: control.stop_now(store, run_id))
-    elif phase in ("stopped", "failed", "died") and st.button("Resume", type="primary", icon=":material/play_arrow:"):
-        _do(lambda: control.requeue(store, run_id))
-
-
-def _do(what: Callable[[], str | None]) -> None:
-    try:
-        said = what()
-    except MimiError as error:
-        st.toast(common.plain(str(error)), icon=":material/error:")
-        return
-    if said:
-        st.toast(said.capitalize(), icon=":material/done:")
-    st.rerun()
-
-
-def ending(status: Status, state: RunState) -> None:
+def ending(found: common.Found, status: Status, state: RunState) -> None:
     phase, message = status.shown_phase, common.plain(status.message)
     if phase == "died":
         silent = words.duration(max(time.time() - status.heartbeat, 0))
         st.error(
             f"The worker (process {status.pid} on {common.plain(status.host or 'this machine')}) is gone without "
-            f"having ended the run; its last sign of life was {silent} ago. Most often it was killed, ran out of "
-            "memory, or the machine was restarted. The end of its log is below. **Resume** goes on from its last "
-            "safe state.",
+            f"having ended the run; its last sign of life was {silent} ago. {common.plain(describe_death(status))} "
+            "The end of its log is below. **Resume** goes on from its last safe state.",
             icon=":material/heart_broken:",
         )
     elif phase == "failed":
@@ -154,44 +151,70 @@ def ending(status: Status, state: RunState) -> None:
             f"Stopped{f': {message}' if message else ''}. Resume goes on from where it was.",
             icon=":material/stop_circle:",
         )
-    elif phase == "finished" and state.widths:
-        widths, done = tables.widths_table(state), len(state.cuts)
-        found_out = common.plain(sentences.story(widths, tables.cycles_table(state), done))
-        st.success(f"**{common.plain(sentences.headline(widths, done))}.** {found_out}", icon=":material/check_circle:")
-    if state.unreadable_lines:
-        st.warning(f"Left out, because unreadable: {words.count(state.unreadable_lines, 'line')} of the event file.")
+    elif phase == "finished" and state.started:
+        headline, story = cards.finding(found.run, state)
+        st.success(f"**{common.plain(headline)}.** {common.plain(story)}", icon=":material/check_circle:")
 
 
-def charts(found: common.Found, state: RunState) -> None:
-    left, right = st.columns([3, 2], gap="large")
-    epochs, cycles = tables.epochs_table(state), tables.cycles_table(state)
+# --- what it has learned --------------------------------------------------------------------------------------------
+
+
+def learning(found: common.Found, config: RunConfig, probe: Interval | None) -> None:
+    """Signs that something is wrong, the curves, and what is left of the adapters."""
+    state = found.store.state(found.run.id)
+    signs(state, config, probe)
+    if state.started:
+        charts(found, config, state)
+        return
+    if found.run.phase not in ENDED:
+        st.caption("The data and the backbone are being loaded; curves and widths appear here.")
+        st.skeleton(320)
+    log(found)
+
+
+def signs(state: RunState, config: RunConfig, probe: Interval | None) -> None:
+    for finding in findings(state, config, probe):
+        title, explanation, advice = map(common.plain, (finding.title, finding.explanation, finding.advice))
+        draw, icon = (st.error, ":material/report:") if finding.severity == "error" else (st.warning, ":material/help:")
+        draw(f"**{title}.** {explanation}  \n:material/build: {advice}", icon=icon)
+    for warning in state.warnings:
+        if warning.code != "no_op_cut":  # it is among the signs
+            st.warning(common.plain(warning.message), icon=":material/warning:")
+
+
+def charts(found: common.Found, config: RunConfig, state: RunState) -> None:
+    left, right = st.columns([3, 2], gap="large") if state.sites else (st.container(), None)
     with left:
         st.subheader("Learning", anchor=False)
-        st.plotly_chart(
-            curves_figure(epochs, tables.evaluations_table(state), total_steps=_steps(found, state)),
-            key=f"curves-{found.run.id}",
-            config=common.CHART,
-            alt="Accuracy and training loss per epoch, cuts marked",
+        table, steps = curves_table(state), total_steps(state, config)
+        st.vega_lite_chart(
+            table,
+            accuracy_chart(steps, state.total_cuts),
+            width="stretch",
+            key=f"accuracy-{found.run.id}",
+            alt="Accuracy per epoch on training images, and after training and cuts on validation and test images",
+        )
+        st.vega_lite_chart(
+            table, loss_chart(steps), width="stretch", key=f"loss-{found.run.id}", alt="Training loss per epoch"
         )
         log(found)
-    with right:
-        st.subheader("Widths so far", anchor=False)
-        st.plotly_chart(
-            heatmap_figure(tables.widths_table(state), cycles, common.scale(), cuts=state.total_cuts, smallest=6),
-            key=f"mini-{found.run.id}",
-            config=common.CHART,
-            alt="Neurons left per layer and cut",
-        )
+    if right is not None:
+        with right:
+            st.subheader("Widths so far", anchor=False)
+            cuts = len(state.cuts), len(state.evaluations)
+            st.plotly_chart(
+                _widths_figure(found.run.id, cuts, st.context.theme.type, state),
+                key=f"mini-{found.run.id}",
+                config=common.CHART,
+                alt="Neurons left per layer and cut",
+            )
 
 
-def _steps(found: common.Found, state: RunState) -> int:
-    """Epochs of the whole run, for an axis that stays in place."""
-    try:
-        config = found.store.config(found.run.id)
-    except ConfigError:
-        return len(state.epochs)
-    trained = state.total_cuts + (config.prune.retrain_last or state.total_cuts == 0)
-    return max(trained * config.train.epochs, len(state.epochs))
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _widths_figure(run_id: str, cuts: tuple[int, int], theme: str | None, _state: RunState) -> go.Figure:
+    """Made once for the cuts made so far: a live page asks every few seconds."""
+    table, cycles = tables.widths_table(_state), tables.cycles_table(_state)
+    return heatmap_figure(table, cycles, common.scale(), cuts=_state.total_cuts, smallest=6)
 
 
 def log(found: common.Found) -> None:
@@ -202,6 +225,45 @@ def log(found: common.Found) -> None:
     st.caption(f"The last lines. Everything about this run is in {common.plain(str(found.run.folder))}.")
 
 
+def settings(config: RunConfig, parent: common.Found | None) -> None:
+    """The config of this very run, from its folder, and the command that would do the same again."""
+    with st.expander("Settings of this run", icon=":material/description:"):
+        what, changed = ["run"], differences(config, RunConfig())
+        if config.branch:
+            what = ["branch", config.branch.run, "--cycle", str(config.branch.cycle)]
+            changed = _changed_by_branch(config, parent)
+        command = ["python", "-m", "mimi_core", *what, *(part for c in changed for part in ("--set", c))]
+        st.markdown("**The same from the command line**")
+        st.code(shlex.join(command), language="bash", wrap_lines=True)
+        st.markdown("**config.yaml**")
+        st.code(to_yaml(config), language="yaml", height=320)
+
+
+def _changed_by_branch(config: RunConfig, parent: common.Found | None) -> list[str]:
+    """What a branch changed of its parent; where that is gone, all that it could have changed."""
+    theirs = _config(parent) if parent else None
+    if theirs is not None:
+        return differences(config, theirs)
+    return [d for d in differences(config, RunConfig()) if d.startswith(("prune.", "train.", "name=", "seed="))]
+
+
+def _config(found: common.Found) -> RunConfig | None:
+    try:
+        return found.store.config(found.run.id)
+    except MimiError:
+        return None
+
+
+def _probe(runs: list[common.Found], config: RunConfig) -> Interval | None:
+    """What linear probes on the same data and backbone reach, among the runs that are there."""
+    near = [
+        found
+        for found in runs
+        if (found.run.method, found.run.data, found.run.backbone) == ("linear", config.data.name, config.backbone.name)
+    ]
+    return linear_probe(config, [(found.run, other) for found in near if (other := _config(found))])
+
+
 def broken(found: common.Found) -> None:
     st.title("This run cannot be read", anchor=False)
     reason = found.run.message or "its config file is missing or broken"
@@ -209,6 +271,7 @@ def broken(found: common.Found) -> None:
     st.markdown("Its folder holds whatever is left of it:")
     st.code(str(found.run.folder), language=None)
     log(found)
+    run_actions.buttons([found])
 
 
 main()

@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import get_args
 
 import pandas as pd
@@ -19,6 +19,7 @@ from mimi_core.runs.dispatcher import queued
 from mimi_core.runs.status import ENDED, ShownPhase
 from mimi_core.runs.store import Store
 from pages import common
+from pages.parts import run_actions
 
 EVERY_RUN, OVER_SEEDS = "every run", "means over seeds"
 STATES = (*get_args(get_args(ShownPhase)[0]), *get_args(get_args(ShownPhase)[1]), EXAMPLE)
@@ -30,8 +31,6 @@ COLOURS = {
     EXAMPLE: "violet",
 }
 LIVE_SECONDS = 3.0
-RESUMABLE = ("stopped", "failed", "died")
-MOST_NAMED = 8
 MOST_ROWS, ROW_PIXELS = 17, 36
 
 
@@ -193,29 +192,13 @@ def _chosen(found: Sequence[common.Found], key: str) -> list[common.Found]:
 
 
 def actions(chosen: list[common.Found]) -> None:
-    mine = [found for found in chosen if not found.example]
-    live = [found for found in mine if found.run.phase not in (*ENDED, "queued")]
-    waiting = [found for found in mine if found.run.phase == "queued"]
-    resumable = [found for found in mine if found.run.phase in RESUMABLE]
-    idle = [found for found in mine if found.run.phase in (*ENDED, "queued")]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", height=44, border=False):
         if not chosen:
             st.caption("Choose rows, by the boxes on the left, to open, compare, stop, resume or delete them.")
             return
         st.markdown(f"**{count(len(chosen), 'run')} chosen**", width="content")
         links(chosen)  # all from the left: over the right end lies the table's own toolbar
-        done = False
-        if live and st.button("Stop after cycle", icon=":material/stop_circle:", help="The cycle is finished first."):
-            done = _each(live, "asked to stop", control.stop_after_cycle)
-        if (live or waiting) and st.button("Stop now", icon=":material/stop:"):
-            with st.spinner("Stopping …"):
-                done = _each(live + waiting, "stopped", control.stop_now)
-        if resumable and st.button("Resume", icon=":material/play_arrow:"):
-            done = _each(resumable, "queued again", control.requeue)
-        if idle and st.button("Delete", icon=":material/delete:"):
-            ask_before_deleting(idle)
-        if done:
-            st.rerun()
+        run_actions.buttons(chosen)
 
 
 def links(chosen: list[common.Found]) -> None:
@@ -226,37 +209,6 @@ def links(chosen: list[common.Found]) -> None:
     elif len(chosen) == 2 and all(found.run.sites for found in chosen):
         both = {"run": chosen[0].run.id, "with": chosen[1].run.id}
         st.page_link(common.WIDTHS, label="Compare widths", icon=":material/compare:", query_params=both)
-
-
-@st.dialog("Delete for good?", icon=":material/delete:")
-def ask_before_deleting(runs: list[common.Found]) -> None:
-    st.markdown(f"{count(len(runs), 'run')} with all that was kept: settings, events, adapters, scores, logs.")
-    st.markdown(
-        "\n".join(f"- {common.plain(f.run.title)} :gray[({common.plain(f.run.id)})]" for f in runs[:MOST_NAMED])
-        + (f"\n- and {len(runs) - MOST_NAMED:,} more" if len(runs) > MOST_NAMED else "")
-    )
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Keep"):
-            st.rerun()
-        label = f"Delete {count(len(runs), 'run')}"
-        arguments = (runs, "deleted", control.delete)
-        if st.button(label, type="primary", icon=":material/delete:", on_click=_each, args=arguments):
-            st.rerun()
-
-
-def _each(runs: list[common.Found], done: str, what: Callable[[Store, str], object]) -> bool:
-    """Do it to every run; one that refuses is told, and holds up no other. True: the page is to be drawn anew."""
-    refused = []
-    for found in runs:
-        try:
-            what(found.store, found.run.id)
-        except MimiError as error:
-            refused.append(str(error))
-    if len(runs) > len(refused):
-        st.toast(f"{count(len(runs) - len(refused), 'run')} {done}", icon=":material/done:")
-    for message in refused[:MOST_NAMED]:
-        st.toast(common.plain(message), icon=":material/error:", duration="long")
-    return True
 
 
 # --- the queue ------------------------------------------------------------------------------------------------------

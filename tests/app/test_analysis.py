@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from mimi_core.analysis import sentences, settings, tables, words
-from mimi_core.analysis.curves import curves_figure
 from mimi_core.analysis.heatmap import DARK_INK, LIGHT_INK, are_bright, by_position, heatmap_figure, rows_of
 from mimi_core.analysis.labels import layers
 from mimi_core.analysis.theme import MUTED, colour_scale
@@ -298,15 +297,6 @@ def test_site_names_are_escaped_in_figures() -> None:
     state = state_of([[4], [0]], sites, {})
     figure = widths_figure(tables.widths_table(state), tables.cycles_table(state), SCALE, cycle=1, cuts=1)
     assert "<a href" not in figure.to_json().replace("\\u003c", "<")
-
-
-def test_curves_have_gaps_at_cuts(make_run: Callable[..., str], store: Store) -> None:
-    state = store.state(make_run(DEMO))
-    figure = curves_figure(tables.epochs_table(state), tables.evaluations_table(state), total_steps=75)
-    accuracy = np.array(figure.data[0].y, dtype=float)
-    assert np.isnan(accuracy).sum() == 5
-    assert [note.text for note in figure.layout.annotations[:4]] == ["cut 1", "cut 2", "cut 3", "cut 4"]
-    curves_figure(tables.epochs_table(RunState()), tables.evaluations_table(RunState()), total_steps=0)
 
 
 # --- settings and the check -------------------------------------------------------------------------------------------

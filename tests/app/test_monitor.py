@@ -1,10 +1,17 @@
-"""Monitor: one run, in every state that it can be in."""
+"""Monitor: one run, in every state that it can be in, and the runs that can be made from it."""
+
+import signal
+
+import pytest
 
 from mimi_core.config import make_config
+from mimi_core.runs.branch import branch
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store
-from tests.app.conftest import change_status
-from tests.app.opening import MakeRun, Open, button
+from tests.app.conftest import change_status, record
+from tests.app.opening import ROOT, MakeRun, Open, button, texts
+
+SHORT = make_config(preset="demo", sets=["train.epochs=2"])
 
 
 def test_a_running_run_shows_progress_and_can_be_stopped(open_page: Open, store: Store) -> None:
@@ -22,9 +29,11 @@ def test_a_running_run_shows_progress_and_can_be_stopped(open_page: Open, store:
 
 
 def test_a_dead_worker_is_explained_and_the_run_resumed(open_page: Open, make_run: MakeRun, store: Store) -> None:
-    run_id = make_run(cuts=2, outcome=None, log="epoch 3\nKilled\n")
+    run_id = make_run(SHORT, cuts=2, outcome=None, log="epoch 3\nKilled\n")
+    change_status(store, run_id, exit_code=-signal.SIGKILL)
     app = open_page("monitor", run=run_id)
     assert "gone without having ended the run" in app.error[0].value
+    assert "when memory ran out" in app.error[0].value
     assert "Killed" in app.code[0].value
     button(app, "Resume").click().run()
     assert store.summary(run_id).phase == "queued"
@@ -33,13 +42,58 @@ def test_a_dead_worker_is_explained_and_the_run_resumed(open_page: Open, make_ru
 
 
 def test_a_failed_run_says_why(open_page: Open, make_run: MakeRun, store: Store) -> None:
-    run_id = make_run(cuts=0, outcome="failed")
+    run_id = make_run(SHORT, cuts=0, outcome="failed")
     change_status(store, run_id, message="not enough memory: lower train.batch_size")
     app = open_page("monitor", run=run_id)
     assert "not enough memory" in app.error[0].value
 
 
-def test_a_finished_run_tells_its_story(open_page: Open, make_run: MakeRun) -> None:
-    app = open_page("monitor", run=make_run())
+def test_a_finished_run_tells_its_story_its_settings_and_what_looks_wrong(open_page: Open, store: Store) -> None:
+    for seed in range(2):
+        record(store, make_config(preset="demo", sets=["train.epochs=1", "method=linear", f"seed={seed}"]))
+    run_id = record(store, make_config(preset="demo", sets=["train.epochs=2", "name=mine", "group=g"]))
+    events = store.folder(run_id) / "events.jsonl"
+    events.write_text(events.read_text().replace('"accuracy":0.87,', '"accuracy":0.6,') + "not an event\n")
+    app = open_page("monitor", run=run_id)
     assert "of 24 adapters" in app.success[0].value
-    assert not app.button, "there is nothing left to stop or resume"
+    assert [b.label for b in app.button] == ["Duplicate", "Branch", "Delete"], "nothing is left to stop or resume"
+    warnings = " ".join(warning.value for warning in app.warning)
+    assert "A linear probe does better" in warnings
+    assert "2 runs" in warnings
+    assert "1 line of the event file" in warnings
+    command, config = (code.value for code in app.code[-2:])
+    assert "mimi_core run --set name=mine --set group=g" in command
+    assert "epochs: 2" in config
+    assert "Group g" in [link.proto.label for link in app.get("page_link")]
+
+
+def test_a_copy_is_checked_before_it_is_made(open_page: Open, make_run: MakeRun, store: Store) -> None:
+    run_id = make_run(SHORT)
+    app = open_page("monitor", run=run_id)
+    button(app, "Duplicate").click().run()
+    assert "4 cuts" in texts(app)
+    app = dialog(app, "Duplicate", "train.epochs=0\nprune.scope=local")
+    assert "train.epochs" in app.error[0].value.replace("\\", "")
+    assert len(store.list()) == 1
+    app = dialog(app, "Duplicate", "prune.scope=local")
+    assert "Changed: prune.scope=local" in texts(app).replace("\\", "")
+
+
+def dialog(app, label: str, lines: str):
+    """Type into an open dialog. The test's server draws a whole page where a browser draws the dialog alone."""
+    app.text_area[0].set_value(lines)
+    return button(app, label).click().run()
+
+
+def test_a_branch_says_where_it_comes_from(open_page: Open, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = Store(ROOT / "assets" / "examples")
+    (run_id,) = (run.id for run in examples.list() if run.scope == "global")
+    new_id = branch(examples, run_id, 2, ["prune.score=l2"], store)
+    app = open_page("monitor", run=new_id)
+    assert "Branched from the end of cycle 2" in texts(app)
+    assert "not here" in texts(app), "nobody can tell any more what it was"
+    monkeypatch.setattr("pages.common.EXAMPLES", examples.directory)
+    app = open_page("monitor", run=new_id)
+    assert "demo\\, global" in [link.proto.label for link in app.get("page_link")]
+    assert "With prune.score=l2." in texts(app).replace("\\", "")
+    assert f"branch {run_id} --cycle 2 --set 'name=demo, global from cycle 2'" in app.code[-2].value
