@@ -26,6 +26,16 @@ def main() -> None:
         nothing_yet()
     elif chosen in tasks:
         kept_fresh(own, tasks[chosen])
+        for name, one in references.items():
+            if chosen.startswith(one.data):
+                st.page_link(
+                    common.TRADE_OFF,
+                    label=common.plain(name),
+                    icon=":material/menu_book:",
+                    query_params={"on": name},
+                    width="content",
+                )
+                st.caption(f"Not drawn above, because it is another number: {common.plain(one.accuracy)}.")
     else:
         if not tasks:
             with st.container(horizontal=True, vertical_alignment="center"):
@@ -115,7 +125,7 @@ def own(chosen: list[common.Found]) -> None:
 
 def numbers(table: pd.DataFrame) -> None:
     st.subheader("Every point", anchor=False)
-    shown = table.sort_values(["front", "parameters"], ascending=[False, True])
+    shown = table.sort_values(["front", "parameters"], ascending=[False, True]).round({"parameters": 0})
     st.dataframe(
         tables.in_percent(shown, ["mean", "low", "high", "often"]),
         hide_index=True,

@@ -43,7 +43,7 @@ def curves_figure(curves: pd.DataFrame, points: pd.DataFrame, *, order: Sequence
         axis=axis(format="~s", tickCount=5, grid=False),
     )
     scale = alt.Scale(domain=accuracy_domain([*shown["accuracy"], *curves["mean"]]), nice=False)
-    accuracy: dict[str, Any] = {"title": "test accuracy", "scale": scale, "axis": axis(format=".0%")}
+    accuracy: dict[str, Any] = {"title": "test accuracy", "scale": scale, "axis": axis(format=".1~%")}
     mean = alt.Chart(curves[curves["parameters"] > 0]).encode(x=x, color=colour("level", order))
 
     def emphasis(full: float, dim: float, unless_chosen: float | None = None) -> alt.OpacityValue:
@@ -126,7 +126,7 @@ def measure_figure(
     x: dict[str, Any] = {
         "title": measure.title,
         "scale": scale,
-        "axis": axis(format=".0%" if share else "~s", tickCount=5),
+        "axis": axis(format=".1~%" if share else "~s", tickCount=5),
     }
     seed = alt.selection_point(name="seed", fields=["pair"], on="pointerover", clear="pointerout")
     followed: dict[str, Any] = {"param": "seed", "empty": False}

@@ -49,10 +49,6 @@ class Measure:
         text = f"{number:z,.{digits}f}"  # z: no "-0.0"
         return f"{text} {'points' if self.unit == 'share' else self.unit}" if with_unit else text
 
-    def scaled(self, value: float) -> float:
-        """As tables and axes show it: shares in percent."""
-        return 100 * value if self.unit == "share" else value
-
 
 MEASURES = {
     measure.column: measure

@@ -31,6 +31,8 @@ class References(_Part):
     """The published results of one task with one backbone."""
 
     title: str
+    data: Annotated[str, Field(min_length=1)]
+    """How the names of this program's datasets begin that are part of the task."""
     accuracy: str
     """What the accuracies are a mean of."""
     note: str

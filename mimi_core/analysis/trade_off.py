@@ -1,13 +1,13 @@
 """Accuracy for parameters: every method on one task, each run's path along its cuts, and what nothing beats."""
 
-from math import inf, isinf
+from math import inf, isinf, nan
 from typing import get_args
 
 import numpy as np
 import pandas as pd
 
 from mimi_core.analysis.designs import worded
-from mimi_core.analysis.stats import IntervalKind, mean_interval, pareto_front
+from mimi_core.analysis.stats import mean_interval, pareto_front
 from mimi_core.analysis.words import compact, listed, percent
 from mimi_core.config import Method
 
@@ -16,22 +16,22 @@ MOST_TOLD = 6
 SURE = 0.95
 
 
-def trade_off_table(points: pd.DataFrame, parameters: str, kind: IntervalKind = "t") -> pd.DataFrame:
+def trade_off_table(points: pd.DataFrame, parameters: str) -> pd.DataFrame:
     """One row per setting and cycle, means over the runs.
 
     Args:
         points: a `points_table` of runs on one task.
         parameters: the column to take, "parameters" or "without_head".
-        kind: of the interval.
 
     Columns: setting, method (in words), cycle, cuts (of the setting in all), n (runs), epochs (so far), parameters,
     mean, low, high (accuracy 0..1), front (no other point has as few parameters and as high a mean, and is better in
-    one of them), often (share of resamplings of the runs in which it is on the front, 0..1).
+    one of them), often (share of resamplings of the runs in which it is on the front, 0..1; NaN where every setting
+    has one run, so that nothing can be drawn).
     """
     rows = []
     points = points.assign(place=points["method"].map(_place)).sort_values("place", kind="stable")
     for (setting, cycle), group in points.groupby(["setting", "cycle"], sort=False):
-        found = mean_interval(list(group["accuracy"]), kind=kind)
+        found = mean_interval(list(group["accuracy"]))
         rows.append(
             {
                 "setting": setting,
@@ -49,7 +49,8 @@ def trade_off_table(points: pd.DataFrame, parameters: str, kind: IntervalKind = 
     table = pd.DataFrame(rows, columns=columns)
     table["cuts"] = table.groupby("setting")["cycle"].transform("max")
     table["front"] = pareto_front(list(table["parameters"]), list(table["mean"]))
-    return table.assign(often=_often_on_the_front(table, points, parameters))
+    drawn = (table["n"] > 1).any()
+    return table.assign(often=_often_on_the_front(table, points, parameters) if drawn else nan)
 
 
 def _often_on_the_front(table: pd.DataFrame, points: pd.DataFrame, parameters: str) -> np.ndarray:
@@ -66,7 +67,7 @@ def _often_on_the_front(table: pd.DataFrame, points: pd.DataFrame, parameters: s
             values = by_run[column].reindex(columns=rows["cycle"]).to_numpy()  # (runs, cycles)
             drawn[:, rows.index] = values[draws].mean(axis=1)
     fronts = [pareto_front(list(one), list(other)) for one, other in zip(x, y, strict=True)]
-    return np.mean(fronts, axis=0) if len(table) else np.empty(0)
+    return np.mean(fronts, axis=0)
 
 
 def front_line(table: pd.DataFrame) -> pd.DataFrame:
@@ -111,7 +112,7 @@ def story(table: pd.DataFrame) -> str:
     ]
     beaten.sort(key=lambda row: -row["mean"])
     parts += [_beaten(row, front) for row in beaten[:2]]
-    if "often" in table and (table["n"] > 1).any():
+    if "often" in table and table["often"].notna().any():
         sure = int((front["often"] >= SURE).sum())
         resampled = f"on the front in {100 * SURE:.0f} % of resamplings of the runs"
         if sure == len(front):

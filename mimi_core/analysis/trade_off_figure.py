@@ -17,8 +17,8 @@ Chart = alt.LayerChart
 _Accuracy = Callable[[str], alt.Y]
 """Column -> the one axis of accuracies that all layers share."""
 HEIGHT = 460
-MOST_NAMED = 16
-"""So many settings have their names beside their points; of more, the tooltip says which."""
+MOST_NAMED = 8
+"""So many settings have their names beside their points, and calm intervals; of more, the tooltip says which."""
 _ASSUMED_WIDTH = 1000
 """Pixels of the plot, for keeping names apart; it may be wider or narrower."""
 _PADDING = 56
@@ -48,26 +48,28 @@ def trade_off_figure(table: pd.DataFrame, points: pd.DataFrame, *, parameters: s
         points: the `points_table` that it was made from.
         parameters: the column of `points` on the axis.
     """
-    order = list(dict.fromkeys(table["method"]))
+    by = "setting" if table["method"].nunique() == 1 and table["setting"].nunique() <= MOST_NAMED else "method"
+    order = list(dict.fromkeys(table[by]))
+    calm = 1.0 if table["setting"].nunique() <= MOST_NAMED else 0.4
     methods = table.drop_duplicates("setting").set_index("setting")["method"]
     runs = points.assign(parameters=points[parameters], method=points["setting"].map(methods))
     runs = runs.loc[runs["parameters"] > 0, ["setting", "method", "seed", "cycle", "parameters", "accuracy"]]
     domain = accuracy_domain([*points["accuracy"], *table["mean"]])
     x, y = _x(parameters), partial(_y, domain)
     shown = table[table["parameters"] > 0]
-    base = alt.Chart(shown).encode(x=x, color=colour("method", order))
+    base = alt.Chart(shown).encode(x=x, color=colour(by, order))
     path = base.mark_line(strokeWidth=2, opacity=0.75).encode(
         y=y("mean"), detail=alt.Detail("setting:N"), order=alt.Order("cycle:Q")
     )
-    interval = base.mark_rule(strokeWidth=1.6, opacity=0.7, clip=True).encode(y=y("low"), y2=alt.Y2("high:Q"))
+    interval = base.mark_rule(strokeWidth=1.6, opacity=0.7 * calm, clip=True).encode(y=y("low"), y2=alt.Y2("high:Q"))
     raw = (
         alt.Chart(thinned(runs))
-        .mark_point(size=26, strokeWidth=1.3, opacity=0.5)
+        .mark_point(size=26, strokeWidth=1.3, opacity=0.5 * calm)
         .encode(
             x=x,
             y=y("accuracy"),
-            color=colour("method", order),
-            shape=shape("method", order),
+            color=colour(by, order),
+            shape=shape(by, order),
             tooltip=[
                 alt.Tooltip("setting:N"),
                 alt.Tooltip("seed:Q"),
@@ -79,7 +81,7 @@ def trade_off_figure(table: pd.DataFrame, points: pd.DataFrame, *, parameters: s
     )
     means = base.mark_point(filled=True, opacity=1).encode(
         y=y("mean"),
-        shape=shape("method", order),
+        shape=shape(by, order),
         size=alt.SizeValue(90, condition={"test": "datum.front", "value": 190}),
         tooltip=[
             alt.Tooltip("setting:N"),
@@ -88,20 +90,12 @@ def trade_off_figure(table: pd.DataFrame, points: pd.DataFrame, *, parameters: s
             alt.Tooltip("epochs:Q", title="epochs so far", format=".0f"),
             alt.Tooltip("parameters:Q", title="parameters, mean", format=",.0f"),
             *interval_tips(".1%"),
-            alt.Tooltip("often:Q", title="on the front in", format=".0%"),
+            alt.Tooltip("often:Q", title="on the front in", format=".1~%"),
         ],
     )
     last = shown[shown["cycle"] == shown["cuts"]]
-    layers = [
-        _front(table, x, y),
-        path,
-        interval,
-        raw,
-        means,
-        *_names(last, x, y, domain),
-        *_without_parameters(table, y),
-    ]
-    return _finished(layers)
+    names = _names(last, x, y, domain) if len(last) <= MOST_NAMED else []
+    return _finished([_front(table, x, y), path, interval, raw, means, *names, *_without_parameters(table, y)])
 
 
 def published_figure(table: pd.DataFrame) -> Chart:
@@ -163,7 +157,7 @@ def _x(parameters: str) -> alt.X:
 
 def _y(domain: list[float], column: str) -> alt.Y:
     scale = alt.Scale(domain=domain, nice=False, zero=False)
-    return alt.Y(f"{column}:Q", title="test accuracy", scale=scale, axis=axis(format=".0%", tickCount=8))
+    return alt.Y(f"{column}:Q", title="test accuracy", scale=scale, axis=axis(format=".1~%", tickCount=8))
 
 
 def _front(table: pd.DataFrame, x: alt.X, y: _Accuracy) -> alt.Chart:
@@ -175,7 +169,7 @@ def _front(table: pd.DataFrame, x: alt.X, y: _Accuracy) -> alt.Chart:
 
 def _names(last: pd.DataFrame, x: alt.X, y: _Accuracy, domain: list[float]) -> list[alt.Chart]:
     """The name of each setting beside its last point, where there is room."""
-    if last.empty or len(last) > MOST_NAMED:
+    if last.empty:
         return []
     logs = [log10(value) for value in last["parameters"]]
     per_decade = _ASSUMED_WIDTH / max(max(logs) - min(logs), 0.1)

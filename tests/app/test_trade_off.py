@@ -71,6 +71,8 @@ def test_the_front_is_told_in_words() -> None:
     assert said.endswith("All of these points stay on the front in 95 % of resamplings of the runs.")
     alone, _ = table_of([run(0)])
     assert headline(alone) == "Only MiMi so far: nothing to weigh it against"
+    assert alone["often"].isna().all()  # one run: nothing can be drawn
+    assert "resamplings" not in story(alone)
 
 
 def test_published_results_have_their_sources() -> None:
@@ -140,6 +142,13 @@ def test_own_runs_are_weighed_on_their_task_alone(open_page: Open, make_run: Mak
     assert "Only MiMi so far" in app.title[0].value
     said = re.sub(r"\\.", "", texts(app))
     assert "<img" not in said
+
+
+def test_published_results_are_linked_beside_their_task(open_page: Open, make_run: MakeRun) -> None:
+    make_run(make_config({"data": "vtab:cifar"}, "demo"))
+    app = open_page("trade_off")
+    assert "Published" in app.get("page_link")[-1].proto.label
+    assert "mean test accuracy of VTAB" in texts(app)
 
 
 def test_an_unknown_task_in_the_url_is_said(open_page: Open) -> None:
