@@ -28,8 +28,8 @@ scope all layers compete for the places; with *local* scope each keeps the same 
 a neuron stays. A layer without a tick there loses its adapter (✕) and goes on as the frozen original. Tall ticks are
 neurons whose fate differs from the run's.
 
-**Widths at this cut:** neurons before the cut (dash), after it in the run (circle), and under the settings that you
-chose (diamond), on a square-root axis.
+**Widths at this cut:** neurons before the cut (dash), and after it in the run (circle) and under the settings that
+you chose (diamond), on a square-root axis.
 
 **What if:** the scores of every cut are stored, so other settings can be tried without training. Only this one cut is
 decided anew; what training would have made of it is not known.

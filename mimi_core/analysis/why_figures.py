@@ -15,8 +15,6 @@ from mimi_core.analysis.theme import GAIN, GRID, LOST, MUTED, SECOND
 
 Chart = dict[str, Any]
 KEPT, REMOVED = "kept", "removed"
-MOST_NUMBERED = 5
-"""So many cuts have their accuracies written beside the points."""
 _LOG_SPREAD = 30.0
 """From this ratio of the largest to the smallest score on, the axis is logarithmic."""
 
@@ -100,7 +98,7 @@ def widths_what_if_figure(layers: pd.DataFrame, *, height: int) -> Chart:
         layers: a `layers_table`.
         height: of the rows, in pixels.
     """
-    names = {"before": "before the cut", "real": "after it, in the run"}
+    names = {"before": "before", "real": "in the run"}
     if not layers["real"].equals(layers["kept"]):
         names["kept"] = "what if"
     which = list(names.values())
@@ -165,7 +163,7 @@ def damage_figure(cycles: pd.DataFrame, cut: int) -> Chart:
     Args:
         cycles: a `cycles_table`.
     """
-    names = {"before": "before the cut", "cut": "right after it", "after": "trained again"}
+    names = {"before": "before", "cut": "right after", "after": "trained"}
     order = list(names.values())
     cuts = cycles[cycles["cycle"] > 0].to_dict("records")
     points = pd.DataFrame(
@@ -177,12 +175,12 @@ def damage_figure(cycles: pd.DataFrame, cut: int) -> Chart:
         ],
         columns=["cycle", "when", "accuracy", "percent"],
     )
-    shares = _value_axis(format=".0%")
+    chosen, shares = f"datum.cycle === {int(cut)}", _value_axis(format=".0%")
     where = {
         "x": {"field": "cycle", "type": "ordinal", "title": "cut", "axis": {"labelAngle": 0, **_BARE}},
         "xOffset": _nominal("when", sort=order),
         "y": _field("accuracy", title="test accuracy", scale=_padded(points["accuracy"]), axis=shares),
-        "opacity": {"condition": {"test": f"datum.cycle === {int(cut)}", "value": 1}, "value": 0.45},
+        "opacity": {"condition": {"test": chosen, "value": 1}, "value": 0.45},
     }
     marked = where | {
         "color": _nominal("when", scale={"domain": order, "range": [MUTED, LOST, GAIN]}, legend=_legend(order)),
@@ -193,10 +191,11 @@ def damage_figure(cycles: pd.DataFrame, cut: int) -> Chart:
             _field("accuracy", title="accuracy", format=".1%"),
         ],
     }
-    layers = [_layer("cycles", {"type": "point", "filled": True, "size": 110}, marked)]
-    if len(cuts) <= MOST_NUMBERED:
-        text = {"type": "text", "dy": -13, "fontSize": 11, "color": MUTED}
-        layers.append(_layer("cycles", text, where | {"text": _nominal("percent")}))
+    text = {"type": "text", "dy": -13, "fontSize": 11, "color": MUTED}
+    layers = [
+        _layer("cycles", {"type": "point", "filled": True, "size": 110}, marked),
+        _layer("cycles", text, where | {"text": _nominal("percent")}, only=chosen),
+    ]
     return _finished(layers, {"cycles": points}, 270)
 
 

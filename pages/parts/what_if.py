@@ -115,16 +115,16 @@ def decided_anew(
         outcome, shared, table = real, 1.0, why.layers_table(named, real, real)
     lost, lost_really = int((table["kept"] == 0).sum()), int((table["real"] == 0).sum())
     numbers, said = st.columns([3, 2], gap="large", vertical_alignment="center")
-    with numbers, st.container(horizontal=True, gap="large"):
+    with numbers, st.container(horizontal=True, gap="medium"):
         st.metric("Neurons kept", f"{outcome.kept:,}", **_against(outcome.kept - real.kept))
-        st.metric("Layers that lose their adapter", lost, **_against(lost - lost_really))
+        st.metric("Adapters lost", lost, **_against(lost - lost_really))
         st.metric(
-            "Overlap with the run",
+            "Overlap",
             f"{100 * shared:.0f} %",
-            "Jaccard",
+            "with the run (Jaccard)",
             delta_color="off",
             delta_arrow="off",
-            help="Jaccard index: neurons that both keep, as a share of those that either keeps.",
+            help="With the run, as Jaccard's index: neurons that both keep, as a share of those that either keeps.",
         )
     with said:
         if settings == cut.real:
