@@ -50,15 +50,15 @@ def main() -> None:
 
 
 def one_run(preset: str, config: RunConfig) -> None:
-    phases = [found.run.phase for found in common.all_runs() if not found.example and found.run.phase not in ENDED]
+    before = sum(not found.example and found.run.phase not in ENDED for found in common.all_runs())
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Launch", type="primary", icon=":material/rocket_launch:"):
             launch(config)
         if st.button("Check before launch", icon=":material/fact_check:", help=checks.HELP):
             checks.start(config)
-        if phases:
-            st.caption(f"{words.count(len(phases), 'run')} under way or waiting: this one starts when a slot is free.")
-    checks.show(config, busy=any(phase != "queued" for phase in phases))
+        if before:
+            st.caption(f"{words.count(before, 'run')} under way or waiting: this one starts when a slot is free.")
+    checks.show(config)
     as_text(preset, config)
 
 

@@ -1,5 +1,6 @@
 """Check before launch: what a run would take, found by building it and training on a few batches. Keeps nothing."""
 
+import os
 import resource
 import sys
 import time
@@ -30,6 +31,8 @@ from mimi_core.train.setup import Setup, device_name, parameter_counts, set_up
 TIMED_SECONDS = 1.0
 """How long training is timed, and how long evaluation."""
 FEW_STEPS = 30
+BUSY = 0.75
+"""Of the cores; from there on a time is not that of an idle machine."""
 Tell = Callable[[str], None]
 
 
@@ -41,9 +44,10 @@ def check(config: RunConfig, start_seconds: float = 0.0, tell: Tell | None = Non
         tell: called with what is being done, in a few words.
     """
     tell = tell or (lambda what: None)
-    started = time.monotonic()
+    started, load = time.monotonic(), os.getloadavg()[0]
     try:
         setup = set_up(config, _Teller(tell))
+        setup.warnings += _busy(load, os.cpu_count() or 1)
         return _report(setup, start_seconds + time.monotonic() - started, tell)
     except MimiError as error:
         return CheckReport(ok=False, error=str(error))
@@ -165,6 +169,13 @@ def _peak_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _busy(load: float, cores: int) -> list[str]:
+    """Whether others keep the machine from showing what it can do. `load`: of the last minute, before the check."""
+    if load < BUSY * cores:
+        return []
+    return [f"this machine was busy with other work (load {load:.1f} on {cores} cores): an idle one takes less time"]
 
 
 def _remarks(setup: Setup, cycles: list[CycleEstimate]) -> list[str]:

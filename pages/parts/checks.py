@@ -13,6 +13,10 @@ from mimi_core.runs.check_report import CheckReport
 from pages import common
 
 POLL_SECONDS = 0.5
+HOW_SURE = (
+    "Timed on real training steps of this run. Runs that were compared with their check took within a fifth of it; "
+    "whatever else works on the machine makes them slower."
+)
 _CHECKING, _CHECKED = "check/under way", "check/done"
 HELP = (
     "Reads the data, builds the model, finds where adapters go, and times some steps, in a process of its own. "
@@ -30,12 +34,8 @@ def start(config: RunConfig) -> None:
         st.session_state[_CHECKED] = (config, CheckReport(ok=False, error=f"no check can be started: {error}"))
 
 
-def show(config: RunConfig, busy: bool) -> None:
-    """The check of this config, wherever it is; nothing when none was asked for.
-
-    Args:
-        busy: whether a run works on this machine at the same time.
-    """
+def show(config: RunConfig) -> None:
+    """The check of this config, wherever it is; nothing when none was asked for."""
     if _CHECKING in st.session_state:
         if st.session_state[_CHECKING][0] == config:
             st.fragment(_progress, run_every=POLL_SECONDS)()
@@ -43,7 +43,7 @@ def show(config: RunConfig, busy: bool) -> None:
         _end()  # the form has moved on
     checked, found = st.session_state.get(_CHECKED, (None, None))
     if checked == config:
-        report(found, busy)
+        report(found)
 
 
 def _progress() -> None:
@@ -71,7 +71,7 @@ def _end() -> None:
 # --- what it found ----------------------------------------------------------------------------------------------------
 
 
-def report(found: CheckReport, busy: bool) -> None:
+def report(found: CheckReport) -> None:
     with st.container(border=True):
         if not found.ok:
             st.error(f"This would fail: {common.plain(found.error or 'no reason given')}", icon=":material/error:")
@@ -82,14 +82,14 @@ def report(found: CheckReport, busy: bool) -> None:
         for column, (label, value, hint) in zip(st.columns(5), _facts(found), strict=True):
             column.metric(label, common.plain(value), help=hint)
         if found.layers:
-            table, chart = st.columns([1, 1], gap="large")
+            table, chart = st.columns([4, 3], gap="medium")
             with table:
                 _cycles(found)
             with chart:
                 _layers(found)
         else:
             _cycles(found)
-        st.caption(_how_sure(found, busy))
+        st.caption(HOW_SURE)
 
 
 def _summary(found: CheckReport) -> str:
@@ -169,11 +169,3 @@ def _layers(found: CheckReport) -> None:
 
 def _durations(seconds: pd.Series) -> list[str]:
     return [words.duration(value) for value in seconds]
-
-
-def _how_sure(found: CheckReport, busy: bool) -> str:
-    said = (
-        "Timed on real training steps of this run. On an idle machine runs took between a tenth less and a fifth more "
-        "than this; anything else that works there makes them slower."
-    )
-    return f"**A run is at work on this machine now, so this was timed too slow.** {said}" if busy else said

@@ -100,6 +100,12 @@ def test_remarks(epochs: int, neurons: list[int], says: str) -> None:
     assert says in remark
 
 
+def test_a_busy_machine_is_told() -> None:
+    assert checks._busy(0.4, 2) == []
+    (said,) = checks._busy(3.0, 2)
+    assert "busy with other work (load 3.0 on 2 cores)" in said
+
+
 def test_bad_input_is_one_line() -> None:
     config: RunConfig = make_config(preset="quick", sets=["data=folder:/nowhere"])
     report = check(config)
