@@ -32,20 +32,6 @@ def settings() -> dict[str, Setting]:
     return {s.path: s for s in _settings(RunConfig, RunConfig(), "") if s.path not in ("versions", "branch")}
 
 
-def settings_text() -> str:
-    """All settings with their defaults and meanings, one a line, in columns. For people who type settings."""
-    rows = [
-        (
-            s.path,
-            "null" if s.default is None else str(s.default).lower() if s.kind == "switch" else str(s.default),
-            ". ".join(filter(None, [s.help, " | ".join(s.choices)])),
-        )
-        for s in settings().values()
-    ]
-    wide = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    return "\n".join(f"{path:{wide[0]}}  {default:{wide[1]}}  {meaning}".rstrip() for path, default, meaning in rows)
-
-
 def value_at(config: RunConfig, path: str) -> Any:
     """`value_at(config, "train.lr")`."""
     value: Any = config
