@@ -18,10 +18,6 @@ def branch(
     runs: RunsOption = RUNS,
 ) -> None:
     """Queue a new run that goes on from a cycle of another one, cutting differently from there. Prints its id."""
-    from mimi_core.runs.branch import branch as make_branch
-    from mimi_core.runs.dispatcher import ensure_dispatcher
+    from mimi_core.runs.control import branch_off
 
-    store = Store(runs)
-    new_id = make_branch(store, run_id, cycle, set_ or [], store)
-    ensure_dispatcher(store.directory)
-    out.print(escape(new_id))
+    out.print(escape(branch_off(Store(runs), run_id, cycle, set_ or [], Store(runs))))

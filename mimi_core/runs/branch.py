@@ -29,27 +29,26 @@ _MAY_CHANGE = ("prune.", "train.", "name=", "group=", "seed=")
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, BadZipFile, SafetensorError)
 
 
-def branch(source: Store, run_id: str, cycle: int, sets: Sequence[str], target: Store, *, here: bool = False) -> str:
-    """Make the run that goes on from the end of `cycle` under changed settings; returns its id.
+def cycles(state: RunState) -> list[int]:
+    """Those that were trained to their end, so that a branch can go on from there."""
+    return [k for k in range(len(state.widths)) if state.accuracy(k) is not None]
+
+
+def branch(source: Store, run_id: str, cycle: int, sets: Sequence[str], target: Store) -> str:
+    """Make the run that goes on from the end of `cycle` under changed settings; returns its id. It waits in the queue.
 
     Args:
         sets: `section.key=value`; only `prune.*`, `train.*`, `name`, `group` and `seed` may change.
         target: where the new run goes.
-        here: as in `Store.create`.
 
     Raises:
         ConfigError: a setting is wrong.
         RunError: the run has no such cycle, did not keep what is needed, or something else would have to change.
     """
-    folder, parent, state = source.folder(run_id), source.config(run_id), source.state(run_id)
-    config = changed(parent, state, run_id, cycle, sets)
-    widths = {site: neurons for site, neurons in state.widths[cycle].items() if neurons}
-    stored = _scores(folder, cycle, widths)
-    if config.prune.score not in (*stored, *FROM_WEIGHTS, "random"):
-        raise RunError(
-            f"{run_id} kept no {config.prune.score} scores at the end of cycle {cycle}: choose "
-            f"prune.score from {', '.join(dict.fromkeys((*FROM_WEIGHTS, *stored, 'random')))}"
-        )
+    folder, state = source.folder(run_id), source.state(run_id)
+    config = changed(source.config(run_id), state, run_id, cycle, sets)
+    stored = known_scores(folder, state, cycle, config)
+    widths = _alive(state, cycle)
     tensors = _adapters(folder, cycle) | _as_tensors(stored)
     events = _events_until(folder, cycle)
 
@@ -68,7 +67,7 @@ def branch(source: Store, run_id: str, cycle: int, sets: Sequence[str], target: 
         position = {"cycle": cycle, "epoch": complete.train.epochs, "seconds": 0.0}
         write_state(draft, tensors, {**position, "widths": widths})
 
-    return target.create(config, here=here, fill=fill)
+    return target.create(config, fill=fill)
 
 
 def changed(parent: RunConfig, state: RunState, run_id: str, cycle: int, sets: Sequence[str]) -> RunConfig:
@@ -79,12 +78,12 @@ def changed(parent: RunConfig, state: RunState, run_id: str, cycle: int, sets: S
     """
     if parent.method != "mimi":
         raise RunError(f"{run_id} has method {parent.method}, which makes no cuts: there is nothing to branch from")
-    done = [k for k in range(len(state.widths)) if state.accuracy(k) is not None]
+    done = cycles(state)
     if cycle not in done:
         known = f"cycles {done[0]} to {done[-1]} can be branched from" if done else "none has been trained to its end"
         raise RunError(f"{run_id} has no cycle {cycle} that was trained to its end; {known}")
     made = cuts(parent)[:cycle]
-    values = {**parent.model_dump(mode="json"), "name": _title(parent, cycle), "group": "", "branch": None}
+    values = {**parent.model_dump(mode="json"), "name": title(parent, cycle), "group": "", "branch": None}
     for setting in sets:
         values = laid_over(values, parse_set(setting))
     origin = Branch(run=run_id, cycle=cycle, keep=tuple(map(str, made)))
@@ -107,7 +106,8 @@ def changed(parent: RunConfig, state: RunState, run_id: str, cycle: int, sets: S
     return config
 
 
-def _title(parent: RunConfig, cycle: int) -> str:
+def title(parent: RunConfig, cycle: int) -> str:
+    """What a branch is called unless somebody says otherwise."""
     return f"{parent.name[:60] or parent.method} from cycle {cycle}"
 
 
@@ -141,6 +141,25 @@ def _adapters(folder: Path, cycle: int) -> dict[str, np.ndarray]:
         site, _, part = rest.rpartition(".")
         renamed[f"adapters/{site}/{part}" if kind == "adapters" else f"model/{rest}"] = array
     return renamed
+
+
+def known_scores(folder: Path, state: RunState, cycle: int, config: RunConfig) -> dict[str, dict[str, np.ndarray]]:
+    """What the parent kept of scores at the end of the cycle, see `_scores`.
+
+    Raises:
+        RunError: that is not enough for the score that the branch wants, or cannot be read.
+    """
+    stored = _scores(folder, cycle, _alive(state, cycle))
+    if config.prune.score not in (*stored, *FROM_WEIGHTS, "random"):
+        raise RunError(
+            f"{folder.name} kept no {config.prune.score} scores at the end of cycle {cycle}: choose "
+            f"prune.score from {', '.join(dict.fromkeys((*FROM_WEIGHTS, *stored, 'random')))}"
+        )
+    return stored
+
+
+def _alive(state: RunState, cycle: int) -> dict[str, int]:
+    return {site: neurons for site, neurons in state.widths[cycle].items() if neurons}
 
 
 def _scores(folder: Path, cycle: int, widths: Widths) -> dict[str, dict[str, np.ndarray]]:

@@ -3,12 +3,14 @@
 import os
 import signal
 import time
+from collections.abc import Sequence
 
 import psutil
 
 from mimi_core.config import RunConfig
 from mimi_core.errors import RunError
 from mimi_core.runs import files
+from mimi_core.runs.branch import branch
 from mimi_core.runs.dispatcher import ensure_dispatcher, queue_locked, queued
 from mimi_core.runs.status import ENDED, Status, worker_is_alive, write_status
 from mimi_core.runs.store import Store
@@ -22,6 +24,13 @@ def submit(store: Store, config: RunConfig) -> str:
     run_id = store.create(config)
     ensure_dispatcher(store.directory)
     return run_id
+
+
+def branch_off(source: Store, run_id: str, cycle: int, sets: Sequence[str], target: Store) -> str:
+    """Queue a run that goes on from a cycle of another one, see `branch`. Returns its id."""
+    new_id = branch(source, run_id, cycle, sets, target)
+    ensure_dispatcher(target.directory)
+    return new_id
 
 
 def requeue(store: Store, run_id: str, *, wake: bool = True) -> None:
