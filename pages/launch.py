@@ -14,7 +14,7 @@ from mimi_core.runs import control
 from mimi_core.runs.status import ENDED
 from pages import common
 from pages.parts import checks, dataset
-from pages.parts.launch_form import form, open_with
+from pages.parts.launch_form import form, keep_form, open_with
 from pages.parts.sweep_builder import sweep_builder
 
 KINDS = ("One run", "Sweep")
@@ -52,9 +52,9 @@ def main() -> None:
 def one_run(preset: str, config: RunConfig) -> None:
     before = sum(not found.example and found.run.phase not in ENDED for found in common.all_runs())
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Launch", type="primary", icon=":material/rocket_launch:"):
+        if st.button("Launch", type="primary", icon=":material/rocket_launch:", on_click=keep_form):
             launch(config)
-        if st.button("Check before launch", icon=":material/fact_check:", help=checks.HELP):
+        if st.button("Check before launch", icon=":material/fact_check:", help=checks.HELP, on_click=keep_form):
             checks.start(config)
         if before:
             st.caption(f"{words.count(before, 'run')} under way or waiting: this one starts when a slot is free.")

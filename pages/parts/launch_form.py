@@ -78,7 +78,7 @@ SECTIONS = {
     "peft": "Other methods",
     "train": "Training",
 }
-_KEY, _SHOWN, _EDITED, _WRONG = "launch.", "launch/shown", "launch/edited", "launch/wrong"
+_KEY, _SHOWN, _KEEP, _WRONG = "launch.", "launch/shown", "launch/keep", "launch/wrong"
 
 
 def form(datasets: Sequence[Path]) -> tuple[str, RunConfig | None]:
@@ -125,16 +125,17 @@ def open_with(preset: str, sets: Sequence[str]) -> None:
 def _follow_the_url() -> str:
     """Fill the widgets when the URL says something new: a link, a chosen preset, the way back. Returns the preset.
 
-    After an edit the widgets decide, whatever the URL says: it may be one edit behind.
+    Where a widget caused this run of the page the widgets decide, whatever the URL says: it may be an edit behind, as
+    when somebody types a number and clicks on Launch at once.
     """
     shown: tuple[str, ...] = st.session_state.get(_SHOWN, (DEFAULT,))
     if "preset" in st.query_params or "set" in st.query_params:
         asked = (st.query_params.get("preset", DEFAULT), *st.query_params.get_all("set"))
     else:
         asked = shown  # the page was opened from the menu
-    edited = st.session_state.pop(_EDITED, False)
+    keep = st.session_state.pop(_KEEP, False)
     is_filled = f"{_KEY}seed" in st.session_state
-    if is_filled and (edited or asked == shown):
+    if is_filled and (keep or asked == shown):
         return shown[0]
     preset, *sets = asked
     try:
@@ -156,8 +157,9 @@ def _tell_the_url(preset: str, config: RunConfig) -> None:
         open_with(preset, sets)
 
 
-def _was_edited() -> None:
-    st.session_state[_EDITED] = True
+def keep_form() -> None:
+    """For `on_change` and `on_click` of all that belongs to the form or acts on it."""
+    st.session_state[_KEEP] = True
 
 
 # --- the fields -------------------------------------------------------------------------------------------------------
@@ -218,7 +220,7 @@ def _unused() -> set[str]:
 def _field(setting: Setting, label: str, suggested: Sequence[str] | None, disabled: bool) -> Any:
     """One widget, without limits of its own: RunConfig knows what is allowed and says so."""
     key = f"{_KEY}{setting.path}"
-    shared: dict[str, Any] = {"key": key, "help": _help(setting), "on_change": _was_edited, "disabled": disabled}
+    shared: dict[str, Any] = {"key": key, "help": _help(setting), "on_change": keep_form, "disabled": disabled}
     if suggested is not None:
         options = list(dict.fromkeys([*suggested, st.session_state[key]]))
         return st.selectbox(label, options, accept_new_options=True, **shared)

@@ -18,6 +18,7 @@ from mimi_core.sweeps.matching import Planned
 from mimi_core.sweeps.questions import QUESTIONS
 from mimi_core.sweeps.sweep import Sweep, assignment, expand, make_sweep, to_yaml
 from pages import common
+from pages.parts.launch_form import keep_form
 
 OWN = "my own"
 OF_THE_SWEEP = ("name", "group", "seed")
@@ -134,14 +135,18 @@ def _plan_and_act(sweep: Sweep, configs: Sequence[RunConfig]) -> None:
             type="primary",
             icon=":material/rocket_launch:",
             disabled=not todo,
+            on_click=keep_form,
         )
         failed = [p for p in planned if p.phase == "failed"]
-        again = bool(failed) and st.button(f"Try {len(failed)} failed again", icon=":material/replay:")
+        again = bool(failed) and st.button(
+            f"Try {len(failed)} failed again", icon=":material/replay:", on_click=keep_form
+        )
         unknown = estimate.unknown_kinds(planned, paces, retry_failed=again)
         ask = bool(unknown) and st.button(
             "Check and estimate",
             icon=":material/fact_check:",
             help="Builds each kind of run that never finished here, and times a few steps. Nothing starts.",
+            on_click=keep_form,
         )
         if any(p.run for p in planned):
             _links(sweep.name)

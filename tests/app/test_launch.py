@@ -56,7 +56,7 @@ def test_edits_are_in_the_config_the_command_and_the_address(open_page: Open, st
     assert app.number_input(key="launch.train.epochs").value == 3
 
 
-def test_an_edit_counts_more_than_an_address_that_lags_behind(open_page: Open) -> None:
+def test_an_edit_counts_more_than_an_address_that_lags_behind(open_page: Open, store: Store) -> None:
     """As when somebody types faster than the browser and the server talk."""
     app = open_page("launch", preset="quick")
     app.number_input(key="launch.seed").set_value(5).run()
@@ -64,6 +64,9 @@ def test_an_edit_counts_more_than_an_address_that_lags_behind(open_page: Open) -
     app.query_params["preset"] = "quick"
     app.number_input(key="launch.train.epochs").set_value(2).run()
     assert app.query_params["set"] == ["train.epochs=2", "seed=5"]
+    app.query_params.pop("set")
+    button(app, "Launch").click().run()
+    assert store.config(store.list()[0].id).seed == 5
 
 
 @pytest.mark.parametrize(
