@@ -21,7 +21,7 @@ def _no_time_for_timing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_parameters_after_local_cuts_are_foretold_exactly() -> None:
-    config = make_config(preset="quick", sets=[*QUICK, "prune.scope=local", "prune.rho=0.6", "train.epochs=1"])
+    config = make_config(preset="quick", sets=[*QUICK, "prune.scope=local", "prune.sigma_target=9", "train.epochs=1"])
     told: list[str] = []
     report = check(config, start_seconds=3.0, tell=told.append)
     events = list(run(config))
