@@ -144,9 +144,13 @@ def _settings(state: RunState) -> tuple[RunConfig, Seeds] | None:
     if state.started is None:
         return None
     try:
-        config = RunConfig.model_validate(state.started.config)
+        return split(RunConfig.model_validate(state.started.config))
     except ValidationError:
         return None
+
+
+def split(config: RunConfig) -> tuple[RunConfig, Seeds]:
+    """The settings that repetitions have in common, and the seeds that tell them apart."""
     data = config.data.model_copy(update={"seed": 0})
     same = config.model_copy(update={"name": "", "group": "", "seed": 0, "data": data, "versions": {}})
     return same, (config.seed, config.data.seed)

@@ -1,8 +1,11 @@
 """Widths across seeds: what of a run's picture is the method's doing, and what is chance."""
 
+import contextlib
+
 import streamlit as st
 
 from mimi_core.analysis import seeds
+from mimi_core.errors import MimiError
 from pages import common
 
 FEWEST = 2
@@ -14,15 +17,8 @@ def across_seeds(found: common.Found, runs: list[common.Found]) -> None:
     state = found.store.state(this.id)
     if len(state.cuts) < max(1, state.total_cuts):
         return
-    alike = [
-        other.store.state(other.run.id)
-        for other in runs
-        if other.run.id != this.id
-        and (other.run.group, other.run.method, other.run.backbone, other.run.data, other.run.score, other.run.scope)
-        == (this.group, this.method, this.backbone, this.data, this.score, this.scope)
-        and other.run.cycle == other.run.cycles
-    ]
-    found_runs = seeds.repetitions(state, alike)
+    alike = _alike(found, runs)
+    found_runs = seeds.repetitions(state, [other.store.state(other.run.id) for other in alike])
     st.subheader("Across seeds", anchor=False)
     if len(found_runs) < FEWEST:
         st.markdown(
@@ -63,3 +59,25 @@ def across_seeds(found: common.Found, runs: list[common.Found]) -> None:
             "of them still have an adapter there; a number says how many, where it is not all of them. ✕: gone in "
             "every run. Layers that go in every run need no adaptation here, whatever the seed."
         )
+
+
+def _alike(found: common.Found, runs: list[common.Found]) -> list[common.Found]:
+    """One run for every other seed of the same settings, told by summaries and configs: whole runs are large."""
+    this = found.run
+    near = [
+        other
+        for other in runs
+        if other.run.id != this.id
+        and (other.run.group, other.run.method, other.run.backbone, other.run.data, other.run.score, other.run.scope)
+        == (this.group, this.method, this.backbone, this.data, this.score, this.scope)
+        and other.run.cycle == other.run.cycles
+    ]
+    chosen: dict[seeds.Seeds, common.Found] = {}
+    with contextlib.suppress(MimiError):
+        settings, _ = seeds.split(found.store.config(this.id))
+        for other in near:
+            with contextlib.suppress(MimiError):  # deleted or broken meanwhile
+                theirs, drawn = seeds.split(other.store.config(other.run.id))
+                if theirs == settings:
+                    chosen.setdefault(drawn, other)
+    return list(chosen.values())
