@@ -28,7 +28,9 @@ PICTURES = ["jpg", "jpeg", "png", "webp"]
 
 def main() -> None:
     common.through_app()
-    found = common.pick_run(common.all_runs(), common.WIDTHS, "Widths", ":material/stacked_bar_chart:")
+    found = common.pick_run(
+        common.all_runs(), common.WIDTHS, "Widths", ":material/stacked_bar_chart:", common.makes_cuts
+    )
     if found is None:
         return
     live = found.run.phase not in ENDED

@@ -365,7 +365,7 @@ def test_what_goes_wrong_with_a_job_is_told() -> None:
 
 def test_jobs_are_few_and_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "MOST_KEPT", 1)
-    slow = jobs.Jobs([sys.executable, "-S", "-c", "input()"])
+    slow = jobs.Jobs([sys.executable, "-S", "-c", "import time; time.sleep(600)"])
     nothing: Callable[[Path], list[str]] = lambda folder: []  # noqa: E731
     one, two = slow.start(1, nothing, 60), slow.start(2, nothing, 60)
     assert slow.start(1, nothing, 60) is one

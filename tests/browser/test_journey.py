@@ -65,7 +65,7 @@ def test_a_link_into_a_fresh_server_works_in_both_themes(
     page.goto(f"{address}/widths?run={run_id}&cycle=2")
     page.locator(HEATMAP).first.wait_for(timeout=30 * SECONDS)
     page.get_by_role("heading", name=re.compile("after 2 cuts")).wait_for()
-    assert page.get_by_role("link", name="Launch").count() == 1
+    assert page.locator("header").get_by_role("link", name="Launch").count() == 1
     background = page.get_by_test_id("stApp").evaluate("element => getComputedStyle(element).backgroundColor")
     red = int(re.findall(r"\d+", background)[0])
     assert (red < 60) == (scheme == "dark")
