@@ -25,6 +25,7 @@ LINKS = (common.WIDTHS, common.WHY, common.PREDICT, common.REPORT)
 
 def main() -> None:
     common.through_app()
+    run_actions.tell()
     runs = common.all_runs()
     found = common.pick_run(runs, common.RUNS, "All runs", common.NAVIGATION[common.RUNS][1])
     if found is None:
@@ -148,7 +149,7 @@ def ending(found: common.Found, status: Status, state: RunState) -> None:
         st.error(f"The run failed: {message or 'no reason was given; see the log below.'}", icon=":material/error:")
     elif phase == "stopped":
         st.info(
-            f"Stopped{f': {message}' if message else ''}. Resume goes on from where it was.",
+            f"Stopped{f': {message}' if message else ''}. **Resume** goes on from the last safe state.",
             icon=":material/stop_circle:",
         )
     elif phase == "finished" and state.started:

@@ -36,6 +36,7 @@ MOST_ROWS, ROW_PIXELS = 17, 36
 
 def main() -> None:
     common.through_app()
+    run_actions.tell()
     runs = common.all_runs()
     if not runs:
         common.no_runs()

@@ -113,7 +113,7 @@ def stop_now(store: Store, run_id: str, grace_seconds: float = GRACE_SECONDS) ->
     if status.host != os.uname().nodename:
         raise RunError(f"{run_id} runs on {status.host}; stop it there")
     if _ends_within(status, signal.SIGTERM, grace_seconds):
-        _mark_stopped(store, run_id, "ended before it could say so; resume goes on from its last safe state")
+        _mark_stopped(store, run_id, "while it was starting")
         return "stopped"
     if _ends_within(status, signal.SIGKILL, 5.0):
         _mark_stopped(store, run_id, f"killed: did not stop within {grace_seconds:g} s")

@@ -54,7 +54,7 @@ def work(
                 recorder.forget_state()
             return outcome
         except KeyboardInterrupt:
-            _end(recorder, "stopped", "resume goes on from the last safe state", started, on_event)
+            _end(recorder, "stopped", "told to end at once", started, on_event)
             return "stopped"
         except Exception as error:  # every end is told: what is ours as one line, what is not with its traceback
             failure = _explained(error)

@@ -22,19 +22,27 @@ MOST_NAMED = 8
 EXAMPLE_LINES = "train.epochs=20\ntrain.lr=0.001"
 
 
-def each(runs: Sequence[common.Found], done: str, what: Callable[[Store, str], object]) -> bool:
-    """Do it to every run; one that refuses is told, and holds up no other. True: the page is to be drawn anew."""
+def each(runs: Sequence[common.Found], done: str, what: Callable[[Store, str], object]) -> None:
+    """Do it to every run; one that refuses holds up no other. What came of it is told by the next drawing of the page.
+
+    Draws nothing itself: as the callback of a button in a dialog, that would end the browser's page.
+    """
     refused = []
     for found in runs:
         try:
             what(found.store, found.run.id)
         except MimiError as error:
             refused.append(str(error))
-    if len(runs) > len(refused):
-        st.toast(f"{count(len(runs) - len(refused), 'run')} {done}", icon=":material/done:")
+    st.session_state["told"] = count(len(runs) - len(refused), "run"), done, refused
+
+
+def tell() -> None:
+    """What came of the last action. Every page that has actions begins with it."""
+    number, done, refused = st.session_state.pop("told", ("0 runs", "", []))
+    if number != "0 runs":
+        st.toast(f"{number} {done}", icon=":material/done:")
     for message in refused[:MOST_NAMED]:
         st.toast(common.plain(message), icon=":material/error:", duration="long")
-    return True
 
 
 def buttons(runs: Sequence[common.Found]) -> None:
@@ -44,30 +52,29 @@ def buttons(runs: Sequence[common.Found]) -> None:
     waiting = [found for found in mine if found.run.phase == "queued"]
     resumable = [found for found in mine if found.run.phase in RESUMABLE]
     idle = [found for found in mine if found.run.phase in (*ENDED, "queued")]
-    done = False
     if live:
         asked = all(control.stop_requested(found.store, found.run.id) for found in live)
-        done |= st.button(
+        if st.button(
             "Stopping after this cycle …" if asked else "Stop after this cycle",
             icon=":material/hourglass_bottom:" if asked else ":material/stop_circle:",
             disabled=asked,
             help="The cycle is finished and saved first.",
-        ) and each(live, "asked to stop", control.stop_after_cycle)
+        ):
+            each(live, "asked to stop", control.stop_after_cycle)
+            st.rerun()
     if (live or waiting) and st.button(
         "Stop now" if live else "Take out of the queue",
         icon=":material/stop:",
         help="Ends the worker at once. Resume goes on from its last safe state." if live else None,
     ):
         with st.spinner("Stopping the worker …"):
-            done = each([*live, *waiting], "stopped", control.stop_now)
-    if resumable:
-        done |= st.button("Resume", type="primary", icon=":material/play_arrow:") and each(
-            resumable, "queued again", control.requeue
-        )
+            each([*live, *waiting], "stopped", control.stop_now)
+        st.rerun()
+    if resumable and st.button("Resume", type="primary", icon=":material/play_arrow:"):
+        each(resumable, "queued again", control.requeue)
+        st.rerun()
     if idle and st.button("Delete", icon=":material/delete:"):
         ask_before_deleting(idle)
-    if done:
-        st.rerun()
 
 
 @st.dialog("Delete for good?", icon=":material/delete:")
