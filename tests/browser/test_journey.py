@@ -29,8 +29,7 @@ def test_from_a_click_to_the_heatmap(page: Any, serve: Serve, tmp_path: Path) ->
     page.get_by_role("button", name="Launch", exact=True).click()
 
     page.get_by_role("heading", name="quick look").wait_for()
-    page.get_by_text("100 %").wait_for(timeout=240 * SECONDS)
-    page.get_by_text(re.compile("adapters? .* after 2 cuts")).first.wait_for()
+    page.get_by_text(re.compile("adapters? .* after 2 cuts")).first.wait_for(timeout=120 * SECONDS)
 
     page.get_by_test_id("stMain").get_by_role("link", name="Widths").click()
     page.locator(HEATMAP).first.wait_for()
