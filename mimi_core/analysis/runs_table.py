@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import isnan
 
 import pandas as pd
 
@@ -125,13 +124,6 @@ def groups_table(rows: Sequence[tuple[str, Variant]]) -> pd.DataFrame:
         )
     columns = "group setting runs finished accuracy half_width low high sigma neurons gone trained_parameters states"
     return pd.DataFrame(table, columns=columns.split())
-
-
-def plus_minus(mean: float, half_width: float) -> str:
-    """Shares 0..1 as `91.2 ± 0.8`, in percent; `91.2` for one run, empty without any."""
-    if isnan(mean):
-        return ""
-    return f"{100 * mean:.1f}" if isnan(half_width) else f"{100 * mean:.1f} ± {100 * half_width:.1f}"
 
 
 def _mean(values: Iterable[float | None]) -> float:

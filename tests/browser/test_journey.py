@@ -19,7 +19,7 @@ Serve = Callable[[Path], str]
 
 
 def test_from_a_click_to_the_heatmap(page: Any, serve: Serve, tmp_path: Path) -> None:
-    """Launch a tiny run, watch it finish, see its widths, share the link."""
+    """Launch a tiny run, watch it finish, see its widths, share the link; copy it with a mistake, and delete it."""
     address = serve(tmp_path / "runs")
     page.goto(f"{address}/launch?preset=quick")
     page.get_by_role("spinbutton", name="Images per class").fill("3")
@@ -47,6 +47,18 @@ def test_from_a_click_to_the_heatmap(page: Any, serve: Serve, tmp_path: Path) ->
     assert shared.get_by_role("radio", name="attention").get_attribute("aria-checked") == "true"
     (run,) = Store(tmp_path / "runs").list()
     assert run.phase == "finished"
+
+    page.goto(f"{address}/monitor?run={run.id}")
+    page.get_by_role("button", name="Duplicate").click()
+    changes = page.get_by_role("dialog").get_by_label("Other changes")
+    changes.fill("prune.scop=local")
+    changes.press("Control+Enter")
+    page.get_by_role("dialog").get_by_text("did you mean 'scope'").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete 1 run").click()
+    page.get_by_text("1 run deleted").wait_for()
+    assert Store(tmp_path / "runs").list() == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -4,7 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from mimi_core.__main__ import app
 from mimi_core.config import RunConfig
 from mimi_core.errors import RunError
 from mimi_core.runs import control, dispatcher, files
@@ -118,3 +120,14 @@ def test_a_run_that_cannot_be_started_does_not_hold_up_the_others(
 def test_a_death_is_explained(code: int | None, out_of_memory: bool, told: str) -> None:
     status = Status(created=0, heartbeat=0, phase="training", exit_code=code, out_of_memory=out_of_memory)
     assert told in describe_death(status)
+
+
+def test_the_queue_and_deleting_from_the_command_line(store: Store, quick_config: RunConfig) -> None:
+    first, second = store.create(quick_config), store.create(quick_config)
+    runs = ["--runs", str(store.directory)]
+    listed = CliRunner().invoke(app, ["queue", "--first", second, *runs])
+    assert listed.output.split() == [second, first]
+    refused = CliRunner().invoke(app, ["delete", first, *runs], input="n\n")
+    assert (refused.exit_code, queued(store)) == (1, [second, first])
+    assert CliRunner().invoke(app, ["delete", first, "--yes", *runs]).exit_code == 0
+    assert queued(store) == [second]
