@@ -27,7 +27,7 @@ from mimi_core.runs.status import read_status, write_status
 from mimi_core.runs.store import Store
 
 EXAMPLE = next((ROOT / "assets" / "examples").glob("*demo-global*"))
-RUNS, REPEATS, TABS, LOAD_SECONDS = 1000, 9, 20, 20.0
+RUNS, REPEATS, TABS, LOAD_SECONDS, THINKING = 1000, 9, 20, 30.0, 5.0
 PAGES = [path.stem for path in sorted((ROOT / "pages").glob("*.py")) if path.stem not in ("__init__", "common")]
 
 
@@ -90,15 +90,16 @@ def what_if(address: str) -> float:
 
 
 def many_tabs(address: str) -> dict[str, float]:
-    """So many people at once, each on one of the pages, each asking for a rerun every second or so."""
+    """So many people at once, each on one of the pages, each doing something every few seconds."""
     answers: list[Answer] = []
     end = time.monotonic() + LOAD_SECONDS
 
     def use(number: int) -> None:
         with Tab(address) as tab:
+            time.sleep(THINKING * number / TABS)  # people do not click in step
             while time.monotonic() < end:
                 answers.append(tab.open(PAGES[number % len(PAGES)]))
-                time.sleep(1.0)
+                time.sleep(THINKING)
 
     people = [threading.Thread(target=use, args=(number,)) for number in range(TABS)]
     for person in people:
@@ -108,6 +109,7 @@ def many_tabs(address: str) -> dict[str, float]:
     seconds = sorted(answer.seconds for answer in answers)
     return {
         "tabs": TABS,
+        "seconds_between_clicks": THINKING,
         "reruns": len(seconds),
         "median_ms": round(1000 * statistics.median(seconds)),
         "p95_ms": round(1000 * seconds[int(0.95 * len(seconds))]),
