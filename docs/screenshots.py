@@ -22,7 +22,7 @@ PAGES = {
     "launch": ("launch", 1000),
     "runs": ("runs", 700),
     "monitor": ("monitor", 1000),
-    "widths": ("widths", 1080),
+    "widths": ("widths", 1230),
     "why": ("why?scope=local", 1200),
     "ablations": ("ablations", 1100),
     "trade_off": ("trade_off", 900),
