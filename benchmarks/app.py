@@ -28,6 +28,8 @@ from mimi_core.runs.store import Store
 
 EXAMPLE = next((ROOT / "assets" / "examples").glob("*demo-global*"))
 RUNS, REPEATS, TABS, LOAD_SECONDS, THINKING = 1000, 9, 20, 30.0, 5.0
+LOOKING = 0.25
+"""Seconds between two looks of the benchmark itself at a run, watched or not: it must not slow it either."""
 PAGES = [path.stem for path in sorted((ROOT / "pages").glob("*.py")) if path.stem not in ("__init__", "common")]
 
 
@@ -117,7 +119,7 @@ def many_tabs(address: str) -> dict[str, float]:
     }
 
 
-def watched_run(runs: Path, repeats: int = 3) -> dict[str, float]:
+def watched_run(runs: Path, repeats: int = 4) -> dict[str, float]:
     """The same run, queued and done by the dispatcher, alone and with Monitor open; in turns."""
     times: dict[bool, list[float]] = {False: [], True: []}
     used: list[float] = []
@@ -141,14 +143,14 @@ def run_once(runs: Path, watched: bool) -> tuple[float, float]:
 
     store = Store(runs)
     with served(runs) as (address, process):
-        run_id = submit(store, make_config(preset="quick", sets=["train.epochs=20"]))
+        run_id = submit(store, make_config(preset="quick", sets=["train.epochs=12"]))
         while not store.state(run_id).epochs:  # both are measured from the first epoch on
             time.sleep(0.05)
         begun, cpu = time.monotonic(), sum(process.cpu_times()[:2])
         if watched:
             watch(address, store, run_id)
         while not store.state(run_id).ended:
-            time.sleep(0.05)
+            time.sleep(LOOKING)
         share = (sum(process.cpu_times()[:2]) - cpu) / (time.monotonic() - begun)
         state = store.state(run_id)
         assert state.ended is not None
@@ -166,7 +168,7 @@ def watch(address: str, store: Store, run_id: str) -> None:
                 if time.monotonic() >= when:
                     tab.tick(fragment)
                     due[fragment] = time.monotonic() + page.clocks[fragment]
-            time.sleep(0.02)
+            time.sleep(LOOKING)
 
 
 def milliseconds(answers: Any) -> float:
