@@ -9,8 +9,7 @@ are ignored; every image is decoded once before anything starts, and each that c
 import math
 import os
 import time
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -18,8 +17,8 @@ from typing import NoReturn
 import numpy as np
 
 from mimi_core.config import DataConfig
-from mimi_core.data.decode import SUFFIXES, read_image
-from mimi_core.data.parallel import in_chunks
+from mimi_core.data.checking import Check, decoding, refuse, trusting
+from mimi_core.data.decode import SUFFIXES
 from mimi_core.data.sampling import set_aside
 from mimi_core.data.types import Dataset, FileImages, Progress, Split
 from mimi_core.errors import DataError
@@ -42,10 +41,6 @@ class _Listing:
     faults: list[str]
 
 
-_Check = Callable[[Sequence[Path]], tuple[bool, dict[Path, str]]]
-"""Files -> whether all are grey, and for each that cannot be read the reason."""
-
-
 def load(config: DataConfig, on_progress: Progress | None = None) -> Dataset:
     """Find, check and label the images of a folder.
 
@@ -54,7 +49,7 @@ def load(config: DataConfig, on_progress: Progress | None = None) -> Dataset:
             if `config.skip_bad`: they are listed in the dataset's `skipped`.
         ResourceError: memory does not suffice to decode an image.
     """
-    return _dataset(config, lambda files: _decode_all(files, on_progress), math.inf)
+    return _dataset(config, decoding(on_progress), math.inf)
 
 
 def scan(config: DataConfig, seconds: float = math.inf) -> Dataset:
@@ -66,7 +61,7 @@ def scan(config: DataConfig, seconds: float = math.inf) -> Dataset:
     Raises:
         DataError: as in `load`, or the time did not suffice.
     """
-    return _dataset(config, lambda files: (False, {}), time.monotonic() + seconds)
+    return _dataset(config, trusting, time.monotonic() + seconds)
 
 
 def stamp(name: str) -> tuple[int, ...]:
@@ -80,7 +75,7 @@ def stamp(name: str) -> tuple[int, ...]:
         return ()
 
 
-def _dataset(config: DataConfig, check: _Check, deadline: float) -> Dataset:
+def _dataset(config: DataConfig, check: Check, deadline: float) -> Dataset:
     try:
         found = _find_splits(_root(config.name))
         listings = {split: _list_classes(folder, deadline) for split, folder in found.items()}
@@ -91,9 +86,7 @@ def _dataset(config: DataConfig, check: _Check, deadline: float) -> Dataset:
     grey, unreadable = check(files)
 
     faults = [fault for listing in listings.values() for fault in listing.faults] + list(unreadable.values())
-    if faults and not config.skip_bad:
-        more = "" if len(faults) == 1 else f" (and {len(faults) - 1} more that cannot be used)"
-        raise DataError(f"{faults[0]}{more}; repair or remove it, or set data.skip_bad=true to leave such images out")
+    refuse(faults, config.skip_bad)
 
     splits = {split: _as_split(listing, class_names, unreadable, grey) for split, listing in listings.items()}
     missing = [split for split in ("val", "test") if split not in splits]
@@ -184,27 +177,6 @@ def _common_classes(listings: dict[str, _Listing]) -> tuple[str, ...]:
                 kinds = ", ".join(sorted(SUFFIXES))
                 raise DataError(f"{listing.folder / name}: a class without images (of {kinds}); add some or remove it")
     return tuple(sorted(train.classes))
-
-
-def _decode_all(files: Sequence[Path], on_progress: Progress | None) -> tuple[bool, dict[Path, str]]:
-    """Whether all images are grey, and for each unreadable file the reason."""
-    unreadable: dict[Path, str] = {}
-    all_grey = True
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what Pillow warns of and reads nevertheless, thousands of times perhaps
-        for chunk in in_chunks(_mode_or_fault, files, os.cpu_count() or 1, on_progress):
-            for path, mode, fault in chunk:
-                all_grey &= mode != "RGB"
-                if fault:
-                    unreadable[path] = fault
-    return all_grey, unreadable
-
-
-def _mode_or_fault(path: Path) -> tuple[Path, str, str]:
-    try:
-        return path, read_image(path, quick=True).mode, ""
-    except DataError as error:
-        return path, "", str(error)
 
 
 def _as_split(listing: _Listing, class_names: Sequence[str], unreadable: dict[Path, str], grey: bool) -> Split:
