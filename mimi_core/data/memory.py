@@ -1,4 +1,4 @@
-"""How much main memory this process may still take."""
+"""How much main memory, and how much of a disk, this process may still take."""
 
 import re
 from pathlib import Path
@@ -26,6 +26,17 @@ def free_bytes() -> int:
             continue
         free = min(free, left)
     return max(free, 0)
+
+
+def free_disk_bytes(folder: Path) -> int:
+    """Bytes that are free on the disk of `folder`; none where that disk is memory (tmpfs) or cannot be looked at."""
+    try:
+        real = folder.resolve(strict=True)
+        holding = [part for part in psutil.disk_partitions(all=True) if real.is_relative_to(part.mountpoint)]
+        mounted = max(holding, key=lambda part: len(part.mountpoint), default=None)
+        return 0 if mounted and mounted.fstype in ("tmpfs", "ramfs") else psutil.disk_usage(str(real)).free
+    except OSError:
+        return 0
 
 
 def _reclaimable(statistics: str) -> int:

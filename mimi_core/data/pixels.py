@@ -2,28 +2,37 @@
 
 Every picture is resized directly (no crop) to S x S by Pillow's antialiased bicubic filter, one at a time, so that both
 ways give the same bytes. Grey pictures stay one channel until `to_float`: a third of the memory.
+
+Streams are made by threads of this process, which work some batches ahead: decoding happens outside Python's lock, and
+unlike loader processes threads cost no memory, start at once, and cannot outlive a worker that is killed.
 """
 
+import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
 
 from mimi_core.data.memory import free_bytes
-from mimi_core.data.parallel import in_chunks
+from mimi_core.data.parallel import ahead, in_chunks, pool
+from mimi_core.data.spool import Spool, make_spool
 from mimi_core.data.types import Images, Progress, Split
-from mimi_core.errors import MimiError, ResourceError
+from mimi_core.errors import ResourceError
 
 Batch = tuple[Tensor, Tensor]
+Place = Literal["memory", "disk", "nowhere"]
+"""Where decoded images are kept."""
 # Of what is free on the device, per split: train, val and test together take at most 58 %, the rest is for training.
 RESIDENT_SHARE = 0.25
+AHEAD = 2  # batches that are being made while one is worked on
+PIECE = 8  # images that a thread makes at a time
 
 
 class Pixels(Protocol):
@@ -32,6 +41,17 @@ class Pixels(Protocol):
     @property
     def labels(self) -> Tensor:
         """(n,) int64 on the device."""
+
+    @property
+    def place(self) -> Place:
+        """Where its images are kept once they are decoded; "nowhere": they are decoded anew in every epoch."""
+
+    @property
+    def disk_bytes(self) -> int:
+        """What they take of the disk."""
+
+    def memory_bytes(self, batch_size: int) -> int:
+        """The most that they take of memory, the device's where they are kept there."""
 
     def __len__(self) -> int: ...
 
@@ -60,23 +80,25 @@ def prepare(
     split: Split,
     image_size: int,
     device: torch.device,
-    workers: int = 2,
+    threads: int = 2,
     on_progress: Progress | None = None,
+    folder: Path | None = None,
 ) -> Pixels:
     """Decode everything onto the device if it takes at most `RESIDENT_SHARE` of its free memory, else stream it.
 
     Args:
         image_size: S, the edge of the squares in pixels.
-        workers: decoding threads now, or loader processes later (0: stream within this process).
+        threads: how many decode, now or later.
         on_progress: called with (images decoded, images in all) after every few dozen.
+        folder: on its disk streamed images are kept once they are decoded, if there is room; None: they are not.
 
     Raises:
         DataError: a file has become unreadable since the dataset was loaded.
         ResourceError: memory does not suffice.
     """
     if resident_bytes(split, image_size) > RESIDENT_SHARE * _free_on(device):
-        return streamed(split, image_size, device, workers)
-    return resident(split, image_size, device, workers, on_progress)
+        return streamed(split, image_size, device, threads, folder)
+    return resident(split, image_size, device, threads, on_progress)
 
 
 def to_float(images: Tensor, mean: Tensor | Sequence[float], std: Tensor | Sequence[float]) -> Tensor:
@@ -95,7 +117,7 @@ def resident(
     split: Split,
     image_size: int,
     device: torch.device,
-    workers: int = 2,
+    threads: int = 2,
     on_progress: Progress | None = None,
 ) -> "ResidentPixels":
     """Decode everything onto the device, whatever its size; arguments and errors as in `prepare`."""
@@ -107,15 +129,19 @@ def resident(
 
     with _clear_memory_errors():
         images = torch.empty(shape, dtype=torch.uint8, device=device)
-        for squares in in_chunks(decode, range(len(split)), workers, on_progress):
+        for squares in in_chunks(decode, range(len(split)), threads, on_progress):
             images[done : done + len(squares)] = torch.from_numpy(np.stack(squares))
             done += len(squares)
     return ResidentPixels(images, _labels_on(device, split))
 
 
-def streamed(split: Split, image_size: int, device: torch.device, workers: int = 2) -> "StreamedPixels":
+def streamed(
+    split: Split, image_size: int, device: torch.device, threads: int = 2, folder: Path | None = None
+) -> "StreamedPixels":
     """Decode nothing yet; arguments as in `prepare`."""
-    return StreamedPixels(_Squares(split.images, image_size), _labels_on(device, split), workers)
+    square = split.images.channels, image_size, image_size
+    spool = make_spool(folder, len(split), math.prod(square)) if folder else None
+    return StreamedPixels(split.images, square, _labels_on(device, split), threads, spool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +150,12 @@ class ResidentPixels:
 
     images: Tensor
     labels: Tensor
+    place: Place = "memory"
+    disk_bytes: int = 0
+
+    def memory_bytes(self, batch_size: int) -> int:
+        """See `Pixels.memory_bytes`."""
+        return self.images.nbytes
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -142,11 +174,29 @@ class ResidentPixels:
 
 @dataclass(frozen=True, eq=False)
 class StreamedPixels:
-    """Images decoded batch by batch, by loader processes that work ahead (0: by this process, when asked)."""
+    """Images made batch by batch: decoded, or read from the spool where they are kept since they were decoded.
 
-    squares: "_Squares"
+    Args:
+        square: (C, S, S).
+    """
+
+    images: Images
+    square: tuple[int, int, int]
     labels: Tensor
-    workers: int
+    threads: int
+    spool: Spool | None
+
+    @property
+    def place(self) -> Place:
+        return "disk" if self.spool else "nowhere"
+
+    @property
+    def disk_bytes(self) -> int:
+        return self.spool.bytes if self.spool else 0
+
+    def memory_bytes(self, batch_size: int) -> int:
+        """See `Pixels.memory_bytes`: the batches being made, the one that was asked for, and the one before it."""
+        return (AHEAD + 2) * min(batch_size, len(self)) * math.prod(self.square)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -154,34 +204,30 @@ class StreamedPixels:
     def batches(self, order: Tensor | None, batch_size: int) -> Iterator[Batch]:
         """See `Pixels.batches`."""
         device = self.labels.device
-        chosen = _stretches(torch.arange(len(self)) if order is None else order.cpu(), batch_size)
-        loader = DataLoader(
-            self.squares,
-            sampler=[indices.tolist() for indices in chosen],
-            batch_size=None,  # one item of `_Squares` is a whole batch
-            num_workers=self.workers,
-            pin_memory=device.type == "cuda",
-            generator=torch.Generator(),  # of its own: the global one must not depend on how images are kept
-        )
-        with _clear_memory_errors():
-            for indices, images in zip(chosen, loader, strict=True):
-                if isinstance(images, MimiError):
-                    raise images
-                yield images.to(device, non_blocking=True), self.labels[indices.to(device)]
+        order = torch.arange(len(self)) if order is None else order.cpu()
+        labels = _stretches(self.labels[order.to(device)], batch_size)
+        with _clear_memory_errors(), pool(self.threads) as workers:
+            begun = ahead(lambda indices: self._begin(indices, workers), _stretches(order, batch_size), AHEAD)
+            for (images, pieces), those in zip(begun, labels, strict=True):
+                for piece in pieces:
+                    piece.result()
+                yield images.to(device, non_blocking=True), those
 
+    def _begin(self, indices: Tensor, workers: ThreadPoolExecutor) -> tuple[Tensor, "list[Future[None]]"]:
+        """The images of a batch, which are there once all pieces are done, and these pieces."""
+        pinned = self.labels.device.type == "cuda"  # so that it is copied while the device works on
+        images = torch.empty(len(indices), *self.square, dtype=torch.uint8, pin_memory=pinned)
+        squares, wanted = images.numpy(), indices.tolist()
+        starts = range(0, len(wanted), PIECE)
+        return images, [workers.submit(self._fill, squares[at:][:PIECE], wanted[at:][:PIECE]) for at in starts]
 
-@dataclass(frozen=True, eq=False)
-class _Squares(TorchDataset[Tensor | MimiError]):
-    """List of indices -> (B, C, S, S) uint8. Errors are returned, since a loader process would wrap a raised one."""
-
-    images: Images
-    size: int
-
-    def __getitem__(self, indices: list[int]) -> Tensor | MimiError:
-        try:
-            return torch.from_numpy(np.stack([_square(self.images[index], self.size) for index in indices]))
-        except MimiError as error:
-            return error
+    def _fill(self, squares: np.ndarray, indices: list[int]) -> None:
+        for square, index in zip(squares, indices, strict=True):
+            if self.spool and self.spool.read(index, square):
+                continue
+            square[...] = _square(self.images[index], self.square[-1])
+            if self.spool:
+                self.spool.write(index, square)
 
 
 def _square(image: Image.Image, size: int) -> np.ndarray:
@@ -210,11 +256,6 @@ def _clear_memory_errors() -> Iterator[None]:
         yield
     except (MemoryError, RuntimeError) as error:
         text = str(error)
-        if "DataLoader worker" in text:
-            raise ResourceError(
-                "a process that loads images died, most likely for lack of (shared) memory; lower train.workers "
-                "(0 needs no such process) or train.batch_size"
-            ) from error
         if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
             raise ResourceError(
                 "not enough memory for the images; lower train.batch_size or backbone.image_size, "

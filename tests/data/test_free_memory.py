@@ -1,6 +1,7 @@
-"""Free memory is the machine's, or less where a container sets a limit."""
+"""Free memory is the machine's, or less where a container sets a limit; and a disk may be memory, too."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -28,3 +29,16 @@ def test_within_a_container(container: Path, prefix: str) -> None:
     assert memory.free_bytes() == 0
     (container / "max").write_text("max\n")
     assert memory.free_bytes() > 1000
+
+
+def test_a_disk_that_is_memory_has_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The innermost disk that holds a folder counts, and not one whose name only begins alike."""
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (tmp_path / "inner2").mkdir()
+    disks = [SimpleNamespace(mountpoint=str(place), fstype=kind) for place, kind in ((inner, "tmpfs"), ("/", "ext4"))]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: disks)
+    assert memory.free_disk_bytes(inner) == 0
+    for folder in (tmp_path, tmp_path / "inner2"):
+        assert memory.free_disk_bytes(folder) == pytest.approx(psutil.disk_usage(str(tmp_path)).free, rel=0.2)
+    assert memory.free_disk_bytes(tmp_path / "not there") == 0

@@ -1,6 +1,7 @@
 """Images reach the model in the order asked for, and the same to the bit whether kept in memory or streamed."""
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from mimi_core.config import DataConfig
-from mimi_core.data import Split, load, pixels
+from mimi_core.data import Split, load, pixels, spool
 from mimi_core.data.pixels import (
     Pixels,
     ResidentPixels,
@@ -51,8 +52,16 @@ def whole(batches: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     return torch.cat([images for images, _ in batches]), torch.cat([labels for _, labels in batches])
 
 
-def both(split: Split, workers: int = 0) -> tuple[ResidentPixels, StreamedPixels]:
-    return resident(split, SIZE, CPU), streamed(split, SIZE, CPU, workers)
+@pytest.fixture(autouse=True)
+def _room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the disk, wherever the tests are run."""
+    monkeypatch.setattr(spool, "free_disk_bytes", lambda folder: 2**30)
+
+
+def every_kind(split: Split, folder: Path, threads: int = 1) -> tuple[ResidentPixels, StreamedPixels, StreamedPixels]:
+    anew, once = streamed(split, SIZE, CPU, threads), streamed(split, SIZE, CPU, threads, folder)
+    assert (anew.place, once.place) == ("nowhere", "disk")
+    return resident(split, SIZE, CPU), anew, once
 
 
 def test_squares_are_pillows_bicubic(split: Split) -> None:
@@ -64,26 +73,27 @@ def test_squares_are_pillows_bicubic(split: Split) -> None:
     assert labels.tolist() == split.labels.tolist()
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_resident_equals_streamed(split: Split, workers: int) -> None:
-    kept, stream = both(split, workers)
+@pytest.mark.parametrize("threads", [0, 3])
+def test_resident_equals_streamed(split: Split, threads: int, tmp_path: Path) -> None:
+    kept, *streams = every_kind(split, tmp_path, threads)
     random = torch.Generator().manual_seed(0)
     for order in (
+        torch.tensor([5, 5, 0]),
         None,
         torch.randperm(75, generator=random),
-        torch.tensor([5, 5, 0]),
         torch.tensor([], dtype=torch.long),
     ):
-        one, other = list(kept.batches(order, 32)), list(stream.batches(order, 32))
-        assert len(one) == len(other) == -(-(75 if order is None else len(order)) // 32)
-        for (images, labels), (images_too, labels_too) in zip(one, other, strict=True):
-            assert torch.equal(images, images_too)
-            assert torch.equal(labels, labels_too)
+        expected = list(kept.batches(order, 32))
+        assert len(expected) == -(-(75 if order is None else len(order)) // 32)
+        for stream in streams:
+            for (images, labels), (images_too, labels_too) in zip(expected, stream.batches(order, 32), strict=True):
+                assert torch.equal(images, images_too)
+                assert torch.equal(labels, labels_too)
 
 
-def test_batches_follow_the_order(split: Split) -> None:
+def test_batches_follow_the_order(split: Split, tmp_path: Path) -> None:
     order = torch.tensor([74, 3, 3, 0, 10])
-    for kind in both(split):
+    for kind in every_kind(split, tmp_path):
         natural, _ = whole(list(kind.batches(None, 50)))
         batches = list(kind.batches(order, 2))
         assert [len(labels) for _, labels in batches] == [2, 2, 1]
@@ -93,64 +103,125 @@ def test_batches_follow_the_order(split: Split) -> None:
         assert (len(kind), labels.dtype) == (75, torch.int64)
 
 
-def test_the_global_random_stream_is_left_alone(grey: Split) -> None:
+def test_the_global_random_stream_is_left_alone(grey: Split, tmp_path: Path) -> None:
     """Else dropout would depend on how much memory a machine has."""
     before = torch.get_rng_state()
-    for kind in both(grey):
+    for kind in every_kind(grey, tmp_path):
         list(kind.batches(None, 32))
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_stream_may_be_left_early(colour: Split) -> None:
-    stream = streamed(colour, SIZE, CPU, 2)
-    first, _ = next(stream.batches(None, 8))
+    before, stream = threading.active_count(), streamed(colour, SIZE, CPU, 2)
+    batches = stream.batches(None, 8)
+    first, _ = next(batches)
+    assert threading.active_count() == before + 2
+    batches.close()
+    assert threading.active_count() == before
     again, _ = next(stream.batches(None, 8))
     assert torch.equal(first, again)
 
 
-def test_what_fits_is_kept(split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
-    size = resident_bytes(split, SIZE)
-    assert size == 75 * split.images.channels * SIZE * SIZE == resident(split, SIZE, CPU).images.nbytes
-    limit = int(size / pixels.RESIDENT_SHARE)
-    for free, kind in ((limit, ResidentPixels), (limit - 8, StreamedPixels)):
-        monkeypatch.setattr(pixels, "free_bytes", lambda free=free: free)
-        assert isinstance(prepare(split, SIZE, CPU, 0), kind)
+class CountedImages(FileImages):
+    """Notes which pictures are decoded."""
+
+    decoded: list[int]
+
+    def __getitem__(self, index: int) -> Image.Image:
+        self.decoded.append(index)
+        return super().__getitem__(index)
 
 
-def test_progress_is_told(split: Split) -> None:
-    told: list[tuple[int, int]] = []
-    prepare(split, SIZE, CPU, 2, lambda done, total: told.append((done, total)))
-    assert told == [(64, 75), (75, 75)]
+@pytest.fixture
+def counted(colour: Split) -> Split:
+    assert isinstance(colour.images, FileImages)
+    images = CountedImages(colour.images.paths, 3)
+    object.__setattr__(images, "decoded", [])
+    return Split(images, colour.labels)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_file_that_vanished_is_named(colour: Split, workers: int) -> None:
+def decoded(split: Split) -> list[int]:
+    """Since it was asked last."""
+    assert isinstance(split.images, CountedImages)
+    found = sorted(split.images.decoded)
+    split.images.decoded.clear()
+    return found
+
+
+def test_a_picture_is_decoded_once_where_the_disk_has_room(counted: Split, tmp_path: Path) -> None:
+    _, anew, once = every_kind(counted, tmp_path, 2)
+    everything = list(range(75))
+    assert decoded(counted) == everything, "resident"
+    for stream, second in ((anew, everything), (once, [])):
+        list(stream.batches(None, 32))
+        assert decoded(counted) == everything
+        list(stream.batches(torch.randperm(75), 10))
+        assert decoded(counted) == second
+
+
+def test_a_stream_works_ahead_but_not_far(counted: Split) -> None:
+    """Which is what bounds the memory: no more batches are there than it says."""
+    stream = streamed(counted, SIZE, CPU, 2)
+    batches = stream.batches(None, 8)
+    assert isinstance(counted.images, CountedImages)
+    for number in (1, 2, 3):
+        next(batches)
+        assert set(range(8 * number)) <= set(counted.images.decoded) <= set(range(8 * (number + pixels.AHEAD)))
+    assert stream.memory_bytes(8) == 8 * (pixels.AHEAD + 2) * 3 * SIZE * SIZE
+    assert stream.memory_bytes(10**6) == 75 * (pixels.AHEAD + 2) * 3 * SIZE * SIZE
+    assert resident(counted, SIZE, CPU).memory_bytes(8) == 75 * 3 * SIZE * SIZE
+
+
+def test_what_is_kept_on_disk_has_no_name_and_its_room_is_taken_at_once(grey: Split, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    stream = streamed(grey, SIZE, CPU, 1, folder)
+    list(stream.batches(None, 32))
+    assert list(folder.iterdir()) == []
+    assert stream.spool is not None
+    found = os.fstat(stream.spool._file.fileno())
+    assert (found.st_nlink, found.st_size) == (0, stream.disk_bytes) == (0, 75 * SIZE * SIZE)
+    assert found.st_blocks * 512 >= stream.disk_bytes
+
+
+def test_a_disk_without_room_is_left_alone(grey: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = int(resident_bytes(grey, SIZE) / spool.DISK_SHARE)
+    for free, place in ((limit, "disk"), (limit - 2, "nowhere"), (0, "nowhere")):
+        monkeypatch.setattr(spool, "free_disk_bytes", lambda folder, free=free: free)
+        stream = streamed(grey, SIZE, CPU, 1, tmp_path)
+        assert (stream.place, stream.disk_bytes) == (place, resident_bytes(grey, SIZE) if place == "disk" else 0)
+    monkeypatch.setattr(spool, "free_disk_bytes", lambda folder: 2**30)
+    assert streamed(grey, SIZE, CPU, 1, tmp_path / "not there").place == "nowhere"
+
+
+def test_what_a_disk_cannot_give_is_decoded_again(counted: Split, tmp_path: Path) -> None:
+    stream = streamed(counted, SIZE, CPU, 2, tmp_path)
+    expected, _ = whole(list(stream.batches(None, 32)))
+    decoded(counted)
+    assert stream.spool is not None
+    os.dup2(os.open(tmp_path, os.O_RDONLY), stream.spool._file.fileno())  # a folder: every read and write fails
+    for _ in range(2):
+        assert torch.equal(whole(list(stream.batches(None, 32)))[0], expected)
+        assert decoded(counted) == list(range(75))
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_a_file_that_vanished_is_named(colour: Split, threads: int, tmp_path: Path) -> None:
+    kept, *streams = every_kind(colour, tmp_path, threads)
     path = Path(colour.images.describe(40))
     path.unlink()
     message = f"^{path}: not a readable image \\(No such file or directory\\)$"
     with pytest.raises(DataError, match=message):
         resident(colour, SIZE, CPU)
-    with pytest.raises(DataError, match=message):
-        list(streamed(colour, SIZE, CPU, workers).batches(None, 8))
+    for stream in streams:
+        with pytest.raises(DataError, match=message):
+            list(stream.batches(None, 8))
+    assert len(list(kept.batches(None, 8))) == 10
 
 
 def test_an_image_size_beyond_all_memory(grey: Split) -> None:
     with pytest.raises(ResourceError, match=r"not enough memory for the images; lower train\.batch_size or"):
         resident(grey, 2**22, CPU)
-
-
-class FatalImages(ArrayImages):
-    """Kills the process that decodes it, as the system does when shared memory runs out."""
-
-    def __getitem__(self, index: int) -> Image.Image:
-        os._exit(1)
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_a_loader_process_that_dies() -> None:
-    split = Split(FatalImages(np.zeros((4, 8, 8), dtype=np.uint8), "fatal"), np.zeros(4, dtype=np.int64))
-    with pytest.raises(ResourceError, match=r"lower train.workers \(0 needs no such process\)"):
-        list(streamed(split, SIZE, CPU, 1).batches(None, 2))
 
 
 def test_other_errors_pass_through(grey: Split) -> None:
@@ -181,11 +252,12 @@ def test_from_name_to_batch() -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_on_a_gpu(split: Split) -> None:
+def test_on_a_gpu(split: Split, tmp_path: Path) -> None:
     gpu = torch.device("cuda")
     order = torch.randperm(75)
     expected = list(resident(split, SIZE, CPU).batches(order, 32))
-    for kind in (prepare(split, SIZE, gpu), streamed(split, SIZE, gpu, 2)):
+    on_disk = streamed(split, SIZE, gpu, 2, tmp_path)
+    for kind in (prepare(split, SIZE, gpu), streamed(split, SIZE, gpu, 2), on_disk, on_disk):
         for (images, labels), (images_too, labels_too) in zip(kind.batches(order, 32), expected, strict=True):
             assert images.is_cuda
             assert labels.is_cuda
