@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
@@ -33,6 +34,11 @@ DEMO_BACKBONE = "demo"
 Parsed = TypeVar("Parsed", bound="Section")
 FOLDER_PREFIX = "folder:"
 """A dataset name that begins so goes on with the path of a folder of images."""
+KEPT_SETS = (
+    "vtab:", "domainnet:", "cifar10", "cifar100", "mnist", "kmnist", "svhn", "flowers102", "oxford-pets", "dtd",
+    "eurosat", "food101",
+)  # fmt: skip
+"""Datasets, or how their names begin, that lie in the folder of all datasets unless `data.path` says where."""
 
 
 class Section(BaseModel):
@@ -51,10 +57,15 @@ class BackboneConfig(Section):
 
 
 class DataConfig(Section):
-    name: str = Field("digits", min_length=1, description="digits | fashion-mnist | folder:PATH")
-    path: Path | None = Field(None, description="folder of fashion-mnist's files, when not in their usual place")
+    name: str = Field(
+        "digits", min_length=1, description="digits | fashion-mnist | cifar10 | vtab:TASK | folder:PATH | .."
+    )
+    path: Path | None = Field(None, description="where the dataset's files lie; null: in the folder of all datasets")
     shots: Positive | None = Field(None, description="training images per class; null: all of them")
     seed: Seed = Field(0, description="which images the shots, and a folder's splits, are")
+    train_on_val: bool = Field(
+        False, description="train on the validation images too and have none: the protocol of published VTAB-1k results"
+    )
     max_eval: Positive | None = Field(None, description="evaluate on at most so many images per split (a seeded draw)")
     skip_bad: bool = Field(False, description="leave unreadable images out, with a warning, instead of stopping")
 
@@ -286,11 +297,19 @@ def with_absolute_paths(config: RunConfig) -> RunConfig:
         data = data.model_copy(
             update={"name": f"{FOLDER_PREFIX}{_absolute(Path(data.name.removeprefix(FOLDER_PREFIX)))}"}
         )
+    if data.path is None and data.name.startswith(KEPT_SETS):
+        data = data.model_copy(update={"path": datasets_folder()})
     if data.path is not None:
         data = data.model_copy(update={"path": _absolute(data.path)})
     if backbone.checkpoint is not None:
         backbone = backbone.model_copy(update={"checkpoint": _absolute(backbone.checkpoint)})
     return config.model_copy(update={"data": data, "backbone": backbone})
+
+
+def datasets_folder() -> Path:
+    """Where datasets lie that are known by name: what MIMI_DATA says, or beside the runs."""
+    runs = Path(os.environ.get("MIMI_RUNS") or "runs")
+    return _absolute(Path(os.environ.get("MIMI_DATA") or runs.absolute().parent / "datasets"))
 
 
 def _absolute(path: Path) -> Path:

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from pydantic import ValidationError
 
 from mimi_core.analysis.jobs import Job
-from mimi_core.config import RunConfig, to_yaml
+from mimi_core.config import RunConfig, to_yaml, with_absolute_paths
 from mimi_core.runs.check_report import STAGE, CheckReport
 from mimi_core.runs.dispatcher import gpu_indices
 
@@ -27,7 +27,7 @@ class Checking:
         folder = TemporaryDirectory(prefix="mimi-check-")
         paths = [Path(folder.name) / f"{number}.yaml" for number in range(len(configs))]
         for path, config in zip(paths, configs, strict=True):
-            path.write_text(to_yaml(config), encoding="utf-8")
+            path.write_text(to_yaml(with_absolute_paths(config)), encoding="utf-8")  # it works elsewhere
         self._job = Job(folder, _command(paths), timeout * len(configs), next(iter(gpu_indices()), None))
 
     @property

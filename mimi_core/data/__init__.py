@@ -4,10 +4,12 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from mimi_core.config import DataConfig
-from mimi_core.data import digits, fashion_mnist, folder
+from mimi_core.data import digits, domainnet, fashion_mnist, folder, torchvision_sets, vtab
 from mimi_core.data.sampling import few_shot, subset
-from mimi_core.data.types import Dataset, Progress, Split
+from mimi_core.data.types import Dataset, Progress, Split, joined
 from mimi_core.errors import DataError
 
 __all__ = ["Dataset", "Split", "known", "load", "scan"]
@@ -22,26 +24,62 @@ class Source:
     load: Callable[[DataConfig, Progress | None], Dataset]
     scan: Callable[[DataConfig, float], Dataset] | None = None
     """The same within so many seconds, without opening the images; None where `load` is quick."""
+    missing: Callable[[DataConfig], str | None] | None = None
+    """What of its files is missing, and how to get it; None for what is there. For what lies on the disk by name."""
+    members: tuple[str, ...] = ()
+    """All names of a family, where they are known; the one that people see otherwise."""
 
     def answers_to(self, name: str) -> bool:
         return name.startswith(self.name) if self.name.endswith(":") else name == self.name
 
 
+def _kept(name: str, kept: torchvision_sets.Kept) -> Source:
+    return Source(name, kept.summary, torchvision_sets.load, torchvision_sets.scan, torchvision_sets.missing)
+
+
 SOURCES = (
     Source("digits", "1,797 handwritten digits of 8x8 pixels, 10 classes; comes with the program", digits.load),
-    Source("fashion-mnist", "70,000 clothes of 28x28 pixels, 10 classes; IDX files", fashion_mnist.load),
+    Source("fashion-mnist", "70,000 clothes of 28x28 pixels, 10 classes; IDX files", fashion_mnist.load, missing=fashion_mnist.missing),
+    *(_kept(name, kept) for name, kept in torchvision_sets.SETS.items()),
+    Source(
+        vtab.PREFIX,
+        "a task of VTAB-1k: 800 training and 200 validation images",
+        vtab.load,
+        vtab.scan,
+        vtab.missing,
+        tuple(f"{vtab.PREFIX}{task}" for task in vtab.TASKS),
+    ),
+    Source(
+        domainnet.PREFIX,
+        "a domain of DomainNet: the same 345 classes in six styles",
+        domainnet.load,
+        domainnet.scan,
+        domainnet.missing,
+        tuple(f"{domainnet.PREFIX}{domain}" for domain in domainnet.DOMAINS),
+    ),
     Source(
         folder.PREFIX,
         "your own images: a folder per class, or train/ val/ test/ of such folders",
         folder.load,
         folder.scan,
+        members=(f"{folder.PREFIX}PATH",),
     ),
 )
 
 
 def known() -> dict[str, str]:
     """Name -> one line about it, of every dataset there is."""
-    return {f"{s.name}PATH" if s.name.endswith(":") else s.name: s.summary for s in SOURCES}
+    return {name: s.summary for s in SOURCES for name in s.members or (s.name,)}
+
+
+def missing(config: DataConfig) -> str | None:
+    """What of the dataset's files is missing, and how to get it. None where nothing is, or only `load` can tell.
+
+    Raises:
+        DataError: unknown name.
+    """
+    source = _source(config.name)
+    return source.missing(config) if source.missing else None
 
 
 def load(config: DataConfig, on_progress: Progress | None = None) -> Dataset:
@@ -74,6 +112,9 @@ def scan(config: DataConfig, seconds: float) -> Dataset:
 
 def _as_asked(dataset: Dataset, config: DataConfig) -> Dataset:
     """Cut down to the shots and the evaluation images of `config`."""
+    if config.train_on_val and len(dataset.val):
+        nothing = dataset.val.take(np.zeros(0, dtype=np.int64))
+        dataset = replace(dataset, train=joined(dataset.train, dataset.val), val=nothing)
     train = dataset.train
     if config.shots is not None:
         train = train.take(few_shot(train.labels, config.shots, config.seed, dataset.class_names))
@@ -90,7 +131,8 @@ def _source(name: str) -> Source:
         if source.answers_to(name):
             return source
     close = difflib.get_close_matches(name, known(), n=1, cutoff=0.5)
-    hint = f": did you mean {close[0]!r}?" if close else f"; known: {', '.join(known())}"
+    families = (f"{s.name}.." if len(s.members) > 1 else (*s.members, s.name)[0] for s in SOURCES)
+    hint = f": did you mean {close[0]!r}?" if close else f"; known: {', '.join(families)}"
     raise DataError(f"unknown dataset {name!r}{hint}")
 
 

@@ -49,7 +49,7 @@ def load(config: DataConfig, on_progress: Progress | None = None) -> Dataset:
             if `config.skip_bad`: they are listed in the dataset's `skipped`.
         ResourceError: memory does not suffice to decode an image.
     """
-    return _dataset(config, decoding(on_progress), math.inf)
+    return read(config, decoding(on_progress))
 
 
 def scan(config: DataConfig, seconds: float = math.inf) -> Dataset:
@@ -62,6 +62,11 @@ def scan(config: DataConfig, seconds: float = math.inf) -> Dataset:
         DataError: as in `load`, or the time did not suffice.
     """
     return _dataset(config, trusting, time.monotonic() + seconds)
+
+
+def read(config: DataConfig, check: Check) -> Dataset:
+    """The same with another way to look at the images."""
+    return _dataset(config, check, math.inf)
 
 
 def stamp(name: str) -> tuple[int, ...]:

@@ -112,6 +112,46 @@ class FileImages:
         return str(self.paths[index])
 
 
+@dataclass(frozen=True)
+class JoinedImages:
+    """Pictures of one source, and then those of another.
+
+    Args:
+        numbers: (k,) which pictures these are: below `len(first)` of the one, from there on of the other.
+    """
+
+    first: Images
+    second: Images
+    numbers: np.ndarray
+
+    @property
+    def channels(self) -> Channels:
+        return max(self.first.channels, self.second.channels)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, index: int) -> Image.Image:
+        source, number = self._at(index)
+        return source[number].convert("L" if self.channels == 1 else "RGB")
+
+    def thumbnail(self, index: int, edge: int) -> tuple[Image.Image, tuple[int, int]]:
+        source, number = self._at(index)
+        return source.thumbnail(number, edge)
+
+    def take(self, indices: np.ndarray) -> "JoinedImages":
+        return replace(self, numbers=self.numbers[indices])
+
+    def describe(self, index: int) -> str:
+        source, number = self._at(index)
+        return source.describe(number)
+
+    def _at(self, index: int) -> tuple[Images, int]:
+        number = int(self.numbers[index])
+        beyond = number - len(self.first)
+        return (self.first, number) if beyond < 0 else (self.second, beyond)
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
     """Images and their labels, (n,) int64 into the dataset's `class_names`."""
@@ -141,6 +181,13 @@ class Dataset:
     val: Split
     test: Split
     skipped: tuple[str, ...] = ()
+
+
+def joined(first: Split, second: Split) -> Split:
+    """Both, one after the other. Nothing is copied or decoded."""
+    numbers = np.arange(len(first) + len(second))
+    images = JoinedImages(first.images, second.images, numbers)
+    return Split(images, np.concatenate([first.labels, second.labels]))
 
 
 def split_at(split: Split, sizes: Sequence[int], order: np.ndarray) -> tuple[Split, ...]:

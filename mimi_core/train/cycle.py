@@ -205,6 +205,8 @@ class _Run:
         splits: tuple[Split, ...] = ("val", "test")
         for split in splits:
             pixels = self.setup.val if split == "val" else self.setup.test
+            if not len(pixels):
+                continue  # data.train_on_val leaves none
             accuracy, loss = evaluate(self.model, pixels, self.setup.vision, self.progress)
             yield Evaluated(
                 time=time.time(),

@@ -18,6 +18,7 @@ from mimi_core.errors import ConfigError, ResourceError
 from mimi_core.methods import METHODS, Method
 from mimi_core.runs.recorder import AnyRecorder
 from mimi_core.train.evaluate import Vision
+from mimi_core.train.fetch import fetch_missing
 from mimi_core.train.randomness import Purpose, derive, torch_generator
 
 
@@ -81,6 +82,7 @@ def set_up(config: RunConfig, recorder: AnyRecorder) -> Setup:
     """
     device = choose_device(config.train.device)
     recorder.update(phase="loading", message="reading the dataset", device=device_name(device))
+    fetch_missing(config.data, lambda what: recorder.update(message=what))
     dataset = load(config.data, lambda done, all_: recorder.update(message=f"checking images: {done} of {all_}"))
     recorder.update(message="loading the backbone")
     model, sites, image_size, vision, warnings = build_model(config, len(dataset.class_names))

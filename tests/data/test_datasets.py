@@ -74,8 +74,25 @@ def test_max_eval(digits: Dataset) -> None:
 
 
 def test_known_names() -> None:
-    assert list(known()) == ["digits", "fashion-mnist", "folder:PATH"]
+    names = list(known())
+    assert names[:2] == ["digits", "fashion-mnist"]
+    assert {"cifar10", "vtab:kitti", "domainnet:sketch", "folder:PATH"} <= set(names)
+    assert len([name for name in names if name.startswith("vtab:")]) == 19
     assert all(known().values())
+
+
+def test_validation_images_can_be_trained_on(digits: Dataset) -> None:
+    """Then there are none, and nothing is lost or there twice."""
+    both = load(DataConfig(name="digits", train_on_val=True))
+    assert rows(both.train) == rows(digits.train) + rows(digits.val)
+    assert (len(both.val), rows(both.test)) == (0, rows(digits.test))
+    for index in (0, 796, 797, 996):
+        source, number = (digits.train, index) if index < 797 else (digits.val, index - 797)
+        assert np.array_equal(np.asarray(both.train.images[index]), np.asarray(source.images[number]))
+        assert both.train.labels[index] == source.labels[number]
+    few = load(DataConfig(name="digits", train_on_val=True, shots=75))  # more than the training images have of each
+    assert np.bincount(few.train.labels).tolist() == [75] * 10
+    assert few.train.images.thumbnail(0, 4)[0].size == (4, 4)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +101,9 @@ def test_known_names() -> None:
         ("digit", "did you mean 'digits'?"),
         ("fashion_mnist", "did you mean 'fashion-mnist'?"),
         ("folder", "did you mean 'folder:PATH'?"),
-        ("imagenet", "known: digits, fashion-mnist, folder:PATH"),
+        ("imagenet", "known: digits, fashion-mnist, "),
+        ("imagenet", "vtab:.., domainnet:.., folder:PATH"),
+        ("vtab-cifar", "did you mean 'vtab:cifar'?"),
     ],
 )
 def test_unknown_names(name: str, hint: str) -> None:

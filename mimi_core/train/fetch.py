@@ -1,0 +1,121 @@
+"""Fetches torchvision's classic sets where they are absent, by torchvision's own downloaders, which check what comes.
+
+It is unpacked beside its place and moved there when it is whole, so that a download that breaks off leaves nothing that
+looks like the set; and two runs that want the same set fetch it once.
+"""
+
+import contextlib
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Self
+
+from filelock import FileLock
+
+from mimi_core import torchvision_remedy  # noqa: F401  (before torchvision)
+from mimi_core.config import DataConfig, datasets_folder
+from mimi_core.data import missing
+from mimi_core.data.fashion_mnist import KEPT_FOLDER
+from mimi_core.data.torchvision_sets import SETS
+from mimi_core.errors import DataError, ResourceError
+
+TIMEOUT_SECONDS = 60.0
+"""Without a byte."""
+Tell = Callable[[str], None]
+_WHOLE = {"train": True}  # one archive holds all
+_DOWNLOADS: dict[str, tuple[str, tuple[dict[str, Any], ...], tuple[str, ...]]] = {
+    "fashion-mnist": ("FashionMNIST", (_WHOLE,), (KEPT_FOLDER,)),
+    **{name: (kept.torchvision, kept.splits, kept.places) for name, kept in SETS.items()},
+}
+
+
+def fetch_missing(config: DataConfig, tell: Tell) -> None:
+    """Download the set where it is absent and torchvision knows it; nothing otherwise.
+
+    Args:
+        tell: called with what is being done, in a few words.
+
+    Raises:
+        DataError: it could not be downloaded; the message says what to do.
+        ResourceError: the folder of datasets cannot be written.
+    """
+    if config.name not in _DOWNLOADS or missing(config) is None:
+        return
+    if config.name == "fashion-mnist" and config.path:
+        return  # a folder with the very files, which the user named
+    root = (config.path or datasets_folder()).expanduser()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / f".{config.name}.lock"):
+            if (told := missing(config)) is not None:
+                _fetch(config.name, root, told, tell)
+    except OSError as error:
+        raise ResourceError(
+            f"{root}: cannot be written ({error.strerror or error}); set data.path or MIMI_DATA"
+        ) from error
+
+
+def _fetch(name: str, root: Path, told: str, tell: Tell) -> None:
+    from torchvision import datasets  # type: ignore[import-untyped]
+
+    of, splits, places = _DOWNLOADS[name]
+    for left in root.glob(f".{name}-*"):
+        shutil.rmtree(left, ignore_errors=True)  # by a process that was killed
+    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=root) as folder:
+        try:
+            with _told(datasets.utils, partial(_Bar, lambda done: tell(f"downloading {name}: {done}"))):
+                for split in splits:
+                    getattr(datasets, of)(folder, download=True, **split)
+        except Exception as error:  # urllib, ssl, tarfile, zipfile, md5: all that can go wrong on the way
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
+            raise DataError(f"{told}. Downloading failed: {reason}") from error
+        for place in places:
+            top = place.split("/")[0]
+            if (Path(folder) / top).exists():
+                _put(Path(folder) / top, root / top)
+
+
+def _put(new: Path, place: Path) -> None:
+    """Move what has come to its place, without the archives it came in; something half that is there makes way."""
+    if new.is_dir():
+        for pattern in ("*.zip", "*.tar.gz", "*.tgz"):
+            for archive in new.glob(pattern):
+                archive.unlink()
+        shutil.rmtree(place, ignore_errors=True)
+    shutil.move(new, place)
+
+
+@contextlib.contextmanager
+def _told(utils: ModuleType, bar: Any) -> Iterator[None]:
+    """Torchvision's downloads draw a bar on the terminal; here they tell. And they never wait for ever."""
+    drawn, before = utils.tqdm, socket.getdefaulttimeout()
+    utils.tqdm = bar  # type: ignore[attr-defined]
+    socket.setdefaulttimeout(TIMEOUT_SECONDS)
+    try:
+        yield
+    finally:
+        utils.tqdm = drawn  # type: ignore[attr-defined]
+        socket.setdefaulttimeout(before)
+
+
+class _Bar:
+    """What torchvision needs of tqdm."""
+
+    def __init__(self, tell: Tell, total: int | None = None, **_: Any) -> None:
+        self._tell, self._total, self._done, self._told = tell, total, 0, -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None: ...
+
+    def update(self, count: int) -> None:
+        self._done += count
+        megabytes = self._done // 10**6
+        if megabytes != self._told:
+            self._told = megabytes
+            self._tell(f"{megabytes:,}{f' of {self._total / 1e6:,.0f}' if self._total else ''} MB")
