@@ -16,6 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import BaseModel
+
 from mimi_core import __version__
 from mimi_core.budget import sigma
 from mimi_core.config import RunConfig, read_config_file, to_yaml, validate, with_absolute_paths
@@ -83,6 +85,7 @@ class Store:
         self._accounts: dict[str, tuple[_Stamp, dict[str, Any]]] = {}
         self._statuses: dict[str, tuple[_Stamp, Status | None]] = {}
         self._configs: dict[str, tuple[_Stamp, RunConfig | None]] = {}
+        self._parts: dict[str, Any] = {}
         self._guard = threading.Lock()
 
     # --- reading ------------------------------------------------------------------------------------------------
@@ -152,6 +155,7 @@ class Store:
         if status is None or status.phase in (*ENDED, "queued"):
             with self._guard:
                 self._summaries[name] = (stamps, summary)
+                self._statuses.pop(name, None)  # all that lists need of it is in the summary
         return summary
 
     def _made_summary(self, folder: Path) -> RunSummary:
@@ -246,11 +250,16 @@ class Store:
     def _config_or_none(self, folder: Path) -> RunConfig | None:
         def read(path: Path) -> RunConfig | None:
             try:
-                return validate(read_config_file(path))
+                return self._sharing(validate(read_config_file(path)))
             except ConfigError:
                 return None
 
         return self._cached(self._configs, folder, files.CONFIG, read)
+
+    def _sharing(self, config: RunConfig) -> RunConfig:
+        """The same, made of the parts of other runs where those say the same: runs of a sweep differ in one."""
+        parts = {name: part for name, part in config if isinstance(part, BaseModel | dict)}
+        return config.model_copy(update={n: self._parts.setdefault(repr(p), p) for n, p in parts.items()})
 
     def _cached(
         self, cache: dict[str, tuple[_Stamp, Value]], folder: Path, name: str, read: Callable[[Path], Value]
