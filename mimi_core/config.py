@@ -3,6 +3,7 @@
 import difflib
 import json
 import os
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
@@ -16,6 +17,7 @@ Placement = Literal["series", "parallel"]
 Positions = Literal["both", "attn", "mlp"]
 Init = Literal["near_identity", "paper"]
 Scope = Literal["global", "local"]
+Schedule = Literal["cycles", "one_shot", "anneal"]
 Normalise = Literal["per_parameter", "fan", "layer_max", "none"]
 ScoreName = Literal[
     "mimi", "l2", "down_only", "activation", "gradient", "taylor", "sensitivity", "fisher", "snip", "grasp", "random"
@@ -30,6 +32,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same in C, where it was built: a store reads thousands
 LONGEST_CONFIG = 32_000
 """Characters of a config that somebody pastes or uploads; a complete one has about 1,500."""
+MOST_CUTS = 1_000
 DEMO_BACKBONE = "demo"
 Parsed = TypeVar("Parsed", bound="Section")
 FOLDER_PREFIX = "folder:"
@@ -87,6 +90,13 @@ class PruneConfig(Section):
     normalise: Normalise = Field("per_parameter", description="what a score is divided by, per site")
     scope: Scope = Field("global", description="global: rank all sites together; local: every site keeps its share")
     retrain_last: bool = Field(True, description="train after the last cut (the authors' code does not)")
+    schedule: Schedule = Field(
+        "cycles",
+        description="cycles: cut, train, cut, train; one_shot: a single cut; anneal: many small cuts in one training",
+    )
+    every: Positive = Field(1, description="anneal: epochs from one cut to the next")
+    warm: Annotated[float, Field(ge=0, lt=1)] = Field(0.2, description="anneal: share of the epochs before any cut")
+    settle: Annotated[float, Field(ge=0, lt=1)] = Field(0.3, description="anneal: share of the epochs after them")
 
 
 class PeftConfig(Section):
@@ -96,7 +106,7 @@ class PeftConfig(Section):
 
 
 class TrainConfig(Section):
-    epochs: Positive = Field(100, description="epochs of every cycle")
+    epochs: Positive = Field(100, description="epochs of every cycle; with prune.schedule=anneal, of the whole run")
     batch_size: Positive = Field(64, description="images per step")
     lr: Annotated[float, Field(gt=0, le=10)] = Field(5e-4, description="peak learning rate of every cycle")
     weight_decay: Annotated[float, Field(ge=0, le=1)] = Field(0.05, description="decoupled, on matrices only")
@@ -160,6 +170,35 @@ class RunConfig(Section):
                 f"prune.sigma_target ({self.prune.sigma_target:g}) is below adapter.sigma_0 "
                 f"({self.adapter.sigma_0:g}): pruning only raises sigma; raise sigma_target or lower sigma_0"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _annealing_fits(self) -> Self:
+        prune = self.prune
+        if self.method != "mimi" or prune.schedule != "anneal":
+            return self
+        if self.train.epochs < 2:
+            raise ValueError("prune.schedule=anneal trains before and after its cuts: train.epochs must be 2 or more")
+        if prune.warm + prune.settle >= 1:
+            raise ValueError(
+                f"prune.warm ({prune.warm:g}) and prune.settle ({prune.settle:g}) leave no epochs to cut in: "
+                "they must add up to less than 1"
+            )
+        if not prune.retrain_last:
+            raise ValueError("prune.schedule=anneal ends with training: prune.retrain_last=false has no meaning there")
+        return self
+
+    @model_validator(mode="after")
+    def _cuts_can_be_counted(self) -> Self:
+        prune, sigmas = self.prune, self.prune.sigma_target / self.adapter.sigma_0
+        made = {
+            "cycles": math.log(max(sigmas, 1)) / -math.log1p(-prune.rho),
+            "one_shot": 1,
+            "anneal": self.train.epochs / prune.every,
+        }[prune.schedule]
+        if self.method == "mimi" and made > MOST_CUTS:
+            remedy = "raise prune.every" if prune.schedule == "anneal" else "raise prune.rho"
+            raise ValueError(f"these settings make {made:,.0f} cuts, more than {MOST_CUTS:,}: {remedy}")
         return self
 
     @model_validator(mode="after")

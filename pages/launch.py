@@ -6,7 +6,7 @@ import shlex
 import streamlit as st
 
 from mimi_core.analysis import words
-from mimi_core.analysis.settings import link, plan
+from mimi_core.analysis.settings import link, plan_in_words
 from mimi_core.config import RunConfig, to_yaml
 from mimi_core.data.upload import uploaded
 from mimi_core.errors import MimiError
@@ -31,7 +31,7 @@ def main() -> None:
     preset, config = form(uploaded(dataset.folder()))
     if config is None:
         return
-    st.markdown(f":material/timeline: {common.plain(plan(config))}")
+    st.markdown(f":material/timeline: {common.plain(plan_in_words(config))}")
     problems = st.container()
     kind = st.segmented_control(
         "Launch",

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mimi_core.budget import initial_width, keep_fractions, sigma
+from mimi_core.budget import initial_width, keep_fractions, plan, sigma
+from mimi_core.config import make_config
 
 
 def test_the_papers_schedule() -> None:
@@ -47,3 +48,44 @@ def test_initial_width_is_floored_and_at_least_one(width: int, start: float, exp
 def test_sigma() -> None:
     assert sigma([96, 96], [12, 12]) == 8
     assert sigma([96], [0]) == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("sets", "keep", "epochs"),
+    [
+        ([], [Fraction(1, 2), Fraction(1, 4), Fraction(1, 8)], (100, 100, 100, 100)),
+        (["prune.retrain_last=false"], [Fraction(1, 2), Fraction(1, 4), Fraction(1, 8)], (100, 100, 100, 0)),
+        (["prune.schedule=one_shot", "train.epochs=7"], [Fraction(1, 8)], (7, 7)),
+        (["prune.schedule=one_shot", "prune.sigma_target=8"], [], (100,)),
+        (["prune.schedule=anneal", "prune.sigma_target=8"], [], (100,)),
+        (["method=adapter", "prune.schedule=anneal", "train.epochs=1"], [], (1,)),
+    ],
+)
+def test_plans(sets: list[str], keep: list[Fraction], epochs: tuple[int, ...]) -> None:
+    found = plan(make_config(sets=sets))
+    assert (list(found.keep), found.epochs) == (keep, epochs)
+
+
+def test_annealing_by_hand() -> None:
+    """Ten epochs: two before any cut, three after the last, and cuts after epochs 2, 4 and 6 in between."""
+    sets = ["prune.schedule=anneal", "train.epochs=10", "prune.every=2", "prune.sigma_target=64"]
+    found = plan(make_config(sets=sets))
+    assert found.epochs == (2, 2, 2, 4)
+    assert found.keep == tuple(Fraction(1, 8) + Fraction(7, 8) * (1 - Fraction(k, 3)) ** 3 for k in (1, 2, 3))
+    assert found.one_training
+
+
+@given(st.integers(2, 300), st.integers(1, 40), st.floats(0, 0.99), st.floats(0, 0.99), st.floats(8.01, 1e5))
+def test_annealing_spends_its_epochs_and_reaches_its_target(
+    epochs: int, every: int, warm: float, settle: float, target: float
+) -> None:
+    if warm + settle >= 1:
+        settle = 0.99 - warm if warm < 0.99 else 0.0
+    values = {"schedule": "anneal", "every": every, "warm": warm, "settle": settle, "sigma_target": target}
+    found = plan(make_config({"prune": values, "train": {"epochs": epochs}}))
+    assert found.total_epochs == epochs
+    assert min(found.epochs) >= 1
+    assert len(found.epochs) == len(found.keep) + 1 >= 2
+    assert found.keep[-1] == Fraction(8) / Fraction(str(target))
+    assert all(later < earlier <= 1 for earlier, later in zip([Fraction(1), *found.keep], found.keep, strict=False))
+    assert set(found.epochs[1:-1]) <= {every}

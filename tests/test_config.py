@@ -152,3 +152,19 @@ def test_a_broken_config_file_is_explained(content: bytes, told: str, tmp_path: 
 def test_a_missing_config_file_is_explained(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not found"):
         read_config_file(tmp_path / "absent.yaml")
+
+
+@pytest.mark.parametrize(
+    ("sets", "says"),
+    [
+        (["prune.schedule=anneal", "train.epochs=1"], "train.epochs must be 2 or more"),
+        (["prune.schedule=anneal", "prune.warm=0.6", "prune.settle=0.4"], "add up to less than 1"),
+        (["prune.schedule=anneal", "prune.retrain_last=false"], "retrain_last"),
+        (["prune.rho=0.00001"], "make 207,943 cuts, more than 1,000: raise prune.rho"),
+        (["prune.schedule=anneal", "train.epochs=100000"], "raise prune.every"),
+    ],
+)
+def test_schedules_that_cannot_be(sets: list[str], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        make_config(sets=sets)
+    make_config(sets=["method=linear", *sets])  # nothing is cut there

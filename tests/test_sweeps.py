@@ -14,7 +14,7 @@ import yaml
 from typer.testing import CliRunner
 
 from mimi_core.__main__ import app
-from mimi_core.budget import initial_width
+from mimi_core.budget import initial_width, plan
 from mimi_core.config import RunConfig, make_config
 from mimi_core.errors import ConfigError, MimiError, RunError
 from mimi_core.runs import files
@@ -23,7 +23,7 @@ from mimi_core.runs.status import Status, write_status
 from mimi_core.runs.store import Store
 from mimi_core.sweeps import estimate, matching
 from mimi_core.sweeps.questions import QUESTIONS
-from mimi_core.sweeps.sweep import expand, make_sweep, to_yaml, total_epochs
+from mimi_core.sweeps.sweep import expand, make_sweep, to_yaml
 from tests import warm
 from tests.app.conftest import record, swin_sites
 
@@ -78,7 +78,9 @@ def test_equal_size_is_equal_in_neurons_and_in_epochs_whatever_the_base() -> Non
     tokens = [site.width for site in swin_sites()]
     for sets in ([], ["base.train.epochs=4", "base.prune.sigma_target=16"]):
         mimi, small, wide = expand(make_sweep(None, "equal-size", [*sets, "seeds=1"]))
-        assert total_epochs(mimi) == small.train.epochs == wide.train.epochs == mimi.train.epochs * (5 - bool(sets))
+        assert (
+            plan(mimi).total_epochs == small.train.epochs == wide.train.epochs == mimi.train.epochs * (5 - bool(sets))
+        )
         start = sum(initial_width(width, mimi.adapter.sigma_0) for width in tokens)
         final = sum(initial_width(width, small.adapter.sigma_0) for width in tokens)
         assert final == int(start * mimi.adapter.sigma_0 / mimi.prune.sigma_target)

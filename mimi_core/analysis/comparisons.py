@@ -1,5 +1,6 @@
 """Finished runs as tidy tables: one row a run, one row a run and cycle. What they differ in is `designs`' to find."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -76,7 +77,8 @@ def facts(run: RunSummary, config: RunConfig, state: RunState, status: Status | 
         return None
     widths, last = state.widths, len(state.cuts)
     accuracies = [_or_nan(state.accuracy(cycle)) for cycle in range(last + 1)]
-    trained = accumulate(0 if isnan(accuracy) else config.train.epochs for accuracy in accuracies)
+    in_cycle = Counter(epoch.cycle for epoch in state.epochs)
+    trained = accumulate(in_cycle[cycle] for cycle in range(last + 1))
     points = tuple(
         Point(
             cycle=cycle,

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mimi_core.analysis.tables import epochs_table, evaluations_table
 from mimi_core.analysis.theme import GAIN, GRID, LOST, MUTED, SECOND
+from mimi_core.budget import plan
 from mimi_core.config import RunConfig
 from mimi_core.runs.events import RunState
 
@@ -115,8 +116,7 @@ def total_steps(state: RunState, config: RunConfig) -> int:
     """Epochs of the whole run. Cycles that are done count as they were: a branch's parent may have had others."""
     begun = max((e.cycle for e in state.epochs), default=0)
     done = sum(e.cycle < begun for e in state.epochs)
-    trained = state.total_cuts + (config.prune.retrain_last or state.total_cuts == 0)
-    return max(done + (trained - begun) * config.train.epochs, len(state.epochs))
+    return max(done + sum(plan(config).epochs[begun:]), len(state.epochs))
 
 
 def _rule(steps: int, title: str | None = None) -> Chart:

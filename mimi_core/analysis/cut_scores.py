@@ -15,9 +15,9 @@ from typing import Any, get_args
 
 import numpy as np
 
-from mimi_core.budget import keep_fractions
-from mimi_core.config import Normalise, Scope, ScoreName
-from mimi_core.errors import RunError
+from mimi_core.budget import plan
+from mimi_core.config import Normalise, Scope, ScoreName, validate
+from mimi_core.errors import ConfigError, RunError
 from mimi_core.runs import files
 from mimi_core.runs.events import RunState
 
@@ -142,13 +142,9 @@ def _exact_keep(state: RunState, cycle: int) -> Fraction:
     assert state.started is not None
     recorded = state.started.keep_fractions
     try:
-        adapter, prune = state.started.config["adapter"], state.started.config["prune"]
-        sigmas, rho = (float(adapter["sigma_0"]), float(prune["sigma_target"])), float(prune["rho"])
-        # A config that was tampered with must not ask for a billion cuts.
-        if abs(math.log(sigmas[0] / sigmas[1]) / math.log1p(-rho) - len(recorded)) <= 1:
-            exact = keep_fractions(*sigmas, rho)[cycle - 1]
-            if math.isclose(exact, recorded[cycle - 1], rel_tol=1e-12):
-                return exact
-    except (KeyError, IndexError, TypeError, ValueError, ArithmeticError):
+        exact = plan(validate(state.started.config)).keep[cycle - 1]
+        if math.isclose(exact, recorded[cycle - 1], rel_tol=1e-12):
+            return exact
+    except (ConfigError, IndexError):
         pass
     return Fraction(sum(state.widths[cycle].values()), sum(state.widths[0].values()))

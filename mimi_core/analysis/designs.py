@@ -40,7 +40,7 @@ _USED_BY = {
     "peft.prompts": ("vpt_shallow", "vpt_deep"),
 }
 """Settings that play a part in some methods only."""
-_SPEAK_ALONE = ("branch", "method", "data.name", "prune.scope", "adapter.placement")
+_SPEAK_ALONE = ("branch", "method", "data.name", "prune.scope", "prune.schedule", "adapter.placement")
 _ALWAYS_TOLD = ("method", "data.name", "backbone.name")
 _METHODS = {
     "mimi": "MiMi",
@@ -73,6 +73,8 @@ def used_values(config: RunConfig, *, cuts: bool) -> dict[str, Value]:
     unused |= {
         "prune": not cuts,
         "prune.normalise": config.prune.score == "random",
+        "prune.rho": config.prune.schedule != "cycles",
+        **{f"prune.{name}": config.prune.schedule != "anneal" for name in ("every", "warm", "settle")},
         "adapter.scale": config.adapter.placement == "series",
     }
     values = {

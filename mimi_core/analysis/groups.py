@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mimi_core.analysis.designs import Value, design, used_values
 from mimi_core.analysis.stats import Interval, mean_interval
-from mimi_core.budget import cuts
+from mimi_core.budget import plan
 from mimi_core.config import RunConfig
 from mimi_core.runs.store import RunSummary
 
@@ -36,7 +36,7 @@ class Variant:
 def variants(members: Sequence[Member]) -> list[Variant]:
     """The variants of a group, named and ordered as on Ablations; the runs of each, oldest first."""
     oldest_first = sorted(members, key=lambda member: (member[0].created, member[0].id))
-    values = [used_values(c, cuts=c.method == "mimi" and bool(cuts(c))) for _, c in oldest_first]
+    values = [used_values(c, cuts=bool(plan(c).keep)) for _, c in oldest_first]
     how = design(values)
     runs: dict[str, list[RunSummary]] = {}
     differing: dict[str, dict[str, str]] = {}

@@ -7,8 +7,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from mimi_core import budget
 from mimi_core.analysis.words import percent
-from mimi_core.budget import keep_fractions
 from mimi_core.config import PRESETS, RunConfig, differences, make_config
 from mimi_core.errors import ConfigError
 
@@ -77,15 +77,15 @@ def from_link(preset: str, sets: Sequence[str]) -> RunConfig:
     return make_config(preset=preset, sets=list(sets))
 
 
-def plan(config: RunConfig) -> str:
+def plan_in_words(config: RunConfig) -> str:
     """What the numbers amount to, in one sentence."""
     epochs = config.train.epochs
     if config.method != "mimi":
         return f"{epochs} epochs of training, nothing is cut."
-    shares = keep_fractions(config.adapter.sigma_0, config.prune.sigma_target, config.prune.rho)
+    planned = budget.plan(config)
+    shares = planned.keep
     if not shares:
         return f"{epochs} epochs of training; σ is at its target from the start, so nothing is cut."
-    trained = len(shares) + config.prune.retrain_last
     steps = [config.adapter.sigma_0, *(config.adapter.sigma_0 / float(share) for share in shares)]
     shown = steps if len(steps) <= 8 else [*steps[:4], *steps[-2:]]
     sigmas = [f"{s:.3g}" for s in shown]
@@ -93,7 +93,7 @@ def plan(config: RunConfig) -> str:
         sigmas.insert(4, "…")
     return (
         f"{len(shares)} cut{'s' * (len(shares) > 1)}: compression σ goes {' → '.join(sigmas)}, "
-        f"{percent(float(shares[-1]))} of the neurons stay, {trained * epochs} epochs in all."
+        f"{percent(float(shares[-1]))} of the neurons stay, {planned.total_epochs} epochs in all."
     )
 
 

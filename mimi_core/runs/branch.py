@@ -14,7 +14,7 @@ from zipfile import BadZipFile
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from mimi_core.budget import Widths, cuts
+from mimi_core.budget import Widths, plan
 from mimi_core.config import Branch, RunConfig, ScoreName, differences, laid_over, parse_set, validate
 from mimi_core.errors import RunError
 from mimi_core.runs import files
@@ -64,7 +64,7 @@ def branch(source: Store, run_id: str, cycle: int, sets: Sequence[str], target: 
             shutil.copyfile(folder / files.GALLERY, draft / files.GALLERY)
         when = time.strftime("%Y-%m-%d %H:%M:%S")
         (draft / files.LOG).write_text(f"{when}  goes on from the end of cycle {cycle} of {run_id}\n", encoding="utf-8")
-        position = {"cycle": cycle, "epoch": complete.train.epochs, "seconds": 0.0}
+        position = {"cycle": cycle, "epoch": plan(complete).epochs[cycle], "seconds": 0.0}
         write_state(draft, tensors, {**position, "widths": widths})
 
     return target.create(config, fill=fill)
@@ -82,12 +82,16 @@ def changed(parent: RunConfig, state: RunState, run_id: str, cycle: int, sets: S
     if cycle not in done:
         known = f"cycles {done[0]} to {done[-1]} can be branched from" if done else "none has been trained to its end"
         raise RunError(f"{run_id} has no cycle {cycle} that was trained to its end; {known}")
-    made = cuts(parent)[:cycle]
+    made = plan(parent).keep[:cycle]
     values = {**parent.model_dump(mode="json"), "name": title(parent, cycle), "group": "", "branch": None}
+    if parent.prune.schedule == "anneal":
+        values = laid_over(values, {"prune.schedule": "cycles"})
     for setting in sets:
         values = laid_over(values, parse_set(setting))
     origin = Branch(run=run_id, cycle=cycle, keep=tuple(map(str, made)))
     config = validate(values).model_copy(update={"branch": origin})
+    if config.prune.schedule == "anneal":
+        raise RunError("a branch goes on in cycles: prune.schedule=anneal is for a run from its start; leave it out")
     fixed = [d for d in differences(config, parent) if not d.startswith(_MAY_CHANGE)]
     if fixed:
         raise RunError(
@@ -97,7 +101,7 @@ def changed(parent: RunConfig, state: RunState, run_id: str, cycle: int, sets: S
     backbone = parent.backbone
     if config.seed != parent.seed and not backbone.pretrained and not backbone.checkpoint:
         raise RunError("a branch of this run must keep its seed: the weights of its backbone are random and made of it")
-    if len(cuts(config)) == cycle:
+    if len(plan(config).keep) == cycle:
         sigma = parent.adapter.sigma_0 / float(made[-1]) if made else parent.adapter.sigma_0
         raise RunError(
             f"nothing would be left to cut after cycle {cycle}, where the compression is {sigma:g}: set "
@@ -123,7 +127,7 @@ def _own(event: Event, run_id: str, config: RunConfig) -> Event:
     """The start is told as the new run's own: its id, its config, its plan of cuts."""
     if not isinstance(event, RunStarted):
         return event
-    keep = [float(share) for share in cuts(config)]
+    keep = [float(share) for share in plan(config).keep]
     return event.model_copy(update={"run_id": run_id, "config": config.model_dump(mode="json"), "keep_fractions": keep})
 
 

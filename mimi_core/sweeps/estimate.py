@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from mimi_core.budget import plan
 from mimi_core.config import RunConfig, with_absolute_paths
 from mimi_core.errors import ConfigError
 from mimi_core.runs.check_report import CheckReport
 from mimi_core.runs.store import Store
 from mimi_core.sweeps.matching import Planned
-from mimi_core.sweeps.sweep import total_epochs
 
 START_SECONDS = 4.0
 """Before a worker says its first word: a process, and torch."""
@@ -48,13 +48,13 @@ def measured(store: Store, kinds: Iterable[Kind]) -> dict[Kind, Pace]:
         except ConfigError:
             continue
         if (of := kind(config)) in found and config.branch is None:  # a branch did only the end of its cycles
-            found[of].append(run.seconds / total_epochs(config))
+            found[of].append(run.seconds / plan(config).total_epochs)
     return {of: Pace(median(seconds), len(seconds)) for of, seconds in found.items() if seconds}
 
 
 def checked(config: RunConfig, report: CheckReport) -> Pace:
     """The pace that a check found for a whole run of that config."""
-    return Pace(((report.seconds or 0) - report.start_seconds) / total_epochs(config), 0)
+    return Pace(((report.seconds or 0) - report.start_seconds) / plan(config).total_epochs, 0)
 
 
 def unknown_kinds(planned: Sequence[Planned], paces: Mapping[Kind, Pace], retry_failed: bool) -> list[RunConfig]:
@@ -65,7 +65,7 @@ def unknown_kinds(planned: Sequence[Planned], paces: Mapping[Kind, Pace], retry_
 
 def seconds_of(config: RunConfig, paces: Mapping[Kind, Pace]) -> float | None:
     pace = paces.get(kind(config))
-    return None if pace is None else START_SECONDS + pace.seconds * total_epochs(config)
+    return None if pace is None else START_SECONDS + pace.seconds * plan(config).total_epochs
 
 
 def seconds_left(planned: Iterable[Planned], paces: Mapping[Kind, Pace], slots: int) -> float | None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import Field, field_validator, model_validator
 
-from mimi_core.budget import keep_fractions
+from mimi_core.budget import plan
 from mimi_core.config import PRESETS, RunConfig, Section, Seed, known_one, laid_over, parse, parse_set, validate
 from mimi_core.errors import ConfigError
 from mimi_core.sweeps.questions import QUESTIONS
@@ -147,18 +147,6 @@ def assignment(key: str, text: str) -> str:
     return f"{key}={yaml.safe_dump(text, width=10**6, allow_unicode=True).splitlines()[0]}"
 
 
-def cycles(config: RunConfig) -> int:
-    """How often the run trains for `train.epochs`: once, and again after every cut."""
-    if config.method != "mimi":
-        return 1
-    cuts = keep_fractions(config.adapter.sigma_0, config.prune.sigma_target, config.prune.rho)
-    return max(1, len(cuts) + config.prune.retrain_last)
-
-
-def total_epochs(config: RunConfig) -> int:
-    return cycles(config) * config.train.epochs
-
-
 def _merged(sweep: Sweep) -> dict[str, Any]:
     preset = PRESETS[known_one(sweep.preset, PRESETS, "preset")] if sweep.preset else {}
     return laid_over(laid_over({}, preset), sweep.base)
@@ -179,7 +167,8 @@ def _config(base: dict[str, Any], case: Case, equal_epochs: bool) -> RunConfig:
     config = validate(laid_over(laid_over(base, size), case.settings))
     if not equal_epochs:
         return config
-    epochs = max(1, round(total_epochs(validate(base)) / cycles(config)))
+    longer = plan(validate(base)).total_epochs / plan(config).total_epochs
+    epochs = max(1, round(longer * config.train.epochs))
     return config.model_copy(update={"train": config.train.model_copy(update={"epochs": epochs})})
 
 

@@ -4,7 +4,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -68,21 +68,21 @@ def _report(setup: Setup, start_seconds: float, tell: Tell) -> CheckReport:
     config, counts = setup.config, parameter_counts(setup.model)
     adapters = adapters_of(setup.model)
     widths = {s.name: adapters[s.name].hidden_width if s.name in adapters else 0 for s in setup.sites}
-    exact = config.prune.scope == "local" or not setup.keep_fractions
-    neurons, parameters = _per_cycle(widths, setup.token_widths, setup.keep_fractions, exact)
+    exact = config.prune.scope == "local" or not setup.plan.keep
+    neurons, parameters = _per_cycle(widths, setup.token_widths, setup.plan.keep, exact)
     splits = {name: len(getattr(setup, name)) for name in ("train", "val", "test")}
     trained_per_second, evaluated_per_second = _speeds(setup, tell)
     once = (splits["val"] + splits["test"]) / evaluated_per_second
-    epochs = config.train.epochs * splits["train"] / trained_per_second
+    epoch = splits["train"] / trained_per_second
     cycles = [
         CycleEstimate(
             cycle=k,
             neurons=neurons[k],
             adapter_parameters=parameters[k],
             trained_parameters=counts["trained"] - counts["adapters"] + parameters[k],
-            seconds=(once if k else 0) + (epochs + once if _is_trained(k, len(neurons) - 1, config) else 0),
+            seconds=once * bool(k and not setup.plan.one_training) + epochs * epoch + once * bool(epochs),
         )
-        for k in range(len(neurons))
+        for k, epochs in enumerate(setup.plan.epochs)
     ]
     return CheckReport(
         ok=True,
@@ -104,7 +104,9 @@ def _report(setup: Setup, start_seconds: float, tell: Tell) -> CheckReport:
     )
 
 
-def _per_cycle(widths: Widths, token_widths: Widths, keep: list[Fraction], exact: bool) -> tuple[list[int], list[int]]:
+def _per_cycle(
+    widths: Widths, token_widths: Widths, keep: Sequence[Fraction], exact: bool
+) -> tuple[list[int], list[int]]:
     """Neurons, and the adapters' parameters, from the start and after every cut.
 
     A local cut leaves every site its share, whatever the scores. Of a global one only the sum is known beforehand;
@@ -122,10 +124,6 @@ def _per_cycle(widths: Widths, token_widths: Widths, keep: list[Fraction], exact
     return neurons, parameters
 
 
-def _is_trained(cycle: int, last: int, config: RunConfig) -> bool:
-    return not 0 < cycle == last or config.prune.retrain_last
-
-
 def _speeds(setup: Setup, tell: Tell) -> tuple[float, float]:
     """Images per second, training and evaluating."""
     config, progress = setup.config.train, Progress(NoRecorder(), 1.0)
@@ -134,7 +132,7 @@ def _speeds(setup: Setup, tell: Tell) -> tuple[float, float]:
     def train(images: int) -> None:
         order = _some(setup.train, images)
         setup.model.train(setup.method.trains_backbone)
-        train_epoch(setup.model, setup.train, order, optimizer, watcher, setup.vision, config, 0, progress)
+        train_epoch(setup.model, setup.train, order, optimizer, watcher, setup.vision, config, (0, 1), progress)
 
     def evaluate(images: int) -> None:
         for logits, _ in predict(setup.model, setup.test, setup.vision, _some(setup.test, images)):
@@ -182,13 +180,14 @@ def _remarks(setup: Setup, cycles: list[CycleEstimate]) -> list[str]:
     remarks = [
         f"cut {after.cycle} would remove no neuron: raise prune.rho or lower adapter.sigma_0"
         for before, after in pairwise(cycles)
-        if after.neurons == before.neurons
+        if after.neurons == before.neurons and not setup.plan.one_training
     ]
     if cycles[-1].neurons < len(setup.sites):
         remarks.append(
             f"{cycles[-1].neurons} neurons for {len(setup.sites)} sites at the end: most adapters will be gone"
         )
     steps = -(-len(setup.train) // setup.config.train.batch_size) * setup.config.train.epochs
+    training = "in all" if setup.plan.one_training else "per cycle"
     if steps < FEW_STEPS:
-        remarks.append(f"only {steps} training steps per cycle: adapters will hardly move; raise train.epochs")
+        remarks.append(f"only {steps} training steps {training}: adapters will hardly move; raise train.epochs")
     return remarks

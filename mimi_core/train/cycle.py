@@ -2,6 +2,9 @@
 
 attach adapters with width M // sigma_0; train E epochs                                 (cycle 0)
 for k = 1 .. K:  score; select; SHRINK; evaluate (the damage); train E epochs; evaluate (the recovery)
+
+How many epochs come between the cuts, and what each keeps, is `budget.plan`'s to say. Where many cuts fall within one
+training, the damage of each is not evaluated: that would take longer than the training.
 """
 
 import math
@@ -69,7 +72,8 @@ class _Run:
     def __init__(self, setup: Setup, recorder: AnyRecorder) -> None:
         self.setup, self.config, self.recorder = setup, setup.config, recorder
         self.model = setup.model
-        self.cuts = len(setup.keep_fractions)
+        self.plan = setup.plan
+        self.cuts = len(self.plan.keep)
         self.initial_widths = self._widths()
         self.initial_parameters = parameter_counts(self.model)
         state = recorder.load_state()
@@ -89,7 +93,7 @@ class _Run:
         self.started = time.monotonic()
         self.seconds_before = self.position.seconds
         self.resumed = state is not None
-        self.progress = Progress(recorder, self._work(self.cuts, self._epochs(self.cuts)), self._work_done())
+        self.progress = Progress(recorder, self._work(self.cuts, self.plan.epochs[-1]), self._work_done())
 
     # --- the algorithm ------------------------------------------------------------------------------------------
 
@@ -105,7 +109,7 @@ class _Run:
         for cycle in range(first.cycle, self.cuts + 1):
             if cycle > first.cycle:
                 yield from self._cut(cycle)
-            if self._epochs(cycle):
+            if self.plan.epochs[cycle]:
                 yield from self._train(cycle, first.epoch if cycle == first.cycle else 0)
                 yield from self._evaluate(cycle, "trained")
             self._save_cycle(cycle)
@@ -116,7 +120,7 @@ class _Run:
         yield self._ended("finished", "")
 
     def _train(self, cycle: int, first_epoch: int) -> Iterator[Event]:
-        epochs = self.config.train.epochs
+        epochs, earlier = self.plan.epochs[cycle], sum(self.plan.epochs[:cycle])
         for epoch in range(first_epoch, epochs):
             self._show("training", cycle=cycle, epoch=epoch + 1)
             self.watcher.last_epoch = epoch == epochs - 1
@@ -133,7 +137,7 @@ class _Run:
                 self.watcher,
                 setup.vision,
                 self.config.train,
-                epoch,
+                (earlier + epoch, self.plan.total_epochs) if self.plan.one_training else (epoch, epochs),
                 self.progress,
             )
             yield EpochEnded(time=time.time(), cycle=cycle, epoch=epoch + 1, **vars(result))
@@ -148,7 +152,7 @@ class _Run:
     def _cut(self, cycle: int) -> Iterator[Event]:
         self._show("scoring", cycle=cycle, epoch=0)
         started = time.monotonic()
-        prune, keep = self.config.prune, self.setup.keep_fractions[cycle - 1]
+        prune, keep = self.config.prune, self.plan.keep[cycle - 1]
         before = self._widths()
         random = numpy_generator(self.config.seed, Purpose.RANDOM_SCORE, cycle)
         raw = score_all(self.model, self.watcher.seen, random) | self.given_scores
@@ -176,13 +180,14 @@ class _Run:
             neurons_before=sum(before.values()), neurons_after=sum(widths.values()),
             adapter_parameters=parameters["adapters"], trained_parameters=parameters["trained"], seconds=seconds,
         )  # fmt: skip
-        if widths == before:
+        if widths == before and not self.plan.one_training:
             yield Warned(
                 time=time.time(),
                 code="no_op_cut",
                 message=f"cut {cycle} removed no neuron: the budget did not shrink by a whole one",
             )
-        yield from self._evaluate(cycle, "cut")
+        if not self.plan.one_training:
+            yield from self._evaluate(cycle, "cut")
         self._keep_state(cycle, 0, force=True)
 
     def _ranks(self) -> Iterator[Event]:
@@ -274,15 +279,11 @@ class _Run:
         adapters = adapters_of(self.model)
         return {s.name: adapters[s.name].hidden_width if s.name in adapters else 0 for s in self.setup.sites}
 
-    def _epochs(self, cycle: int) -> int:
-        """Epochs of a cycle: none after the last cut when it is not to be retrained."""
-        return 0 if 0 < cycle == self.cuts and not self.config.prune.retrain_last else self.config.train.epochs
-
     def _work(self, cycle: int, epoch: int) -> float:
         """Work up to a position, in evaluated images; evaluations count when their cycle's epochs are done."""
         once = len(self.setup.val) + len(self.setup.test)
-        epochs = sum(self._epochs(k) for k in range(cycle)) + epoch
-        evaluations = cycle * 2 + (1 if cycle == self.cuts and epoch == self._epochs(cycle) else 0)
+        evaluations = cycle * (1 if self.plan.one_training else 2) + (cycle == self.cuts and epoch > 0)
+        epochs = sum(self.plan.epochs[:cycle]) + epoch
         return epochs * len(self.setup.train) * TRAIN_COST + evaluations * once
 
     def _work_done(self) -> float:
@@ -294,13 +295,18 @@ class _Run:
     def _show(self, phase: str, **where: int) -> None:
         memory = torch.cuda.max_memory_allocated() if self.setup.device.type == "cuda" else None
         self.recorder.update(
-            phase=phase, cycles=self.cuts, epochs=self.config.train.epochs, gpu_memory_bytes=memory, message="", **where
+            phase=phase,
+            cycles=self.cuts,
+            epochs=self.plan.epochs[where["cycle"]],
+            gpu_memory_bytes=memory,
+            message="",
+            **where,
         )
 
     def _run_started(self) -> RunStarted:
         dataset, counts, ranking = self.setup.dataset, self.initial_parameters, self.setup.method.ranking
         sites = [SiteInfo(name=s.name, block=s.block, position=s.position, width=s.width) for s in self.setup.sites]
-        widths, keep = self.initial_widths, [float(keep) for keep in self.setup.keep_fractions]
+        widths, keep = self.initial_widths, [float(keep) for keep in self.plan.keep]
         if ranking:
             matrices, keep = ranking.ranks(self.model), [ranking.keep(self.config)]
             sites = [

@@ -39,26 +39,27 @@ def train_epoch(
     watcher: Watcher,
     vision: Vision,
     config: TrainConfig,
-    epoch: int,
+    position: tuple[int, int],
     progress: Progress,
 ) -> EpochResult:
     """Train once over `order`.
 
     Args:
         order: (n,) indices into `pixels`.
-        epoch: 0-based within the cycle; decides the learning rate.
+        position: this epoch, 0-based, and how many there are in one course of the learning rate.
 
     Raises:
         RunError: the loss is no longer a number.
     """
     trained = [p for group in optimizer.param_groups for p in group["params"]]
+    epoch, epochs = position
     steps_per_epoch = math.ceil(len(order) / config.batch_size)
     loss_sum = torch.zeros((), dtype=torch.float64, device=vision.mean.device)
     correct = torch.zeros((), dtype=torch.int64, device=vision.mean.device)
     started = last = time.monotonic()
     lr = config.lr
     for step, (images, labels) in enumerate(pixels.batches(order, config.batch_size)):
-        lr = learning_rate(epoch * steps_per_epoch + step, config.epochs * steps_per_epoch, config)
+        lr = learning_rate(epoch * steps_per_epoch + step, epochs * steps_per_epoch, config)
         for group in optimizer.param_groups:
             group["lr"] = lr
         with vision.precision():

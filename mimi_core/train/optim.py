@@ -23,10 +23,10 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimiz
 
 
 def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
-    """Linear warm-up, then cosine to zero; restarted in every cycle.
+    """Linear warm-up, then cosine to zero.
 
     Args:
-        step: 0 .. steps - 1 within the cycle.
+        step: 0 .. steps - 1.
     """
     warmup = round(config.warmup * steps)
     if step < warmup:

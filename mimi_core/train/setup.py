@@ -2,7 +2,6 @@
 
 import gc
 from dataclasses import dataclass
-from fractions import Fraction
 
 import torch
 from torch import nn
@@ -10,6 +9,7 @@ from torch import nn
 from mimi_core.adapters.attach import adapters_of, head_parameters
 from mimi_core.adapters.sites import Site
 from mimi_core.backbones import load_backbone
+from mimi_core.budget import Plan, plan
 from mimi_core.config import RunConfig
 from mimi_core.data import Dataset, load
 from mimi_core.data.memory import free_bytes
@@ -28,7 +28,7 @@ class Setup:
     method: Method
     model: nn.Module
     sites: list[Site]
-    keep_fractions: list[Fraction]
+    plan: Plan
     dataset: Dataset
     image_size: int
     train: Pixels
@@ -105,7 +105,7 @@ def set_up(config: RunConfig, recorder: AnyRecorder) -> Setup:
         method=METHODS[config.method],
         model=model,
         sites=sites,
-        keep_fractions=METHODS[config.method].keep_fractions(config),
+        plan=plan(config),
         dataset=dataset,
         image_size=image_size,
         train=pixels[0],

@@ -46,6 +46,7 @@ MAIN = {
         "prune.rho": "Cut per cycle, ρ",
         "prune.score": "Score",
         "prune.scope": "Scope",
+        "prune.schedule": "Schedule",
     },
     "Training": {
         "train.epochs": "Epochs per cycle",
@@ -66,7 +67,8 @@ HELP = {
     "prune.rho": "Share of the neurons that every cut removes, between 0 and 1. Smaller: more cuts, more training.",
     "prune.score": "What a neuron is worth. The lowest go.",
     "prune.scope": "global: all layers compete, and some may lose their adapter. local: every layer keeps its share.",
-    "train.epochs": "Passes over the training images, in every cycle anew.",
+    "prune.schedule": "cycles: cut, train, cut, train. one_shot: a single cut. anneal: many small ones in one.",
+    "train.epochs": "Passes over the training images, in every cycle anew; with schedule anneal, in all.",
     "seed": "Same seed, same numbers. It decides initial weights and the order of images.",
 }
 SECTIONS = {

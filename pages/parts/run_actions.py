@@ -6,9 +6,9 @@ from typing import get_args
 
 import streamlit as st
 
-from mimi_core.analysis.settings import plan
+from mimi_core.analysis.settings import plan_in_words
 from mimi_core.analysis.words import count, listed, percent
-from mimi_core.budget import cuts
+from mimi_core.budget import plan
 from mimi_core.config import RunConfig, Scope, ScoreName, differences, make_config
 from mimi_core.errors import ConfigError, MimiError
 from mimi_core.runs import branch, control
@@ -124,7 +124,7 @@ def duplicate(found: common.Found, config: RunConfig) -> None:
         _refused(error)
         return
     changed = differences(wanted, config)
-    st.markdown(f":material/timeline: {common.plain(plan(wanted))}")
+    st.markdown(f":material/timeline: {common.plain(plan_in_words(wanted))}")
     st.caption(f"Changed: {common.plain(', '.join(changed))}" if changed else "Nothing is changed: the same run again.")
     _start("Launch the copy", lambda: control.submit(common.user_store(), wanted))
 
@@ -153,7 +153,7 @@ def branch_off(found: common.Found, config: RunConfig, state: RunState, ready: l
     except MimiError as error:
         _refused(error)
         return
-    shares = [percent(float(share)) for share in cuts(wanted)]
+    shares = [percent(float(share)) for share in plan(wanted).keep]
     to_come = listed([f"{k} ({share})" for k, share in enumerate(shares, start=1) if k > cycle])
     st.markdown(f":material/timeline: Cuts to come, and the neurons of the start that they leave: {to_come}.")
     target = common.user_store()

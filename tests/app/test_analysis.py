@@ -329,7 +329,7 @@ def test_nested_values_make_the_same_config() -> None:
     ],
 )
 def test_the_plan_in_a_sentence(sets: list[str], says: str) -> None:
-    assert says in settings.plan(make_config(DEMO.model_dump(), sets=sets))
+    assert says in settings.plan_in_words(make_config(DEMO.model_dump(), sets=sets))
 
 
 # --- the bundled examples ---------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 
 from mimi_core.adapters.adapter import Adapter
 from mimi_core.adapters.scores import SCORES, Seen
-from mimi_core.budget import cuts
+from mimi_core.budget import plan
 from mimi_core.config import make_config
 from mimi_core.errors import ConfigError, MimiError, RunError
 from mimi_core.runs import files
@@ -98,7 +98,7 @@ def test_pruning_goes_on_after_the_last_cut(parent: tuple[Store, str]) -> None:
     assert state.ended is not None
     assert np.isfinite(np.concatenate(list(scores_of(arrays(store, new_id, 3), "grasp").values()))).all(), "carried on"
     again = branch(store, new_id, 3, ["prune.sigma_target=200"], store)
-    assert [str(keep) for keep in cuts(store.config(again))][:3] == ["1/2", "1/4", "1/6"], "a branch of a branch"
+    assert [str(keep) for keep in plan(store.config(again)).keep][:3] == ["1/2", "1/4", "1/6"], "a branch of a branch"
 
 
 def test_a_run_of_an_earlier_version_can_go_on_with_scores_of_weights(parent: tuple[Store, str]) -> None:

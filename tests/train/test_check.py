@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from mimi_core.budget import plan
 from mimi_core.config import RunConfig, make_config
 from mimi_core.runs.check_report import CycleEstimate
 from mimi_core.runs.events import Pruned, RunStarted
@@ -92,7 +93,7 @@ def test_timing_is_long_enough_to_mean_something(monkeypatch: pytest.MonkeyPatch
 )
 def test_remarks(epochs: int, neurons: list[int], says: str) -> None:
     config = make_config(preset="quick", sets=[f"train.epochs={epochs}"])
-    setup = SimpleNamespace(config=config, sites=[None] * 24, train=range(100))
+    setup = SimpleNamespace(config=config, plan=plan(config), sites=[None] * 24, train=range(100))
     cycles = [
         CycleEstimate(cycle=k, neurons=n, adapter_parameters=0, trained_parameters=0) for k, n in enumerate(neurons)
     ]

@@ -191,6 +191,19 @@ def test_a_score_from_before_training_decides_every_cut() -> None:
     assert np.array_equal(np.sort(last), np.sort(first)[-len(last) :])
 
 
+def test_annealing_is_one_training_with_cuts_in_it() -> None:
+    sets = ["prune.schedule=anneal", "train.epochs=5", "train.warmup=0.2", "prune.sigma_target=16"]
+    events = list(run(make_config(preset="quick", sets=[*QUICK, *sets])))
+    epochs = [e for e in events if isinstance(e, EpochEnded)]
+    assert [(e.cycle, e.epoch) for e in epochs] == [(0, 1), (1, 1), (2, 1), (3, 1), (3, 2)]
+    rates = [e.lr for e in epochs]
+    assert rates == sorted(rates, reverse=True) and rates[-1] < rates[0] / 10, "one course of the learning rate"
+    totals = [sum(widths.values()) for widths in fold(events).widths]
+    assert totals == [736, int(736 * (1 / 4 + 3 / 4 * 8 / 27)), int(736 * (1 / 4 + 3 / 4 / 27)), 184]
+    stages = [(e.cycle, e.stage) for e in events if isinstance(e, Evaluated) and e.split == "test"]
+    assert stages == [(k, "trained") for k in range(4)]
+
+
 def test_a_target_at_the_start_cuts_nothing_and_a_tiny_budget_warns() -> None:
     assert not any(
         isinstance(e, Scored)

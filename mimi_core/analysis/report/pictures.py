@@ -95,6 +95,9 @@ def course(cycles: pd.DataFrame) -> Element:
             add(drawn, "text", text, class_="quiet middle", x=x(k), y=250, font_size=11)
     points = [(float(k), cut, after) for k, cut, after in cycles[["cycle", "cut", "after"]].itertuples(index=False)]
     for (k0, _, before), (k1, cut, after) in pairwise(points):
+        if isnan(cut):  # annealed: nobody looked right after the cut
+            _line(drawn, "rise", [(x(k0), values(before)), (x(k1), values(after))])
+            continue
         _line(drawn, "fall", [(x(k0), values(before)), (x(k1), values(cut))])
         _line(drawn, "rise", [(x(k1), values(cut)), (x(k1), values(after))])
     for k, cut, after in points:
