@@ -2,8 +2,8 @@
 
 import difflib
 import json
-import os
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args

@@ -197,7 +197,8 @@ def test_annealing_is_one_training_with_cuts_in_it() -> None:
     epochs = [e for e in events if isinstance(e, EpochEnded)]
     assert [(e.cycle, e.epoch) for e in epochs] == [(0, 1), (1, 1), (2, 1), (3, 1), (3, 2)]
     rates = [e.lr for e in epochs]
-    assert rates == sorted(rates, reverse=True) and rates[-1] < rates[0] / 10, "one course of the learning rate"
+    assert rates == sorted(rates, reverse=True), "one course of the learning rate"
+    assert rates[-1] < rates[0] / 10
     totals = [sum(widths.values()) for widths in fold(events).widths]
     assert totals == [736, int(736 * (1 / 4 + 3 / 4 * 8 / 27)), int(736 * (1 / 4 + 3 / 4 / 27)), 184]
     stages = [(e.cycle, e.stage) for e in events if isinstance(e, Evaluated) and e.split == "test"]
