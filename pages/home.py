@@ -72,7 +72,7 @@ def hero(mine: list[common.Found], examples: list[common.Found]) -> None:
             if st.button("Run the demo", type="primary", icon=":material/play_arrow:"):
                 run_demo()
             st.page_link(common.LAUNCH, label="A run of your own", icon=":material/rocket_launch:")
-        st.caption("The demo: 300 images, four cuts, under two minutes on two CPU cores. Nothing is downloaded.")
+        st.caption("The demo: 300 images, four cuts, about two minutes on two CPU cores. Nothing is downloaded.")
     finished = [found for found in mine if found.run.phase == "finished" and found.run.cycle]
     if finished or examples:
         with right:

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from mimi_core.analysis import tables, why, why_figures, why_words, words
-from mimi_core.analysis.cut_scores import Cut, read_cut, scores_path
+from mimi_core.analysis.cut_scores import Cut, read_cut, stamp
 from mimi_core.analysis.labels import Layer, layers
 from mimi_core.config import Scope
 from mimi_core.errors import MimiError
@@ -57,7 +57,7 @@ def show(found: common.Found) -> None:
         cycle = pick_cut(state)
         chosen = pick_layers(named)
     try:
-        cut = _stored_cut(str(found.run.folder), cycle, _stamp(found.run.folder, cycle), state)
+        cut = _stored_cut(str(found.run.folder), cycle, stamp(found.run.folder, cycle), state)
     except MimiError as error:
         with findings:
             st.title(f"Cut {cycle} cannot be explained", anchor=False)
@@ -150,16 +150,8 @@ def pick_layers(named: list[Layer]) -> list[Layer]:
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _stored_cut(folder: str, cycle: int, stamp: tuple[int, int] | None, _state: RunState) -> Cut:
+def _stored_cut(folder: str, cycle: int, written: tuple[int, int] | None, _state: RunState) -> Cut:
     return read_cut(Path(folder), _state, cycle)
-
-
-def _stamp(folder: Path, cycle: int) -> tuple[int, int] | None:
-    try:
-        found = scores_path(folder, cycle).stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------

@@ -60,6 +60,15 @@ def scores_path(run: Path, cycle: int) -> Path:
     return files.cycle_folder(run, cycle) / SCORES_FILE
 
 
+def stamp(run: Path, cycle: int) -> tuple[int, int] | None:
+    """Changes when the stored scores of a cut do; None while there are none. For caches."""
+    try:
+        found = scores_path(run, cycle).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
 def read_cut(run: Path, state: RunState, cycle: int) -> Cut:
     """Read cut `cycle` (1 .. K) of a run.
 

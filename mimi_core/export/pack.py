@@ -31,6 +31,9 @@ from mimi_core.runs.predictions import ADAPTERS, adapters_path
 
 MANIFEST, README = "pack.json", "README.md"
 _MOST_TEXT = 10 * 2**20
+_UNREADABLE = (
+    OSError, ValueError, KeyError, NotImplementedError, RuntimeError, EOFError, ValidationError, zipfile.BadZipFile,
+)  # fmt: skip
 _Channels = Annotated[list[float], Field(min_length=3, max_length=3)]
 
 
@@ -154,9 +157,7 @@ def _unpack(path: Path, folder: Path) -> Manifest:
             (folder / files.CONFIG).write_bytes(_text(archive, files.CONFIG))
     except FileNotFoundError as error:
         raise RunError(f"{path} not found") from error
-    except (OSError, ValueError, KeyError, NotImplementedError, RuntimeError, EOFError, ValidationError) as error:
-        raise RunError(f"{path} is no adapter pack, or is broken") from error
-    except zipfile.BadZipFile as error:
+    except _UNREADABLE as error:
         raise RunError(f"{path} is no adapter pack, or is broken") from error
     for name in (ADAPTERS, files.CONFIG):
         if manifest.sha256.get(name) != _sha256(folder / name):

@@ -9,7 +9,7 @@ import streamlit as st
 
 from mimi_core.analysis import agreement, comparison_figures
 from mimi_core.analysis.comparisons import Facts
-from mimi_core.analysis.cut_scores import read_cut, scores_path
+from mimi_core.analysis.cut_scores import read_cut, stamp
 from mimi_core.analysis.designs import Design
 from mimi_core.analysis.words import count
 from mimi_core.config import ScoreName
@@ -46,7 +46,7 @@ def _scores(found: Mapping[str, common.Found], settings: Mapping[str, list[Facts
         usual = names.index("mimi" if decided == "random" else decided)
         against = st.selectbox("With the score", names, index=usual, key="against", bind="query-params", width=160)
     table = agreement.scores_table(
-        (cycle, _correlations(str(folder), cycle, _stamp(folder, cycle), against, found[run.id]))
+        (cycle, _correlations(str(folder), cycle, stamp(folder, cycle), against, found[run.id]))
         for run in members
         for folder in [found[run.id].run.folder]
         for cycle in range(1, len(run.points))
@@ -69,7 +69,7 @@ def _scores(found: Mapping[str, common.Found], settings: Mapping[str, list[Facts
 
 @st.cache_data(max_entries=1000, show_spinner=False)
 def _correlations(
-    folder: str, cycle: int, stamp: tuple[int, int] | None, against: ScoreName, _found: common.Found
+    folder: str, cycle: int, written: tuple[int, int] | None, against: ScoreName, _found: common.Found
 ) -> dict[ScoreName, float]:
     try:
         return agreement.score_correlations(read_cut(Path(folder), _found.store.state(_found.run.id), cycle), against)
@@ -80,14 +80,6 @@ def _correlations(
 @st.cache_data(max_entries=100, show_spinner=False)
 def _seed_correlations(known: tuple[tuple[str, float], ...], _settings: Mapping[str, list[Facts]]) -> pd.DataFrame:
     return agreement.seeds_table({label: runs[:MOST_RUNS] for label, runs in _settings.items()})
-
-
-def _stamp(folder: Path, cycle: int) -> tuple[int, int] | None:
-    try:
-        found = scores_path(folder, cycle).stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size
 
 
 def _seeds(settings: Mapping[str, list[Facts]]) -> None:

@@ -60,6 +60,12 @@ def test_two_runs_side_by_side(page: Any, address: str) -> None:
         page.locator(f".st-key-compare_{side} .heatmaplayer").wait_for()
     page.wait_for_url(re.compile(f"with={BY_SCOPE['local']}"))
     page.get_by_text(re.compile("Only the first lost")).wait_for()
+    first, second = (
+        page.locator(f".st-key-compare_{side} .heatmaplayer").bounding_box() for side in ("First", "Second")
+    )
+    assert first
+    assert second
+    assert second["x"] >= first["x"] + first["width"], "beside each other"
 
 
 def test_from_a_cell_to_its_neurons(page: Any, address: str) -> None:
@@ -76,6 +82,13 @@ def test_from_a_cell_to_its_neurons(page: Any, address: str) -> None:
     page.get_by_text(re.compile("the neurons of", re.IGNORECASE)).first.wait_for()
 
 
+def brightness(colour: str) -> float:
+    """Of `#rrggbb` or `rgb(r, g, b)`."""
+    hexadecimal = re.fullmatch("#(..)(..)(..)", colour)
+    parts = [int(part, 16) for part in hexadecimal.groups()] if hexadecimal else re.findall(r"[\d.]+", colour)[:3]
+    return sum(map(float, parts))
+
+
 def test_a_heatmap_follows_the_theme(page: Any, address: str) -> None:
     """The device goes dark while somebody looks."""
     lowest = "document.querySelector('.st-key-widths .js-plotly-plot')?.data?.[0]?.colorscale?.[0]?.[1]"
@@ -85,3 +98,5 @@ def test_a_heatmap_follows_the_theme(page: Any, address: str) -> None:
     light = page.evaluate(lowest)
     page.emulate_media(color_scheme="dark")
     page.wait_for_function(f"light => {lowest} !== light", arg=light)
+    dark = page.evaluate(lowest)
+    assert brightness(dark) < brightness(light), "no neurons is the colour of the page"
