@@ -199,6 +199,7 @@ def pick_interval() -> IntervalKind:
         key="interval",
         bind="query-params",
         format_func={"t": "Student's t", "bootstrap": "bootstrap"}.__getitem__,
+        help="The bootstrap assumes no shape; with it, Wilcoxon's test stands beside the t test.",
     )
     return chosen or "t"
 
@@ -293,7 +294,10 @@ def numbers(means: pd.DataFrame, pairs: pd.DataFrame, levels: Levels, measure: M
             scaled,
             hide_index=True,
             placeholder="–",
-            column_order="compared pairs difference low high corrected claimed effect p wilcoxon".split(),
+            column_order=[
+                *"compared pairs difference low high corrected claimed effect p".split(),
+                *(["wilcoxon"] if scaled["wilcoxon"].notna().any() else []),
+            ],
             column_config={
                 "compared": "Compared",
                 "pairs": number("Pairs", help="seeds that both settings have"),

@@ -112,7 +112,7 @@ def pairs_table(levels: Levels, measure: Measure, reference: str | None, kind: I
         kind: of the interval.
 
     Columns: first, second, pairs, difference (first - second), low, high, effect (Cohen's d_z), p, corrected (Holm),
-    wilcoxon, claimed (corrected p below 0.05).
+    wilcoxon (NaN for Student's intervals), claimed (corrected p below 0.05).
     """
     values = levels.table.pivot_table(index=["block", "pair"], columns="level", values=measure.column, aggfunc="mean")
     values = values.reindex(columns=levels.order)

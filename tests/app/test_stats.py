@@ -2,7 +2,9 @@
 
 from math import atan, isnan, nan, pi, sqrt
 
+import numpy as np
 import pytest
+from scipy.stats import kendalltau
 
 from mimi_core.analysis.stats import area_under, holm, mean_interval, paired, pareto_front, rank_correlation
 
@@ -39,6 +41,8 @@ def test_pairs_are_compared_seed_by_seed() -> None:
     t = 1.5 / (sqrt(2.5 / 3) / 2)
     cdf = 0.5 + (t / sqrt(3) / (1 + t * t / 3) + atan(t / sqrt(3))) / pi  # Student's with 3 degrees of freedom
     assert found.p == pytest.approx(2 * (1 - cdf))
+    assert isnan(found.p_wilcoxon)
+    found = paired(first, second, "bootstrap")
     assert found.p_wilcoxon == pytest.approx(2 / 2**4)  # all of one sign: the least that four pairs can give
 
 
@@ -64,6 +68,8 @@ def test_rank_correlation_is_kendalls_tau() -> None:
     assert rank_correlation([3, 2, 1], [1, 2, 3]) == pytest.approx(-1)
     assert isnan(rank_correlation([1, 1, 1], [1, 2, 3]))
     assert isnan(rank_correlation([1], [2]))
+    one, two = np.random.default_rng(0).integers(0, 9, (2, 200))  # many ties
+    assert rank_correlation(one, two) == pytest.approx(kendalltau(one, two).statistic, abs=1e-12)
 
 
 def test_the_area_is_the_mean_accuracy_over_the_logarithm() -> None:
