@@ -1,9 +1,10 @@
 """Finished runs as comparisons need them, kept in memory."""
 
 import contextlib
-import os
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
 
 import streamlit as st
 
@@ -12,10 +13,29 @@ from mimi_core.analysis.designs import task_of
 from mimi_core.errors import MimiError
 from mimi_core.runs import files
 from mimi_core.runs.events import read_events
-from mimi_core.runs.status import ENDED
+from mimi_core.runs.status import ENDED, read_status
+from mimi_core.runs.store import RunSummary
 from pages import common
 
 LIVE_SECONDS = 5.0
+Value = TypeVar("Value")
+
+
+class Kept(Generic[Value]):
+    """What a function makes of a run; made again when the store has made a new summary, because its files changed.
+
+    Not `st.cache_data`: hashing and unpickling for a thousand runs takes longer than all the rest of a page.
+    """
+
+    def __init__(self, make: Callable[[common.Found], Value]) -> None:
+        self._make = make
+        self._known: dict[Path, tuple[RunSummary, Value]] = {}
+
+    def __call__(self, found: common.Found) -> Value:
+        known = self._known.get(found.run.folder)
+        if known is None or known[0] is not found.run:
+            known = self._known[found.run.folder] = found.run, self._make(found)
+        return known[1]
 
 
 def kept_fresh(show: Callable[[list[common.Found]], None], runs: list[common.Found]) -> None:
@@ -23,12 +43,16 @@ def kept_fresh(show: Callable[[list[common.Found]], None], runs: list[common.Fou
     live = any(found.run.phase not in ENDED for found in runs)
 
     def draw() -> None:
-        fresh = [common.Found(found.store.summary(found.run.id), found.store, found.example) for found in runs]
+        fresh = [found if found.run.phase in ENDED else renewed(found) for found in runs]
         if live and all(found.run.phase in ENDED for found in fresh):
             st.rerun()  # the whole page, so that the clock of the fragment stops
         show(fresh)
 
     st.fragment(draw, run_every=LIVE_SECONDS if live else None)()
+
+
+def renewed(found: common.Found) -> common.Found:
+    return common.Found(found.store.summary(found.run.id), found.store, found.example)
 
 
 def by_task(runs: list[common.Found]) -> dict[str, list[common.Found]]:
@@ -37,32 +61,24 @@ def by_task(runs: list[common.Found]) -> dict[str, list[common.Found]]:
     for found in runs:
         if found.run.phase != "broken":
             with contextlib.suppress(MimiError):  # deleted meanwhile
-                tasks[task_of(found.store.config(found.run.id))].append(found)
+                tasks[_task(found)].append(found)
     return {task: alike for task, alike in tasks.items() if any(found.run.phase == "finished" for found in alike)}
 
 
 def finished(runs: list[common.Found]) -> list[Facts]:
     """What is known of those runs that have finished and can be read."""
-    known = [_facts(str(found.run.folder), _stamp(found), found) for found in runs if found.run.phase == "finished"]
+    known = [_facts(found) for found in runs if found.run.phase == "finished"]
     return [one for one in known if one is not None]
 
 
-@st.cache_data(max_entries=5000, show_spinner=False)
-def _facts(folder: str, stamp: tuple[object, ...], _found: common.Found) -> Facts | None:
-    run, store = _found.run, _found.store
+def _read(found: common.Found) -> Facts | None:
+    run, store = found.run, found.store
     try:
-        state = read_events(run.folder / files.EVENTS, with_epochs=False)  # the store would keep whole accounts
-        return facts(run, store.config(run.id), state, store.status(run.id))
+        # Past the store, which would keep what only these few numbers are made of.
+        return facts(run, store.config(run.id), read_events(run.folder / files.EVENTS), read_status(run.folder))
     except MimiError:  # deleted or broken meanwhile
         return None
 
 
-def _stamp(found: common.Found) -> tuple[object, ...]:
-    def seen(name: str) -> tuple[int, int] | None:
-        try:
-            at = os.stat(found.run.folder / name)
-        except OSError:
-            return None
-        return at.st_mtime_ns, at.st_size
-
-    return tuple(seen(name) for name in (files.EVENTS, files.CONFIG))
+_facts = Kept(_read)
+_task = Kept(lambda found: task_of(found.store.config(found.run.id)))
