@@ -297,7 +297,7 @@ class _Run:
         self.recorder.update(
             phase=phase,
             cycles=self.cuts,
-            epochs=self.plan.epochs[where["cycle"]],
+            epochs=self.plan.epochs[min(where["cycle"], self.cuts)],  # ranks are told as one cut more
             gpu_memory_bytes=memory,
             message="",
             **where,
