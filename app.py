@@ -5,10 +5,12 @@ from pathlib import Path
 import streamlit as st
 
 from pages import common
+from pages.parts.memory import spare
 from pages.parts.theme import follow_theme
 
 ASSETS = Path(__file__).parent / "assets"
 
+spare()
 st.set_page_config("MiMi Studio", page_icon=str(ASSETS / "icon.svg"), layout="wide")
 st.logo(str(ASSETS / "logo.svg"), size="large")
 st.session_state["through_app"] = True
