@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -24,9 +24,14 @@ def start(
     *arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, out: Path | None = None
 ) -> BaseProcess:
     """`python -m mimi_core ARGUMENTS`, in the background. `out` gets stdout, and stderr is beside it as `.err`."""
-    process = _FORKED.Process(target=_main, args=(arguments, cwd or Path.cwd(), dict(env or {}), out), daemon=True)
-    process.start()
-    return process
+    return process(_main, arguments, cwd or Path.cwd(), dict(env or {}), out)
+
+
+def process(target: Callable[..., None], *arguments: object) -> BaseProcess:
+    """Any function of a module, in the background."""
+    started = _FORKED.Process(target=target, args=arguments, daemon=True)
+    started.start()
+    return started
 
 
 def ended(process: BaseProcess) -> int | None:

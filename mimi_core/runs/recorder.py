@@ -44,7 +44,7 @@ class NoRecorder:
 
     def save_gallery(self, arrays: Arrays) -> None: ...
 
-    def state_is_due(self) -> bool:
+    def state_is_due(self, seconds: float = 0.0) -> bool:
         return False
 
     def save_state(self, tensors: Arrays, metadata: Mapping[str, Any]) -> None: ...
@@ -71,7 +71,7 @@ class Recorder:
         self._guard = threading.Lock()
         self._closing = threading.Event()
         self._failure: MimiError | None = None
-        self._last_state = 0.0
+        self._last_state = time.monotonic() - STATE_PERIOD
         self._process = psutil.Process()
         self._beat = threading.Thread(target=self._keep_beating, name="status", daemon=True)
 
@@ -165,8 +165,9 @@ class Recorder:
 
     # --- safe states --------------------------------------------------------------------------------------------
 
-    def state_is_due(self) -> bool:
-        return time.monotonic() - self._last_state >= STATE_PERIOD
+    def state_is_due(self, seconds: float = STATE_PERIOD) -> bool:
+        """Whether the last one was kept so long ago."""
+        return time.monotonic() - self._last_state >= seconds
 
     def save_state(self, tensors: Arrays, metadata: Mapping[str, Any]) -> None:
         """Keep a state to resume from, together with how long the event file is now. The one before it stays too."""

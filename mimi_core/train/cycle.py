@@ -41,7 +41,7 @@ from mimi_core.runs.store import versions
 from mimi_core.select import normalise, normaliser_of, select
 from mimi_core.train import resume
 from mimi_core.train.evaluate import evaluate, predict
-from mimi_core.train.loop import initial_losses, train_epoch
+from mimi_core.train.loop import Done, initial_losses, train_epoch
 from mimi_core.train.optim import make_optimizer
 from mimi_core.train.progress import TRAIN_COST, Progress
 from mimi_core.train.randomness import Purpose, derive, numpy_generator, torch_generator
@@ -50,6 +50,8 @@ from mimi_core.train.setup import Setup, device_name, parameter_counts, set_up
 
 GALLERY_IMAGES = 32
 GALLERY_EDGE = 64
+WITHIN_EPOCH = 60.0
+"""Least seconds between two safe states within an epoch."""
 
 
 def run(config: RunConfig, recorder: AnyRecorder | None = None) -> Iterator[Event]:
@@ -79,6 +81,8 @@ class _Run:
         state = recorder.load_state()
         if state is None and self.config.branch:
             raise RunError(f"the state this branch starts from cannot be read: branch {self.config.branch.run} again")
+        self.begun = state if state and state[1].get("step") else None
+        """The safe state within an epoch from which this attempt goes on, until it has done so."""
         self.given_scores = resume.given_scores(state[0]) if state else {}
         self.position = resume.restore_model(self.model, *state) if state else Position()
         self.optimizer = make_optimizer(self.model, self.config.train)
@@ -88,7 +92,7 @@ class _Run:
             resume.restore_watcher(self.watcher, state[0])
         if setup.method.ranking:
             steps = math.ceil(len(setup.train) / self.config.train.batch_size)
-            total, done = self.config.train.epochs * steps, self.position.epoch * steps
+            total, done = self.config.train.epochs * steps, self.position.epoch * steps + self.position.step
             setup.method.ranking.begin(self.model, self.optimizer, self.config, total, done)
         self.started = time.monotonic()
         self.seconds_before = self.position.seconds
@@ -129,6 +133,7 @@ class _Run:
             generator = torch_generator(self.config.seed, Purpose.ORDER, cycle, epoch)
             order = torch.randperm(len(self.setup.train), generator=generator)
             setup = self.setup
+            done, self.begun = (resume.restore_epoch(self.begun, setup.device) if self.begun else None), None
             result = train_epoch(
                 self.model,
                 setup.train,
@@ -139,6 +144,8 @@ class _Run:
                 self.config.train,
                 (earlier + epoch, self.plan.total_epochs) if self.plan.one_training else (epoch, epochs),
                 self.progress,
+                done,
+                partial(self._keep_within, cycle, epoch),
             )
             yield EpochEnded(time=time.time(), cycle=cycle, epoch=epoch + 1, **vars(result))
             self._keep_state(cycle, epoch + 1, force=epoch == epochs - 1)
@@ -231,6 +238,12 @@ class _Run:
             position = Position(cycle, epoch, self._seconds())
             self.recorder.save_state(*resume.pack(self.model, self.optimizer, self.watcher, position))
 
+    def _keep_within(self, cycle: int, epoch: int, done: Done) -> None:
+        """Keep a safe state between two batches, where an epoch takes long."""
+        if self.recorder.state_is_due(WITHIN_EPOCH):
+            position = Position(cycle, epoch, self._seconds(), done.step)
+            self.recorder.save_state(*resume.pack(self.model, self.optimizer, self.watcher, position, done))
+
     def _watch_anew(self, survivors: Mapping[str, np.ndarray]) -> None:
         before = self.watcher
         before.close()
@@ -287,7 +300,8 @@ class _Run:
         return epochs * len(self.setup.train) * TRAIN_COST + evaluations * once
 
     def _work_done(self) -> float:
-        return self._work(self.position.cycle, self.position.epoch) if self.resumed else 0.0
+        within = self.position.step * self.config.train.batch_size * TRAIN_COST
+        return self._work(self.position.cycle, self.position.epoch) + within if self.resumed else 0.0
 
     def _seconds(self) -> float:
         return self.seconds_before + time.monotonic() - self.started

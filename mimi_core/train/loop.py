@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -31,6 +31,24 @@ class EpochResult:
     seconds: float
 
 
+@dataclass
+class Done:
+    """How far an epoch is, and what has added up in it."""
+
+    loss: torch.Tensor
+    """() float64: the sum over its images."""
+    correct: torch.Tensor
+    """() int64"""
+    step: int = 0
+    """Batches."""
+    seconds: float = 0.0
+
+    @classmethod
+    def nothing(cls, device: torch.device) -> "Done":
+        zero = torch.zeros((), dtype=torch.int64, device=device)
+        return cls(zero.double(), zero)
+
+
 def train_epoch(
     model: nn.Module,
     pixels: Pixels,
@@ -41,12 +59,16 @@ def train_epoch(
     config: TrainConfig,
     position: tuple[int, int],
     progress: Progress,
+    done: Done | None = None,
+    after_step: Callable[[Done], None] | None = None,
 ) -> EpochResult:
-    """Train once over `order`.
+    """Train once over `order`, or over what is left of it.
 
     Args:
         order: (n,) indices into `pixels`.
         position: this epoch, 0-based, and how many there are in one course of the learning rate.
+        done: of this epoch, in an earlier attempt.
+        after_step: called after every batch but the last.
 
     Raises:
         RunError: the loss is no longer a number.
@@ -54,11 +76,11 @@ def train_epoch(
     trained = [p for group in optimizer.param_groups for p in group["params"]]
     epoch, epochs = position
     steps_per_epoch = math.ceil(len(order) / config.batch_size)
-    loss_sum = torch.zeros((), dtype=torch.float64, device=vision.mean.device)
-    correct = torch.zeros((), dtype=torch.int64, device=vision.mean.device)
+    done = done or Done.nothing(vision.mean.device)
+    first, before = done.step * config.batch_size, done.seconds
     started = last = time.monotonic()
     lr = config.lr
-    for step, (images, labels) in enumerate(pixels.batches(order, config.batch_size)):
+    for step, (images, labels) in enumerate(pixels.batches(order[first:], config.batch_size), done.step):
         lr = learning_rate(epoch * steps_per_epoch + step, epochs * steps_per_epoch, config)
         for group in optimizer.param_groups:
             group["lr"] = lr
@@ -70,18 +92,22 @@ def train_epoch(
         watcher.after_backward()
         nn.utils.clip_grad_norm_(trained, config.clip)
         optimizer.step()
-        loss_sum += loss.detach().double() * len(labels)
-        correct += (logits.detach().argmax(1) == labels).sum()
+        done.loss += loss.detach().double() * len(labels)
+        done.correct += (logits.detach().argmax(1) == labels).sum()
         now = time.monotonic()
         progress.advance(len(labels), TRAIN_COST, now - last)
         last = now
-    mean_loss = float(loss_sum) / len(order)
+        done.step, done.seconds = step + 1, before + now - started
+        if after_step is not None and done.step < steps_per_epoch:
+            after_step(done)
+    mean_loss = float(done.loss) / len(order)
     if not math.isfinite(mean_loss):
         raise RunError(
             f"training diverged: the loss is {mean_loss} in epoch {epoch + 1}; lower train.lr (now {config.lr:g})"
         )
     seconds = time.monotonic() - started
-    return EpochResult(mean_loss, int(correct) / len(order), lr, len(order) / seconds, seconds)
+    per_second = (len(order) - first) / seconds
+    return EpochResult(mean_loss, int(done.correct) / len(order), lr, per_second, before + seconds)
 
 
 def initial_losses(

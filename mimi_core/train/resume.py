@@ -1,7 +1,8 @@
 """What a run needs to go on as if nothing had happened, as plain arrays and JSON: no pickle.
 
-A safe state holds every trained parameter, the optimiser's state, what the watcher saw, and the position. Everything
-else (data order, initial weights, learning rate) is a function of the config and the position.
+A safe state holds every trained parameter, the optimiser's state, what the watcher saw, and the position; within an
+epoch also what has added up in it, and where the random numbers are. Everything else (data order, initial weights,
+learning rate) is a function of the config and the position.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from mimi_core.adapters.scores import INITIAL, Watcher
 from mimi_core.adapters.shrink import shrink
 from mimi_core.config import ScoreName
 from mimi_core.errors import RunError
+from mimi_core.train.loop import Done
+
+State = tuple[dict[str, np.ndarray], dict[str, Any]]
+"""Arrays and JSON-safe metadata."""
 
 
 @dataclass(frozen=True)
@@ -25,17 +30,23 @@ class Position:
     Attributes:
         epoch: epochs of the cycle that are done.
         seconds: time spent so far, all attempts added up.
+        step: batches of the epoch after these that are done.
     """
 
     cycle: int = 0
     epoch: int = 0
     seconds: float = 0.0
+    step: int = 0
 
 
 def pack(
-    model: nn.Module, optimizer: torch.optim.Optimizer, watcher: Watcher, position: Position
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Arrays and JSON-safe metadata of a safe state."""
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    watcher: Watcher,
+    position: Position,
+    done: Done | None = None,
+) -> State:
+    """A safe state; `done` is what is done of an epoch, where it is one within."""
     tensors = {f"model/{name}": tensor for name, tensor in _kept(model).items()}
     for name, parameter in model.named_parameters():
         for key, value in optimizer.state.get(parameter, {}).items():
@@ -47,9 +58,15 @@ def pack(
         "cycle": position.cycle,
         "epoch": position.epoch,
         "seconds": position.seconds,
+        "step": position.step,
         "widths": {site: adapter.hidden_width for site, adapter in adapters_of(model).items()},
         "threads": torch.get_num_threads(),
     }
+    if done is not None:
+        tensors |= {"epoch/loss": done.loss, "epoch/correct": done.correct, "epoch/random": torch.get_rng_state()}
+        if done.loss.is_cuda:
+            tensors["epoch/random_cuda"] = torch.cuda.get_rng_state(done.loss.device)
+        metadata["epoch_seconds"] = done.seconds
     return {key: tensor.detach().cpu().contiguous().numpy() for key, tensor in tensors.items()}, metadata
 
 
@@ -71,7 +88,8 @@ def restore_model(model: nn.Module, tensors: dict[str, np.ndarray], metadata: di
     with torch.no_grad():
         for name, tensor in kept.items():
             tensor.copy_(torch.from_numpy(stored[name]))
-    return Position(int(metadata["cycle"]), int(metadata["epoch"]), float(metadata["seconds"]))
+    whole = {key: int(metadata.get(key, 0)) for key in ("cycle", "epoch", "step")}
+    return Position(**whole, seconds=float(metadata["seconds"]))
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, tensors: dict[str, np.ndarray]) -> None:
@@ -94,6 +112,16 @@ def restore_watcher(watcher: Watcher, tensors: dict[str, np.ndarray]) -> None:
             stored = tensors.get(f"seen/{site}/{key}", brought)
             known = torch.full_like(empty, float("nan")) if stored is None else torch.from_numpy(stored)
             setattr(seen, key, known.to(empty.device))
+
+
+def restore_epoch(state: State, device: torch.device) -> Done:
+    """What was done of the epoch that the state is within; random numbers go on from there."""
+    tensors, metadata = state
+    torch.set_rng_state(torch.from_numpy(tensors["epoch/random"]))
+    if "epoch/random_cuda" in tensors and device.type == "cuda":
+        torch.cuda.set_rng_state(torch.from_numpy(tensors["epoch/random_cuda"]), device)
+    loss, correct = (torch.from_numpy(tensors[f"epoch/{name}"]).to(device) for name in ("loss", "correct"))
+    return Done(loss, correct, int(metadata["step"]), float(metadata["epoch_seconds"]))
 
 
 def given_scores(tensors: dict[str, np.ndarray]) -> dict[ScoreName, dict[str, np.ndarray]]:

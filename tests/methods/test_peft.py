@@ -205,10 +205,10 @@ def test_a_run_of_one_step_has_ranks_too() -> None:
 
 
 def events_of(folder: Path, stop_after: int | None = None) -> list[Event]:
-    """Of one attempt at a run, given up when so many of its epochs have been told."""
+    """Of one attempt at a run, given up before the end of so many of its epochs was kept."""
     events = []
     with Recorder(folder) as recorder:
-        recorder.state_is_due = lambda: True  # type: ignore[method-assign]
+        recorder.state_is_due = lambda seconds=0.0: True  # type: ignore[method-assign]
         for event in cycle.run(Store(folder.parent).config(folder.name), recorder):
             recorder.emit(event)
             events.append(event)

@@ -1,5 +1,6 @@
 """A run that is killed at any moment goes on and ends with the same numbers. Real processes, real SIGKILL."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,17 +10,23 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
 from mimi_core.adapters.scores import Watcher, score_all
 from mimi_core.config import make_config
+from mimi_core.data import pixels
 from mimi_core.runs import control, files
 from mimi_core.runs.events import EpochEnded, Evaluated, Pruned, RunState, read_events
 from mimi_core.runs.status import read_status, write_status
 from mimi_core.runs.store import Store
-from mimi_core.train.resume import Position, pack, restore_model, restore_watcher
+from mimi_core.train import cycle
+from mimi_core.train.loop import Done
+from mimi_core.train.resume import Position, pack, restore_epoch, restore_model, restore_watcher
+from mimi_core.train.worker import work
 from tests import warm
 from tests.adapters.conftest import tiny_vit, with_adapters
 from tests.conftest import QUICK
@@ -57,6 +64,14 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def assert_same_run(folder: Path, other: Path) -> None:
+    assert numbers(read_events(folder / files.EVENTS)) == numbers(read_events(other / files.EVENTS))
+    for k in range(3):
+        mine, theirs = (load_file(files.cycle_folder(run, k) / "adapters.safetensors") for run in (folder, other))
+        assert list(mine) == list(theirs)
+        assert all(np.array_equal(mine[name], theirs[name]) for name in mine)
+
+
 @pytest.mark.parametrize("kill_at", [(2, 9), (5, 7, 16)], ids=str)
 def test_a_killed_run_ends_with_the_same_numbers(kill_at: tuple[int, ...], uninterrupted: Path, tmp_path: Path) -> None:
     store = Store(tmp_path)
@@ -71,14 +86,59 @@ def test_a_killed_run_ends_with_the_same_numbers(kill_at: tuple[int, ...], unint
         assert store.summary(run_id).phase == "died"
     assert ended(start(folder)) == 0
     assert store.summary(run_id).phase == "finished"
-    assert numbers(read_events(folder / files.EVENTS)) == numbers(read_events(uninterrupted / files.EVENTS))
-    for cycle in range(3):
-        mine, theirs = (
-            load_file(run / "cycles" / str(cycle) / "adapters.safetensors") for run in (folder, uninterrupted)
-        )
-        assert list(mine) == list(theirs)
-        assert all(np.array_equal(mine[name], theirs[name]) for name in mine)
+    assert_same_run(folder, uninterrupted)
     assert not (folder / files.RESUME).exists(), "a finished run keeps no way back"
+
+
+def work_with_little_memory(run: Path) -> None:
+    """A worker that streams its images, and keeps a safe state after every batch."""
+    os.setsid()
+    pixels.RESIDENT_SHARE, cycle.WITHIN_EPOCH = 0.0, 0.0
+    work(run)
+
+
+def within_an_epoch(folder: Path) -> tuple[int, int]:
+    """Cycle and batch of the newest safe state; (0, 0) when there is none."""
+    try:
+        with safe_open(folder / files.RESUME / "newest.safetensors", framework="numpy") as file:
+            state = json.loads((file.metadata() or {})["state"])
+    except (OSError, SafetensorError):
+        return 0, 0
+    return state["cycle"], state["step"]
+
+
+def test_a_streaming_run_killed_within_an_epoch_goes_on_at_the_same_image(uninterrupted: Path, tmp_path: Path) -> None:
+    """To the same numbers as a run that had all its images in memory; and what it had started is gone with it."""
+    store = Store(tmp_path)
+    folder = store.folder(store.create(CONFIG))
+    for least in ((0, 1), (1, 2)):
+        worker = warm.process(work_with_little_memory, folder)
+        deadline = time.monotonic() + PATIENCE
+        while within_an_epoch(folder) < least:
+            assert worker.is_alive()
+            assert time.monotonic() < deadline, "no state within an epoch"
+            time.sleep(0.002)
+        assert worker.pid is not None
+        assert psutil.Process(worker.pid).children() == [], "which could outlive it and hold its slot"
+        os.kill(worker.pid, signal.SIGKILL)
+        assert ended(worker) == -signal.SIGKILL
+    assert ended(start(folder)) == 0
+    assert_same_run(folder, uninterrupted)
+    assert not [path for path in folder.iterdir() if path.stat().st_size > 10**6], "nor is anything left on the disk"
+
+
+def test_random_numbers_go_on_where_an_epoch_was_left() -> None:
+    model = tiny_vit()
+    with_adapters(model)
+    watcher, optimizer = Watcher(model), torch.optim.SGD(p for p in model.parameters() if p.requires_grad)
+    done = Done(torch.tensor(1 / 3, dtype=torch.float64), torch.tensor(5), step=7, seconds=1.5)
+    torch.rand(3)
+    state = pack(model, optimizer, watcher, Position(1, 2, 9.0, 7), done)
+    expected = torch.rand(5)
+    torch.manual_seed(99)
+    assert restore_model(model, *state) == Position(1, 2, 9.0, 7)
+    assert restore_epoch(state, torch.device("cpu")) == done
+    assert torch.equal(torch.rand(5), expected)
 
 
 def test_a_state_of_an_earlier_version_can_be_resumed() -> None:
