@@ -2,6 +2,7 @@
 
 import gc
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -94,7 +95,7 @@ def set_up(config: RunConfig, recorder: AnyRecorder) -> Setup:
     for name in ("train", "val", "test"):
         split = getattr(dataset, name)
         tell = _teller(recorder, name)
-        pixels.append(prepare(split, image_size, device, config.train.workers, tell))
+        pixels.append(prepare(split, image_size, device, config.train.workers, tell, _there(recorder.run)))
     recorder.update(message="")
     gc.collect()
     if dataset.skipped:
@@ -115,6 +116,11 @@ def set_up(config: RunConfig, recorder: AnyRecorder) -> Setup:
         device=device,
         warnings=warnings,
     )
+
+
+def _there(path: Path) -> Path:
+    """The path, or the nearest folder above it that there is."""
+    return next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.is_dir())
 
 
 def _teller(recorder: AnyRecorder, split: str):  # type: ignore[no-untyped-def]
