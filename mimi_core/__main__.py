@@ -16,6 +16,7 @@ from mimi_core.cli.branch import branch
 from mimi_core.cli.common import RUNS, STOPPED, RunsOption, err, out
 from mimi_core.cli.export import export, predict
 from mimi_core.cli.report import report
+from mimi_core.cli.suite import suite
 from mimi_core.cli.sweep import sweep
 from mimi_core.config import PRESETS, RunConfig, make_config, read_config_file
 from mimi_core.errors import MimiError
@@ -60,7 +61,7 @@ def submit(
     out.print(submit_run(Store(runs), _config(config, preset, set_)))
 
 
-for command in (branch, sweep, predict, export, report):
+for command in (branch, sweep, suite, predict, export, report):
     app.command()(command)
 
 

@@ -13,8 +13,8 @@ from mimi_core.config import RunConfig
 Value = str | int | float | bool | None
 Values = Mapping[str, Value]
 """Path of a setting -> its value in a run, or `UNUSED`."""
-REPEATED = ("name", "group", "seed", "data.seed", "train.workers")
-"""Runs that differ in these alone are repetitions of one another."""
+REPEATED = ("name", "group", "seed", "data.seed", "data.path", "train.workers")
+"""Runs that differ in these alone are repetitions of one another; a dataset is the same wherever it lies."""
 UNUSED = "–"
 """Stands for a setting that plays no part in a run, such as the score of a run without cuts."""
 EVERY = "every setting"

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Self
@@ -32,6 +32,12 @@ WAKE_SECONDS = 30.0
 """So often somebody who waits makes sure that there is a dispatcher; one may have been killed."""
 
 
+HereOption = Annotated[bool, typer.Option("--here", help="one after the other in this process, without the queue")]
+WaitOption = Annotated[bool, typer.Option(help="stay until all have ended, or leave them to the queue")]
+RetryOption = Annotated[bool, typer.Option("--retry-failed", help="go on with runs that failed, too")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="list the runs and the time; start nothing")]
+
+
 def sweep(
     file: Annotated[Path | None, typer.Argument(help="YAML file with name, grid or cases, and seeds")] = None,
     preset: Annotated[str | None, typer.Option(help=f"a question: {', '.join(QUESTIONS)}")] = None,
@@ -40,56 +46,80 @@ def sweep(
     ] = None,
     seeds: Annotated[str | None, typer.Option(help="0,1,2; or a number n, for 0 .. n - 1")] = None,
     runs: RunsOption = RUNS,
-    here: Annotated[
-        bool, typer.Option("--here", help="one after the other in this process, without the queue")
-    ] = False,
-    wait: Annotated[bool, typer.Option(help="stay until all have ended, or leave them to the queue")] = True,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="go on with runs that failed, too")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="list the runs and the time; start nothing")] = False,
+    here: HereOption = False,
+    wait: WaitOption = True,
+    retry_failed: RetryOption = False,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Many runs for one question. Given again, it starts only what is missing and resumes what was stopped."""
     if file is None and preset is None and not set_:
         raise ConfigError(f"name a sweep file, or --preset with one of: {', '.join(QUESTIONS)}")
-    if here and not wait:
-        raise ConfigError("--here does the runs itself and cannot leave them to the queue: drop it, or --no-wait")
-    assignments = [*(set_ or []), *([f"seeds={_seeds(seeds)}"] if seeds else [])]
+    assignments = [*(set_ or []), *([f"seeds={listed_seeds(seeds)}"] if seeds else [])]
     wanted = make_sweep(read_config_file(file) if file else None, preset, assignments)
-    configs, store = expand(wanted), Store(runs)
-    planned = matching.compare(store, configs)
-    paces = _paces(store, planned, retry_failed)
-    slots = 1 if here else max(1, len(gpu_indices()))
     if wanted.question:
         out.print(escape(wanted.question))
+    planned = carry_out(Store(runs), expand(wanted), here, wait, retry_failed, dry_run)
+    if planned is not None:
+        out.print(_results(planned))
+        exit_unless_finished(planned)
+
+
+def carry_out(
+    store: Store,
+    configs: Sequence[RunConfig],
+    here: bool,
+    wait: bool,
+    retry_failed: bool,
+    dry_run: bool,
+    kind: Callable[[RunConfig], Kind] = estimate.kind,
+) -> list[Planned] | None:
+    """Say what there is to do, do it, and show how it goes.
+
+    Args:
+        kind: runs of one kind are checked once before anything starts.
+
+    Returns:
+        All runs when they have ended; None where nobody is to wait for that.
+
+    Raises:
+        ConfigError: a run that cannot start; nothing has been started then.
+    """
+    if here and not wait:
+        raise ConfigError("--here does the runs itself and cannot leave them to the queue: drop it, or --no-wait")
+    planned = matching.compare(store, configs)
+    paces = _paces(store, planned, retry_failed, kind)
+    slots = 1 if here else max(1, len(gpu_indices()))
     out.print(escape(_plan(store, planned, paces, slots, retry_failed)))
     if dry_run:
         out.print(_list_of(planned, paces))
-        return
+        return None
     if not here:
         planned = matching.queue(store, configs, retry_failed)
         if not wait:
-            return
+            return None
     to_resume = {p.run.id for p in planned if p.run and p.is_to_start(retry_failed)} if here else set()
     with _Display(store, planned, paces, slots, to_resume) as display:
         if here:
             _work(store, configs, retry_failed, display)
         _wait(store, configs, display)
-    planned = matching.compare(store, configs)
-    out.print(_results(planned))
-    _exit(planned)
+    return matching.compare(store, configs)
 
 
-def _seeds(text: str) -> str:
+def listed_seeds(text: str) -> str:
+    """What `--seeds` says, as YAML: a list, or a number."""
     return f"[{text}]" if "," in text else text
 
 
-def _paces(store: Store, planned: Sequence[Planned], retry_failed: bool) -> Mapping[Kind, Pace]:
+def _paces(
+    store: Store, planned: Sequence[Planned], retry_failed: bool, kind: Callable[[RunConfig], Kind]
+) -> Mapping[Kind, Pace]:
     """What every kind of run takes. A kind that never finished here is checked, and so must fit its backbone and data.
 
     Raises:
         ConfigError: a kind that cannot run; told before anything is started.
     """
     paces = estimate.measured(store, {estimate.kind(p.config) for p in planned})
-    unknown = estimate.unknown_kinds(planned, paces, retry_failed)
+    unknown = list({kind(config): config for config in estimate.unknown_kinds(planned, paces, retry_failed)}.values())
     if unknown:
         err.print(f"checking {words.count(len(unknown), 'kind')} of run that never finished here ..")
     for config, report in zip(unknown, check_all(unknown), strict=True):
@@ -239,7 +269,8 @@ def _results(planned: Sequence[Planned]) -> Table:
     return table
 
 
-def _exit(planned: Sequence[Planned]) -> None:
+def exit_unless_finished(planned: Sequence[Planned]) -> None:
+    """With code 1 and what to do, where a run has not finished."""
     left = [p for p in planned if p.phase != "finished"]
     if not left:
         return

@@ -9,7 +9,7 @@ from mimi_core.errors import DataError
 
 def root_of(config: DataConfig) -> Path:
     """The folder that holds this dataset's folder, or is it."""
-    return config.path.expanduser() if config.path else datasets_folder()
+    return config.path.expanduser().absolute() if config.path else datasets_folder()
 
 
 def find(config: DataConfig, candidates: Sequence[str], how: str) -> Path:
