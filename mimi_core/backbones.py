@@ -1,4 +1,4 @@
-"""Backbones: any timm model, weights from the hub or a local file, and the small one that is bundled for the demo."""
+"""Backbones: any timm model, CvT, weights from the hub or a local file, and the small one bundled for the demo."""
 
 import difflib
 import sys
@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from mimi_core import torchvision_remedy  # noqa: F401  (before timm)
+from mimi_core import hf_backbones, torchvision_remedy  # noqa: F401  (before timm)
 
 import timm  # isort: skip
 from timm.models import load_state_dict, model_entrypoint
@@ -55,6 +55,10 @@ def load_backbone(config: BackboneConfig, num_classes: int, seed: int = 0) -> Ba
             model = demo_swin(image_size=config.image_size or DEMO_IMAGE_SIZE)
             if config.checkpoint or config.pretrained:
                 _load_weights(model, config.checkpoint or DEMO_FILE, "swin_tiny_patch4_window7_224")
+        elif config.name.startswith(hf_backbones.PREFIX):
+            model = hf_backbones.cvt(config.name)
+            if config.checkpoint or config.pretrained:
+                _load_weights(model, config.checkpoint or _fetched_cvt(config.name), config.name)
         else:
             model = _timm_model(config)
             if config.checkpoint:
@@ -66,6 +70,16 @@ def load_backbone(config: BackboneConfig, num_classes: int, seed: int = 0) -> Ba
     size = config.image_size or (DEMO_IMAGE_SIZE if config.name == DEMO_BACKBONE else expected["input_size"][-1])
     _try_out(model, config.name, size)
     return Backbone(model, size, tuple(expected["mean"]), tuple(expected["std"]), tuple(warnings))
+
+
+def outline(name: str, image_size: int | None = None) -> Backbone:
+    """The model on torch's meta device, without a head: all of its shapes, none of its weights, in no memory.
+
+    Raises:
+        BackboneError: unknown name.
+    """
+    with torch.device("meta"):
+        return load_backbone(BackboneConfig(name=name, pretrained=False, image_size=image_size), num_classes=0)
 
 
 def _try_out(model: nn.Module, name: str, size: int) -> None:
@@ -102,7 +116,7 @@ def _timm_model(config: BackboneConfig) -> nn.Module:
         names = [DEMO_BACKBONE, *timm.list_models()]
         close = difflib.get_close_matches(config.name, names, n=3, cutoff=0.4)
         raise BackboneError(
-            f"unknown backbone {config.name!r}: choose `{DEMO_BACKBONE}` or a timm model"
+            f"unknown backbone {config.name!r}: choose `{DEMO_BACKBONE}`, a CvT as hf:microsoft/cvt-13, or a timm model"
             + (f", such as {', '.join(close)}" if close else "")
         )
     sized: dict[str, Any] = {"img_size": config.image_size} if config.image_size else {}
@@ -110,13 +124,24 @@ def _timm_model(config: BackboneConfig) -> nn.Module:
         return _create(config.name, from_hub, sized)
     except Exception as error:  # timm, huggingface_hub and its HTTP library each raise their own kinds
         if from_hub:
-            raise BackboneError(
-                f"the weights of {config.name} could not be fetched from the hub ({_first_line(error)}). Give a local "
-                f"file with backbone.checkpoint=FILE, use the bundled backbone with backbone={DEMO_BACKBONE}, or set "
-                "backbone.pretrained=false for random weights"
-            ) from error
+            raise _not_fetched(config.name, error) from error
         size = f" for {config.image_size} pixels" if config.image_size else ""
         raise BackboneError(f"{config.name} cannot be built{size}: {_first_line(error)}") from error
+
+
+def _fetched_cvt(name: str) -> Path:
+    try:
+        return hf_backbones.fetch(name)
+    except Exception as error:  # as above
+        raise _not_fetched(name, error) from error
+
+
+def _not_fetched(name: str, error: Exception) -> BackboneError:
+    return BackboneError(
+        f"the weights of {name} could not be fetched from the hub ({_first_line(error)}). Give a local file with "
+        f"backbone.checkpoint=FILE, use the bundled backbone with backbone={DEMO_BACKBONE}, or set "
+        "backbone.pretrained=false for random weights"
+    )
 
 
 def _create(name: str, pretrained: bool, sized: dict[str, Any]) -> nn.Module:
@@ -132,7 +157,8 @@ def _create(name: str, pretrained: bool, sized: dict[str, Any]) -> nn.Module:
 def _load_weights(model: nn.Module, path: Path, name: str) -> None:
     """Load a local file with timm's own key remapping and resampling of position embeddings; the head is left out."""
     weights = _read_checkpoint(path)
-    remap = getattr(sys.modules[model_entrypoint(name).__module__], "checkpoint_filter_fn", None)
+    made_by = model_entrypoint(name).__module__ if timm.is_model(name) else type(model).__module__
+    remap = getattr(sys.modules[made_by], "checkpoint_filter_fn", None)
     try:
         if remap is not None:
             weights = remap(weights, model)
