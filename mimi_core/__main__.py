@@ -15,6 +15,7 @@ from rich.table import Table
 from mimi_core.cli.branch import branch
 from mimi_core.cli.common import RUNS, STOPPED, RunsOption, err, out
 from mimi_core.cli.export import export, predict
+from mimi_core.cli.findings import findings
 from mimi_core.cli.report import report
 from mimi_core.cli.suite import suite
 from mimi_core.cli.sweep import sweep
@@ -61,7 +62,7 @@ def submit(
     out.print(submit_run(Store(runs), _config(config, preset, set_)))
 
 
-for command in (branch, sweep, suite, predict, export, report):
+for command in (branch, sweep, suite, findings, predict, export, report):
     app.command()(command)
 
 
@@ -190,6 +191,7 @@ def check(
     configs: Annotated[list[Path] | None, typer.Argument(help="YAML files; every key is optional")] = None,
     preset: PresetOption = None,
     set_: SetOption = None,
+    runs: RunsOption = RUNS,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line, for each config")] = False,
 ) -> None:
     """What a run would take: parameters per cycle, memory, time. Trains a few batches, keeps nothing."""
@@ -199,7 +201,7 @@ def check(
     failed = False
     files: list[Path | None] = [*configs] if configs else [None]
     for file in files:
-        report = check_config(_config(file, preset, set_), started, _tell_stage if as_json else None)
+        report = check_config(_config(file, preset, set_), started, _tell_stage if as_json else None, runs)
         failed = failed or not report.ok
         if as_json:
             print(report.model_dump_json(), flush=True)
@@ -246,6 +248,13 @@ def _print_report(report: CheckReport) -> None:
         f"about {(report.memory_bytes or 0) / 2**20:,.0f} MiB, about {report.seconds or 0:,.0f} s "
         f"({report.images_per_second or 0:.0f} images/s)"
     )
+    for kept in report.kept_images:
+        disk = f", {kept.disk_bytes / 2**20:,.0f} MiB of disk" if kept.disk_bytes else ""
+        where = {"memory": "kept in memory", "disk": "kept on disk", "nowhere": "decoded anew in every epoch"}
+        out.print(
+            f"{kept.split}: {kept.images:,} images {where[kept.place]}, "
+            f"{kept.memory_bytes / 2**20:,.1f} MiB of memory{disk}"
+        )
     for warning in report.warnings:
         out.print(f"warning: {escape(warning)}")
 

@@ -1,4 +1,4 @@
-"""What a check found, as a table of cycles and a figure of the widths at the start."""
+"""What a check found, as a table of cycles, a figure of the widths at the start, and words about the images."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +7,8 @@ import pandas as pd
 
 from mimi_core.analysis.labels import Layer
 from mimi_core.analysis.theme import GRID
-from mimi_core.runs.check_report import CheckReport
+from mimi_core.analysis.words import listed, size
+from mimi_core.runs.check_report import CheckReport, KeptImages
 
 HEIGHT = 150
 
@@ -26,6 +27,28 @@ def cycles_table(report: CheckReport) -> pd.DataFrame:
         head_parameters=table["trained_parameters"] - table["adapter_parameters"],
         done=report.start_seconds + table["seconds"].cumsum(),
     )
+
+
+def about_images(kept: Sequence[KeptImages]) -> str:
+    """How decoded images are kept, and what that takes; empty where a check of an earlier version did not say."""
+    sentences = []
+    for place in ("memory", "disk", "nowhere"):
+        those = [some for some in kept if some.place == place]
+        if not those:
+            continue
+        names = listed([some.split for some in those])
+        which = "All images" if len(those) == len(kept) else f"The images of {names}"
+        memory, disk = (size(sum(getattr(some, f"{kind}_bytes") for some in those)) for kind in ("memory", "disk"))
+        sentences.append(
+            {
+                "memory": f"{which} are kept in memory, decoded: {memory}.",
+                "disk": f"{which} do not fit into memory: each is decoded once, kept on disk ({disk}, free again when "
+                f"the run ends) and read some batches ahead ({memory} of memory).",
+                "nowhere": f"{which} fit neither into memory nor onto the disk: they are decoded in every epoch, some "
+                f"batches ahead ({memory} of memory).",
+            }[place]
+        )
+    return " ".join(sentences)
 
 
 def widths_at_start_figure(layers: Sequence[Layer], widths: Mapping[str, int]) -> alt.LayerChart:

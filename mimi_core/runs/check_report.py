@@ -1,5 +1,7 @@
 """What a run would take: the answer of `python -m mimi_core check`, as one process finds it and another shows it."""
 
+from typing import Literal
+
 from pydantic import BaseModel
 
 from mimi_core.runs.events import SiteInfo
@@ -19,6 +21,17 @@ class CycleEstimate(BaseModel):
     seconds: float = 0.0
 
 
+class KeptImages(BaseModel):
+    """How the images of a split are kept once they are decoded; "nowhere": they are decoded anew in every epoch."""
+
+    split: str
+    images: int
+    place: Literal["memory", "disk", "nowhere"]
+    memory_bytes: int
+    """The most that they take at once, of the GPU's memory where they are kept there."""
+    disk_bytes: int = 0
+
+
 class CheckReport(BaseModel):
     """`error` says in one line why the run would fail; everything else then has no meaning."""
 
@@ -36,6 +49,7 @@ class CheckReport(BaseModel):
     head_parameters: int = 0
     backbone_parameters: int = 0
     split_sizes: dict[str, int] = {}
+    kept_images: list[KeptImages] = []
     memory_bytes: int | None = None
     """The most that the check took, of the GPU's memory where it trains on one."""
     images_per_second: float | None = None

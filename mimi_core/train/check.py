@@ -4,9 +4,10 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from mimi_core.budget import Widths
 from mimi_core.config import RunConfig
 from mimi_core.data.pixels import Pixels
 from mimi_core.errors import MimiError
-from mimi_core.runs.check_report import CheckReport, CycleEstimate
+from mimi_core.runs.check_report import CheckReport, CycleEstimate, KeptImages
 from mimi_core.runs.events import SiteInfo
 from mimi_core.runs.recorder import NoRecorder
 from mimi_core.select import select
@@ -36,17 +37,20 @@ BUSY = 0.75
 Tell = Callable[[str], None]
 
 
-def check(config: RunConfig, start_seconds: float = 0.0, tell: Tell | None = None) -> CheckReport:
+def check(
+    config: RunConfig, start_seconds: float = 0.0, tell: Tell | None = None, runs: Path = Path("runs")
+) -> CheckReport:
     """Build everything and time it; bad input is reported in `error`, nothing is raised for it.
 
     Args:
         start_seconds: what this process took before it came here, as a worker's will.
         tell: called with what is being done, in a few words.
+        runs: where the run would be, and so the disk on which it may keep images.
     """
     tell = tell or (lambda what: None)
     started, load = time.monotonic(), os.getloadavg()[0]
     try:
-        setup = set_up(config, _Teller(tell))
+        setup = set_up(config, _Teller(tell, runs))
         setup.warnings += _busy(load, os.cpu_count() or 1)
         return _report(setup, start_seconds + time.monotonic() - started, tell)
     except MimiError as error:
@@ -56,8 +60,8 @@ def check(config: RunConfig, start_seconds: float = 0.0, tell: Tell | None = Non
 class _Teller(NoRecorder):
     """Passes on what setting up says."""
 
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
+    def __init__(self, tell: Tell, runs: Path) -> None:
+        self._tell, self.run = tell, runs
 
     def update(self, **fields: Any) -> None:
         if fields.get("message"):
@@ -71,6 +75,8 @@ def _report(setup: Setup, start_seconds: float, tell: Tell) -> CheckReport:
     exact = config.prune.scope == "local" or not setup.plan.keep
     neurons, parameters = _per_cycle(widths, setup.token_widths, setup.plan.keep, exact)
     splits = {name: len(getattr(setup, name)) for name in ("train", "val", "test")}
+    kept = [_kept(setup, name) for name in splits]
+    decoding = sum(_seconds_to_decode(getattr(setup, some.split)) for some in kept if some.place == "disk")
     trained_per_second, evaluated_per_second = _speeds(setup, tell)
     once = (splits["val"] + splits["test"]) / evaluated_per_second
     epoch = splits["train"] / trained_per_second
@@ -80,7 +86,10 @@ def _report(setup: Setup, start_seconds: float, tell: Tell) -> CheckReport:
             neurons=neurons[k],
             adapter_parameters=parameters[k],
             trained_parameters=counts["trained"] - counts["adapters"] + parameters[k],
-            seconds=once * bool(k and not setup.plan.one_training) + epochs * epoch + once * bool(epochs),
+            seconds=once * bool(k and not setup.plan.one_training)
+            + epochs * epoch
+            + once * bool(epochs)
+            + (0 if k else decoding),
         )
         for k, epochs in enumerate(setup.plan.epochs)
     ]
@@ -96,12 +105,28 @@ def _report(setup: Setup, start_seconds: float, tell: Tell) -> CheckReport:
         head_parameters=counts["head"],
         backbone_parameters=setup.backbone_parameters,
         split_sizes=splits,
+        kept_images=kept,
         memory_bytes=_peak_bytes(setup.device),
         images_per_second=trained_per_second,
         start_seconds=start_seconds,
         seconds=start_seconds + sum(cycle.seconds for cycle in cycles),
-        warnings=setup.warnings + _remarks(setup, cycles),
+        warnings=setup.warnings + _remarks(setup, cycles) + _no_room(kept),
     )
+
+
+def _kept(setup: Setup, name: str) -> KeptImages:
+    pixels: Pixels = getattr(setup, name)
+    batch = setup.config.train.batch_size if name == "train" else EVAL_BATCH
+    memory, disk = pixels.memory_bytes(batch), pixels.disk_bytes
+    return KeptImages(split=name, images=len(pixels), place=pixels.place, memory_bytes=memory, disk_bytes=disk)
+
+
+def _seconds_to_decode(pixels: Pixels) -> float:
+    """What it takes to decode all of them once, told from some; at the most, since a run trains meanwhile."""
+    started, some = time.monotonic(), _some(pixels, min(EVAL_BATCH, len(pixels)))
+    for _ in pixels.batches(some, EVAL_BATCH):
+        pass
+    return (time.monotonic() - started) * len(pixels) / len(some)
 
 
 def _per_cycle(
@@ -130,12 +155,12 @@ def _speeds(setup: Setup, tell: Tell) -> tuple[float, float]:
     optimizer, watcher = make_optimizer(setup.model, config), Watcher(setup.model)
 
     def train(images: int) -> None:
-        order = _some(setup.train, images)
+        order = _some(setup.train, images, config.batch_size)
         setup.model.train(setup.method.trains_backbone)
         train_epoch(setup.model, setup.train, order, optimizer, watcher, setup.vision, config, (0, 1), progress)
 
     def evaluate(images: int) -> None:
-        for logits, _ in predict(setup.model, setup.test, setup.vision, _some(setup.test, images)):
+        for logits, _ in predict(setup.model, setup.test, setup.vision, _some(setup.test, images, EVAL_BATCH)):
             last = logits
         float(last.sum())  # waits until a GPU is done
 
@@ -157,9 +182,9 @@ def _images_per_second(work: Callable[[int], None], batch: int) -> float:
     return batches * batch / (time.monotonic() - started)
 
 
-def _some(pixels: Pixels, count: int) -> torch.Tensor:
-    """Indices of `count` images; round and round where there are fewer."""
-    return torch.arange(count) % len(pixels)
+def _some(pixels: Pixels, count: int, different: int = sys.maxsize) -> torch.Tensor:
+    """Indices of `count` images; round and round where there are fewer, or not so many different ones are wanted."""
+    return torch.arange(count) % min(len(pixels), different)
 
 
 def _peak_bytes(device: torch.device) -> int:
@@ -174,6 +199,16 @@ def _busy(load: float, cores: int) -> list[str]:
     if load < BUSY * cores:
         return []
     return [f"this machine was busy with other work (load {load:.1f} on {cores} cores): an idle one takes less time"]
+
+
+def _no_room(kept: Iterable[KeptImages]) -> list[str]:
+    """Streams that must be decoded anew, again and again: on few cores they are slower than training."""
+    return [
+        f"neither memory nor the disk of the runs has room for the {some.images:,} decoded {some.split} images: every "
+        "epoch decodes them anew; free some space, or lower backbone.image_size"
+        for some in kept
+        if some.place == "nowhere"
+    ]
 
 
 def _remarks(setup: Setup, cycles: list[CycleEstimate]) -> list[str]:

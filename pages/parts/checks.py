@@ -5,7 +5,7 @@ import streamlit as st
 from altair.utils.schemapi import debug_mode
 
 from mimi_core.analysis import words
-from mimi_core.analysis.check_figures import cycles_table, widths_at_start_figure
+from mimi_core.analysis.check_figures import about_images, cycles_table, widths_at_start_figure
 from mimi_core.analysis.labels import layers
 from mimi_core.analysis.precheck import Checking
 from mimi_core.config import RunConfig
@@ -81,6 +81,8 @@ def report(found: CheckReport) -> None:
             st.warning(common.plain(f"{warning[0].upper()}{warning[1:]}"), icon=":material/warning:")
         for column, (label, value, hint) in zip(st.columns(5), _facts(found), strict=True):
             column.metric(label, common.plain(value), help=hint)
+        if found.kept_images:
+            st.caption(f":material/photo_library: {common.plain(about_images(found.kept_images))}")
         if found.layers:
             table, chart = st.columns([4, 3], gap="medium")
             with table:

@@ -17,7 +17,7 @@ from mimi_core.analysis.settings import from_link, link
 from mimi_core.config import PRESETS, DataConfig, make_config, to_yaml
 from mimi_core.data.preview import Preview, Sample, preview
 from mimi_core.errors import ConfigError
-from mimi_core.runs.check_report import CheckReport, CycleEstimate
+from mimi_core.runs.check_report import CheckReport, CycleEstimate, KeptImages
 from mimi_core.runs.store import Store
 from tests.app.conftest import swin_sites
 from tests.app.opening import HOSTILE, Open, button, texts
@@ -158,6 +158,10 @@ REPORT = CheckReport(
     head_parameters=20,
     backbone_parameters=4980,
     split_sizes={"train": 300, "test": 897},
+    kept_images=[
+        KeptImages(split="train", images=300, place="disk", memory_bytes=40_000_000, disk_bytes=18_100_000_000),
+        KeptImages(split="test", images=897, place="memory", memory_bytes=135_000_000),
+    ],
     memory_bytes=730_000_000,
     images_per_second=640.0,
     start_seconds=5.0,
@@ -201,12 +205,26 @@ def test_the_check_runs_elsewhere_and_is_shown(open_page: Open, store: Store, an
     assert shown["Trained parameters"] == "500"
     assert "10.0 % of the 5.0k" in next(m for m in app.metric if m.label == "Trained parameters").help
     assert "This will run. It would take about 1 min 05 s" in texts(app)
+    assert "The images of test are kept in memory, decoded: 135 MB." in texts(app).replace("\\", "")
     assert "![p](" not in texts(app)
     table = app.dataframe[0].value
     assert list(table["done"]) == ["35 s", "1 min 05 s"]
     assert store.list() == []
     app.number_input(key="launch.seed").set_value(1).run()
     assert not app.metric, "a report about another config must not stay"
+
+
+def test_how_images_are_kept() -> None:
+    train, test = REPORT.kept_images
+    assert check_figures.about_images([train, test]) == (
+        "The images of test are kept in memory, decoded: 135 MB. The images of train do not fit into memory: each is "
+        "decoded once, kept on disk (18.1 GB, free again when the run ends) and read some batches ahead (40 MB of "
+        "memory)."
+    )
+    assert check_figures.about_images([test, test]).startswith("All images are kept in memory, decoded: 270 MB.")
+    anew = train.model_copy(update={"place": "nowhere", "disk_bytes": 0})
+    assert "All images fit neither into memory nor onto the disk" in check_figures.about_images([anew])
+    assert check_figures.about_images([]) == ""
 
 
 def test_a_check_can_be_cancelled_and_one_that_fails_says_why(open_page: Open, answer) -> None:  # type: ignore[no-untyped-def]

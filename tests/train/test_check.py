@@ -2,12 +2,14 @@
 
 import time
 from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from mimi_core.budget import plan
 from mimi_core.config import RunConfig, make_config
+from mimi_core.data import pixels, spool
 from mimi_core.runs.check_report import CycleEstimate
 from mimi_core.runs.events import Pruned, RunStarted
 from mimi_core.train import check as checks
@@ -105,6 +107,27 @@ def test_a_busy_machine_is_told() -> None:
     assert checks._busy(0.4, 2) == []
     (said,) = checks._busy(3.0, 2)
     assert "busy with other work (load 3.0 on 2 cores)" in said
+
+
+@pytest.mark.parametrize(("free", "place"), [(2**30, "disk"), (0, "nowhere")])
+def test_images_beyond_memory(free: int, place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(pixels, "RESIDENT_SHARE", 0.0)
+    monkeypatch.setattr(spool, "free_disk_bytes", lambda folder: free * (folder == tmp_path))
+    monkeypatch.setattr(checks, "_speeds", lambda setup, tell: (20.0, 400.0))
+    config = make_config(preset="quick", sets=[*QUICK, "method=linear"])
+    report = check(config, runs=tmp_path / "runs, not yet made")
+    square = 64 * 64
+    assert {(some.split, some.images, some.disk_bytes) for some in report.kept_images} == {
+        (name, images, images * square * (place == "disk")) for name, images in report.split_sizes.items()
+    }
+    assert {some.place for some in report.kept_images} == {place}
+    assert report.kept_images[0].memory_bytes == (pixels.AHEAD + 2) * config.train.batch_size * square
+    (cycle,) = report.cycles
+    train, val, test = report.split_sizes.values()
+    steady = config.train.epochs * train / 20 + (val + test) / 400
+    assert (cycle.seconds > steady) == (place == "disk"), "what is kept has to be decoded once"
+    assert list(tmp_path.iterdir()) == []
+    assert sum("every epoch decodes them anew" in warning for warning in report.warnings) == 3 * (place == "nowhere")
 
 
 def test_bad_input_is_one_line() -> None:
