@@ -81,11 +81,11 @@ def _class_names(lists: tuple[Listed, Listed]) -> tuple[str, ...]:
     found: dict[int, tuple[str, Path]] = {}
     for listed in lists:
         for path, label in zip(listed.paths, listed.labels.tolist(), strict=True):
-            name, source = found.setdefault(label, (path.parent.name, listed.source))
-            if name != path.parent.name:
+            folder = path.parts[-2]
+            name, source = found.setdefault(label, (folder, listed.source))
+            if name != folder:
                 raise DataError(
-                    f"{listed.source}: class {label} is {path.parent.name!r} there and {name!r} in {source}; "
-                    "get the lists again"
+                    f"{listed.source}: class {label} is {folder!r} there and {name!r} in {source}; get the lists again"
                 )
     return tuple(found[label][0] if label in found else f"class {label}" for label in range(CLASSES))
 

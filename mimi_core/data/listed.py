@@ -6,7 +6,7 @@ is wrong with the file itself stops at once, with its name and the line; images 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -71,10 +71,9 @@ def lines_of(file: Path) -> list[tuple[int, str]]:
 
 def below(root: Path, name: str, where: str) -> Path:
     """`root / name`, for a relative name that leads nowhere else. Raises DataError, from `where`."""
-    parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or ".." in parts or "\\" in name or not name.isprintable():
+    if name.startswith("/") or ".." in name.split("/") or "\\" in name or not name.isprintable():
         raise DataError(f"{where}: {name[:200]!r} does not stay inside {root}; a list may only name images below it")
-    return root.joinpath(*parts)
+    return root / name
 
 
 def dataset(
