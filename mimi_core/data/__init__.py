@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mimi_core.config import DataConfig
-from mimi_core.data import digits, domainnet, fashion_mnist, folder, torchvision_sets, vtab
+from mimi_core.data import digits, domainnet, fashion_mnist, folder, sprites, torchvision_sets, vtab
 from mimi_core.data.sampling import few_shot, subset
 from mimi_core.data.types import Dataset, Progress, Split, joined
 from mimi_core.errors import DataError
@@ -39,7 +39,15 @@ def _kept(name: str, kept: torchvision_sets.Kept) -> Source:
 
 SOURCES = (
     Source("digits", "1,797 handwritten digits of 8x8 pixels, 10 classes; comes with the program", digits.load),
-    Source("fashion-mnist", "70,000 clothes of 28x28 pixels, 10 classes; IDX files", fashion_mnist.load, missing=fashion_mnist.missing),
+    Source(
+        "fashion-mnist",
+        "70,000 clothes of 28x28 pixels, 10 classes; IDX files",
+        fashion_mnist.load,
+        missing=fashion_mnist.missing,
+    ),
+    Source("sprites-location", "drawn here: in which of 16 places is it? 64x64 pixels, 16 classes", sprites.load),
+    Source("sprites-orientation", "drawn here: which way does it point? 64x64 pixels, 16 classes", sprites.load),
+    Source("sprites-count", "drawn here: how many are there, two to nine? 64x64 pixels, 8 classes", sprites.load),
     *(_kept(name, kept) for name, kept in torchvision_sets.SETS.items()),
     Source(
         vtab.PREFIX,
