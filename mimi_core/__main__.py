@@ -15,6 +15,7 @@ from rich.table import Table
 from mimi_core.cli.branch import branch
 from mimi_core.cli.common import RUNS, STOPPED, RunsOption, err, out
 from mimi_core.cli.export import export, predict
+from mimi_core.cli.findings import findings
 from mimi_core.cli.report import report
 from mimi_core.cli.suite import suite
 from mimi_core.cli.sweep import sweep
@@ -61,7 +62,7 @@ def submit(
     out.print(submit_run(Store(runs), _config(config, preset, set_)))
 
 
-for command in (branch, sweep, suite, predict, export, report):
+for command in (branch, sweep, suite, findings, predict, export, report):
     app.command()(command)
 
 

@@ -42,7 +42,7 @@ def scope_of() -> Sweep:
 
 def compression() -> Sweep:
     """Scores and scopes from a compression of 2 to one of 2,048, by cuts of three quarters."""
-    cases = [
+    cases: list[dict[str, Any]] = [
         {"name": f"{score}, {scope}", "settings": {"prune.score": score, "prune.scope": scope}}
         for score, scope in (("mimi", "global"), ("mimi", "local"), ("gradient", "global"), ("random", "global"))
     ]
@@ -54,11 +54,12 @@ def compression() -> Sweep:
 
 def schedules() -> Sweep:
     """A third of the epochs: many cuts within one training, or a single cut."""
+    annealed = {"prune.schedule": "anneal", "train.epochs": 20}
     cases = [
-        {"name": ANNEALED, "settings": {"prune.schedule": "anneal", "train.epochs": 20}},
-        {"name": SETTLED, "settings": {"prune.schedule": "anneal", "train.epochs": 20, "prune.warm": 0.1, "prune.settle": 0.5}},
+        {"name": ANNEALED, "settings": annealed},
+        {"name": SETTLED, "settings": {**annealed, "prune.warm": 0.1, "prune.settle": 0.5}},
         {"name": ONE_SHOT, "settings": {"prune.schedule": "one_shot", "train.epochs": 10}},
-    ]  # fmt: skip
+    ]
     question = "What does a third of the epochs reach: in one annealed training, or with a single cut?"
     return make_sweep({**_ALL, "name": "schedules", "question": question, "cases": cases})
 

@@ -1,0 +1,304 @@
+"""Each claim beside what the study found: tables of text, and sentences made from the numbers alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isnan
+
+from mimi_core.analysis.findings.evidence import (
+    MARGIN,
+    BySeed,
+    Contrast,
+    Evidence,
+    averaged,
+    contrast,
+    family,
+    growth,
+    interval,
+    survivors_table,
+    within_margin,
+)
+from mimi_core.analysis.findings.figures import curves, differences, survival
+from mimi_core.analysis.findings.likeness import likeness
+from mimi_core.analysis.stats import Interval
+from mimi_core.analysis.words import count, listed, percent
+from mimi_core.sweeps import study
+from mimi_core.sweeps.study import GLOBAL, GRADIENT, LOCAL, MIMI, NONE, RANDOM, SMALL, TASKS
+
+Table = tuple[Sequence[str], Sequence[Sequence[str]]]
+SIGMAS = (2.0, 8.0, 32.0, 128.0, 512.0, 2048.0)
+"""Of the sweep over compression: at the start, and after every cut."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One claim. Pictures: name of the file -> SVG and what it shows."""
+
+    claim: str
+    sentences: Sequence[str]
+    tables: Sequence[Table]
+    pictures: Mapping[str, tuple[str, str]]
+
+
+def equal_size(evidence: Evidence) -> Section:
+    """Claim 1: against an adapter that has the final size from the start."""
+    cells = {task: study.size_of(task).name for task in TASKS}
+    known = {task: name for task, name in cells.items() if evidence.of(name, MIMI) and evidence.of(name, SMALL)}
+    found = family([_between(evidence, task, name, MIMI, SMALL) for task, name in known.items()])
+    rows = [
+        [
+            c.where,
+            str(c.interval.n),
+            mean(evidence.accuracies(known[c.where], MIMI)),
+            mean(evidence.accuracies(known[c.where], SMALL)),
+            mean(evidence.accuracies(known[c.where], study.PROBE)),
+            size(evidence, known[c.where], MIMI),
+            size(evidence, known[c.where], SMALL),
+            *tested(c),
+        ]
+        for c in found
+    ]
+    head = ["task", "seeds", "MiMi", "small from the start", "linear probe", "parameters, MiMi", "parameters, small"]
+    sentences = [f"On {listed([c.where for c in some])}: {words}." for words, some in _by_verdict(found).items()]
+    first = evidence.accuracies("equal-size", study.LARGE)
+    if first:
+        large = contrast("digits", ("wide adapters, never cut", first), (MIMI, evidence.accuracies("equal-size", MIMI)))
+        sentences.append(
+            f"What cutting costs: adapters that keep their first size are {points(large.interval)} points above MiMi's "
+            f"cut ones on digits, with {size(evidence, 'equal-size', study.LARGE)} trained parameters."
+        )
+    picture = differences(found, "MiMi beside an adapter of the same final size", "equal-size")
+    return Section(
+        "1. At equal final size and equal total epochs, MiMi beats an adapter trained small from the start",
+        sentences,
+        [([*head, *TESTED], rows)],
+        {"equal-size": (picture, "Differences to an adapter of the final size, seed by seed")},
+    )
+
+
+def scores_and_scopes(evidence: Evidence) -> Section:
+    """Claim 2, at every compression from 8 on."""
+    pairs = [(GLOBAL, LOCAL), (GLOBAL, GRADIENT), (GLOBAL, RANDOM), (GRADIENT, RANDOM)]
+    cycles = range(1, len(SIGMAS))
+
+    def at(case: str, cycle: int) -> BySeed:
+        return evidence.accuracies("compression", case, cycle)
+
+    def right_after(case: str, cycle: int) -> BySeed:
+        return evidence.after_the_cut("compression", case, cycle)
+
+    def over_all(of: Callable[[str, int], BySeed], where: str) -> list[Contrast]:
+        means = {case: averaged([of(case, k) for k in cycles]) for case in (GLOBAL, LOCAL, GRADIENT, RANDOM)}
+        return family([contrast(where, (a, means[a]), (b, means[b])) for a, b in pairs])
+
+    trained = over_all(at, "mean over all five cuts, trained again")
+    bare = over_all(right_after, "mean over all five cuts, before training again")
+    last = len(SIGMAS) - 1
+    grown = family(
+        [
+            contrast(
+                f"the difference at σ = {SIGMAS[last]:,.0f} against that at σ = {SIGMAS[1]:g}",
+                (a, growth(at(a, 1), at(a, last))),
+                (b, growth(at(b, 1), at(b, last))),
+            )
+            for a, b in pairs
+        ]
+    )
+    demo = [
+        _between(evidence, "at the demo's σ = 32, in cuts of half", "local-vs-global", "scope=global", "scope=local")
+    ]
+    curve = [
+        [f"{SIGMAS[k]:,.0f}", *(mean(at(case, k)) for case in (GLOBAL, LOCAL, GRADIENT, RANDOM)), mean(at(NONE, 0))]
+        for k in range(len(SIGMAS))
+    ]
+    tests = [
+        [f"{c.first} against {c.second}", c.where, str(c.interval.n), *tested(c)] for c in (*trained, *bare, *grown)
+    ]
+    tests += [[f"{c.first} against {c.second}", c.where, str(c.interval.n), *tested(c)] for c in family(demo)]
+    lines = {
+        case: [(SIGMAS[k], interval(at(case, k))) for k in range(len(SIGMAS))]
+        for case in (GLOBAL, LOCAL, GRADIENT, RANDOM)
+    }
+    drawn = curves(
+        lines, ("no adapters", interval(at(NONE, 0))), "Accuracy over compression by score and scope", "compression"
+    )
+    sentences = [
+        f"{c.first} against {c.second}: {_told(c)} when trained again after every cut, {_told(b)} right after the cuts."
+        for c, b in zip(trained, bare, strict=True)
+    ]
+    larger = [c for c in grown if c.claimed and c.interval.mean > 0]
+    sentences.append(
+        f"The gap grows with compression for {listed([f'{c.first} over {c.second}' for c in larger])}."
+        if larger
+        else "That any of these gaps grows with compression was not shown."
+    )
+    return Section(
+        "2. global >= local, and mimi >= gradient >= random; the gap grows with compression",
+        sentences if trained[0].interval.n > 1 else ["Not enough runs have finished yet."],
+        [(["σ", *lines, "no adapters"], curve), (["settings", "where", "seeds", *TESTED], tests)],
+        {"compression": (drawn, "Accuracy over compression")},
+    )
+
+
+def vanishing(evidence: Evidence) -> Section:
+    """Claim 3: adapters that go, and whether the task decides which."""
+    cells = {task: (study.size_of(task).name, MIMI) for task in TASKS}
+    cells = {task: cell for task, cell in cells.items() if len(evidence.of(*cell)) > 1}
+    table = survivors_table(evidence, cells)
+    rows, sentences = [], []
+    for task, cell in cells.items():
+        gone = {seed: float(run.gone) for seed, run in evidence.of(*cell).items()}
+        kept = table[table["task"] == task]
+        always, never = (kept["survived"] == kept["runs"]).sum(), (kept["survived"] == 0).sum()
+        low, high = min(gone.values()), max(gone.values())
+        rows.append(
+            [task, str(len(gone)), f"{interval(gone).mean:.1f}", f"{low:g} to {high:g}", str(never), str(always)]
+        )
+        sentences.append(f"On {task}, {low:g} to {high:g} of {len(kept)} adapters disappear completely.")
+    found = likeness(evidence, list(cells.values()))
+    if found:
+        shown = (
+            "The task decides, beyond the seed, which adapters go"
+            if found.p < 0.05
+            else "That the task decides which adapters go was not shown"
+        )
+        sentences.append(
+            f"{shown}: what is left of the layers correlates with Kendall's tau {found.within:.2f} between runs of one "
+            f"task and {found.across:.2f} between runs of different tasks ({count(found.runs, 'run')} of "
+            f"{count(found.tasks, 'task')}, pairs of one seed left out; permutation test, p = {p_value(found.p)})."
+        )
+    drawn = survival(table, "In how many runs each layer keeps an adapter", "survival")
+    head = ["task", "runs", "adapters gone, mean", "from .. to", "layers without one in every run"]
+    return Section(
+        "3. Some adapters disappear completely; which ones depends on the task",
+        sentences,
+        [([*head, "layers with one in every run"], rows)],
+        {"survival": (drawn, "In how many runs a layer keeps its adapter")} if cells else {},
+    )
+
+
+def extreme(evidence: Evidence) -> Section:
+    """Claim 4: where the gain over no adapters at all ends."""
+    probe = evidence.accuracies("compression", NONE)
+    found = family(
+        [
+            contrast(f"σ = {sigma:,.0f}", (GLOBAL, evidence.accuracies("compression", GLOBAL, k)), (NONE, probe))
+            for k, sigma in enumerate(SIGMAS)
+        ]
+    )
+    rows = []
+    for k, c in enumerate(found):
+        runs = evidence.of("compression", GLOBAL).values()
+        neurons = {run.seed: float(run.points[k].neurons) for run in runs}
+        left = {run.seed: float(sum(share > 0 for share in run.shares[k].values())) for run in runs}
+        number = f"{interval(neurons).mean:,.0f}" if neurons else "–"
+        rows.append([c.where, number, f"{interval(left).mean:.1f}" if left else "–", str(c.interval.n), *tested(c)])
+    lost = [c for c in found if c.interval.n > 1 and not c.claimed]
+    sentences = [
+        f"From {lost[0].where} on, no gain over a linear probe trained in as many epochs could be shown."
+        if lost
+        else f"Even at {found[-1].where} adapters are above a linear probe trained in as many epochs "
+        f"({points(found[-1].interval)} points)."
+    ]
+    begin = found[0].interval.mean
+    half = [c for c in found if c.interval.n > 1 and c.interval.mean < begin / 2]
+    if half:
+        sentences.append(
+            f"At {half[0].where} less than half is left of the gain at the start ({100 * begin:.1f} points)."
+        )
+    return Section(
+        "4. Beyond 1000-fold compression something breaks: where?",
+        sentences if found[0].interval.n > 1 else ["Not enough runs have finished yet."],
+        [(["compression", "neurons", "adapters left", "seeds", *TESTED], rows)],
+        {
+            "extreme": (
+                differences(found, "The gain over a linear probe at every compression", "extreme"),
+                "The gain over no adapters",
+            )
+        },
+    )
+
+
+def schedules(evidence: Evidence) -> Section:
+    """A third of the epochs."""
+    full = evidence.accuracies("equal-size", MIMI)
+    cases = (study.ANNEALED, study.SETTLED, study.ONE_SHOT)
+    found = family(
+        [contrast("digits", (case, evidence.accuracies("schedules", case)), ("cycles", full)) for case in cases]
+    )
+    rows = [
+        [c.first, epochs(evidence, "schedules", c.first), str(c.interval.n),
+         mean(evidence.accuracies("schedules", c.first)), within_margin(c.interval), *tested(c)]
+        for c in found
+    ]  # fmt: skip
+    rows.insert(0, ["cycles", epochs(evidence, "equal-size", MIMI), str(len(full)), mean(full), "–", "–", "–", "–"])
+    sentences = [
+        f"{c.first}: {points(c.interval)} points to the full cycles; at most half a point worse: "
+        f"{within_margin(c.interval)}."
+        for c in found
+        if c.interval.n > 1
+    ]
+    head = ["schedule", "epochs in all", "seeds", "accuracy", "at most 0.5 points worse"]
+    drawn = differences(found, "Schedules with a third of the epochs", "schedules", MARGIN)
+    return Section(
+        "5. Is one annealed run as good as the cycles, with a third of their epochs?",
+        sentences,
+        [([*head, *TESTED], rows)],
+        {"schedules": (drawn, "Differences to the full cycles; the dotted line is half a point")},
+    )
+
+
+SECTIONS = (equal_size, scores_and_scopes, vanishing, extreme, schedules)
+TESTED = ("difference in points", "p", "found")
+
+
+def tested(c: Contrast) -> list[str]:
+    """The cells under `TESTED`."""
+    return [points(c.interval), p_value(c.corrected), c.verdict]
+
+
+def mean(values: BySeed) -> str:
+    found = interval(values)
+    if not found.n:
+        return "–"
+    return percent(found.mean) if isnan(found.low) else f"{100 * found.mean:.1f} ± {100 * found.half_width:.1f} %"
+
+
+def points(found: Interval) -> str:
+    if not found.n:
+        return "–"
+    said = f"{100 * found.mean:+.1f}"
+    return said if isnan(found.low) else f"{said} ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
+
+
+def p_value(p: float) -> str:
+    return "–" if isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def size(evidence: Evidence, sweep: str, case: str) -> str:
+    """Trained parameters without the head."""
+    found = {seed: float(run.points[-1].parameters - run.head) for seed, run in evidence.of(sweep, case).items()}
+    return f"{interval(found).mean:,.0f}" if found else "–"
+
+
+def epochs(evidence: Evidence, sweep: str, case: str) -> str:
+    return (
+        listed(sorted({f"{run.epochs:g}" for run in evidence.of(sweep, case).values()}))
+        if evidence.of(sweep, case)
+        else "–"
+    )
+
+
+def _between(evidence: Evidence, where: str, sweep: str, first: str, second: str) -> Contrast:
+    one, two = (evidence.accuracies(sweep, case) for case in (first, second))
+    return contrast(where, (first, one), (second, two))
+
+
+def _by_verdict(found: Sequence[Contrast]) -> dict[str, list[Contrast]]:
+    verdicts: dict[str, list[Contrast]] = {}
+    for c in found:
+        verdicts.setdefault(c.verdict, []).append(c)
+    return verdicts
+
+
+def _told(c: Contrast) -> str:
+    return f"{c.verdict} ({points(c.interval)} points)"

@@ -1,0 +1,33 @@
+"""`findings`: docs/findings.md from the study's runs, and the study itself, in as many sittings as it takes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from mimi_core.cli.common import out
+from mimi_core.cli.sweep import carry_out
+from mimi_core.runs.store import Store
+from mimi_core.sweeps.study import study
+from mimi_core.sweeps.sweep import expand
+
+STUDY, DOCS = Path("assets/study"), Path("docs")
+
+
+def findings(
+    run: Annotated[
+        bool, typer.Option("--run", help="first do what is missing of the study, one run at a time")
+    ] = False,
+    runs: Annotated[Path, typer.Option("--study", help="folder of the study's runs")] = STUDY,
+    folder: Annotated[Path, typer.Option("--output", "-o", help="folder for findings.md and its pictures")] = DOCS,
+) -> None:
+    """What the study says of the claims about MiMi. Stopped on the way, it goes on where it was when given again."""
+    from mimi_core.analysis.findings import write_findings
+
+    store = Store(runs)
+    for sweep in study() if run else []:
+        out.print(escape(sweep.question))
+        carry_out(store, expand(sweep), here=True, wait=True, retry_failed=True, dry_run=False)
+    page, evidence = write_findings(store, folder)
+    out.print(f"{escape(str(page))}: from {evidence.finished} of {evidence.planned} runs")
