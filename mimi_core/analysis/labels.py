@@ -1,6 +1,7 @@
 """Short names and fixed colours for layers, the same on every page."""
 
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,13 +37,17 @@ def layers(sites: Sequence[SiteInfo]) -> list[Layer]:
     """Name the sites: `layers.0.blocks.1.attn` is "1.2 attn" in stage 1, `blocks.4.mlp` is "5 mlp".
 
     The numbers in a site's path are counted from one. Where that leaves two sites with one label, as for the matrices
-    of one attention, the last part of the path is shown with them ("1.2 qkv"), and else the names.
+    of one attention, the last part of the path is shown with them ("1.2 qkv"), then all behind the last number ("1.2
+    attn_grid.mlp"), and else the names.
     """
     numbers = [[int(part) + 1 for part in site.name.split(".") if part.isdecimal() and len(part) < 6] for site in sites]
-    short = [_label(site.name, site.position, found) for site, found in zip(sites, numbers, strict=True)]
-    if len(set(short)) < len(short):
-        short = [_label(s.name, s.name.rpartition(".")[2], found) for s, found in zip(sites, numbers, strict=True)]
-    labels = short if len(set(short)) == len(short) else _distinct([_clipped(site.name) for site in sites])
+    tails = [(site.position, site.name.rpartition(".")[2], _behind_numbers(site.name)) for site in sites]
+    for whats in zip(*tails, strict=True):
+        labels = [_label(site.name, what, found) for site, what, found in zip(sites, whats, numbers, strict=True)]
+        if len(set(labels)) == len(labels):
+            break
+    else:
+        labels = _distinct([_clipped(site.name) for site in sites])
     stages = [found[0] if len(found) > 1 else None for found in numbers]
     return [
         Layer(site.name, label, order, stage, site.position, site.width, _colour(stage), site.cost or 2 * site.width)
@@ -57,6 +62,11 @@ def escape_html(text: str) -> str:
 
 def _label(name: str, what: str, numbers: list[int]) -> str:
     return _clipped(f"{'.'.join(map(str, numbers))} {what}" if numbers else name)
+
+
+def _behind_numbers(name: str) -> str:
+    *_, tail = re.split(r"(?:^|\.)\d+\.", name)
+    return tail
 
 
 def _clipped(text: str) -> str:

@@ -93,6 +93,12 @@ def test_labels_of_a_vit_have_no_stage() -> None:
     assert {layer.group for layer in named} == {"all blocks"}
 
 
+def test_labels_tell_two_attentions_of_one_block_apart() -> None:
+    names = [f"stages.0.blocks.1.{part}.mlp" for part in ("attn_block", "attn_grid")]
+    named = layers([SiteInfo(name=name, block=0, position="mlp", width=8) for name in names])
+    assert [(layer.label, layer.stage) for layer in named] == [("1.2 attn_block.mlp", 1), ("1.2 attn_grid.mlp", 1)]
+
+
 @pytest.mark.parametrize("names", [["a.attn", "b.attn"], ["x" * 90, "y" + "x" * 90], ["enc.0.attn", "dec.0.attn"]])
 def test_labels_are_short_and_never_the_same(names: list[str]) -> None:
     named = layers([SiteInfo(name=name, block=0, position="attn", width=8) for name in names])
