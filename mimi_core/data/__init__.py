@@ -47,7 +47,7 @@ SOURCES = (
     ),
     Source("sprites-location", "drawn here: in which of 16 places is it? 64x64 pixels, 16 classes", sprites.load),
     Source("sprites-orientation", "drawn here: which way does it point? 64x64 pixels, 16 classes", sprites.load),
-    Source("sprites-count", "drawn here: how many are there, two to nine? 64x64 pixels, 8 classes", sprites.load),
+    Source("sprites-count", "drawn here: how many are there, one to six? 64x64 pixels, 6 classes", sprites.load),
     *(_kept(name, kept) for name, kept in torchvision_sets.SETS.items()),
     Source(
         vtab.PREFIX,

@@ -19,12 +19,13 @@ from mimi_core.config import DataConfig
 from mimi_core.data.types import Channels, Dataset, Progress, Split
 
 EDGE = 64
-SIZES = {"train": 4000, "val": 800, "test": 2000}
-"""Multiples of every number of classes: all classes are equally frequent."""
-NOISE = 8
+SIZES = {"train": 4032, "val": 768, "test": 1920}
+"""Multiples of 6 and of 16: all classes are equally frequent."""
+NOISE = 4
 """Half-width of the noise on every colour of every pixel, of 255."""
-CONTRAST = 0.8
-"""Least distance of a sprite's colour from the background's: the sum over red, green and blue, each 0..1."""
+CONTRAST = 0.3
+"""Least difference in brightness between the background's first colour and the sprites', of 1."""
+BRIGHTNESS = np.array([0.3, 0.59, 0.11])
 
 Shape = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Coordinates (h, w) along a sprite's direction and across, in units of its radius -> signed distance, inside < 0."""
@@ -100,9 +101,10 @@ def draw(task: str, split: str, number: int) -> np.ndarray:
     random = np.random.RandomState([list(TASKS).index(task), list(SIZES).index(split), number])
     sprites = TASKS[task].sprites(random, number % len(TASKS[task].class_names))
     paper = random.uniform(0.1, 0.9, 3)
-    canvas = paper + _gradient(random)[..., None] * random.uniform(-0.15, 0.15, 3)
+    canvas = paper + _gradient(random)[..., None] * random.uniform(-0.1, 0.1, 3)
+    ink = _ink(random, paper)
     for sprite in sprites:
-        _paint(canvas, sprite, _ink(random, paper))
+        _paint(canvas, sprite, ink)
     noise = random.randint(-NOISE, NOISE + 1, canvas.shape)
     return np.clip(np.rint(canvas * 255) + noise, 0, 255).astype(np.uint8)
 
@@ -118,7 +120,7 @@ def _ink(random: np.random.RandomState, paper: np.ndarray) -> np.ndarray:
     """A colour that stands out from the background's."""
     while True:
         ink = random.random_sample(3)
-        if np.abs(ink - paper).sum() >= CONTRAST:
+        if abs(((ink - paper) * BRIGHTNESS).sum()) >= CONTRAST:
             return ink
 
 
@@ -183,12 +185,8 @@ def _drop(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     return np.minimum(_disc(u + 0.4, v, 0.57), tip)
 
 
-def _half_disc(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    return np.maximum(_disc(u, v), -0.1 - u)
-
-
 SHAPES: tuple[Shape, ...] = (_disc, _square, _cross, _ring, _triangle)
-POINTED: tuple[Shape, ...] = (_arrow, _chevron, _drop, _half_disc)
+POINTED: tuple[Shape, ...] = (_arrow, _chevron, _drop)
 
 
 # --- tasks ------------------------------------------------------------------------------------------------------------
@@ -199,7 +197,7 @@ WINDS = (
     "north, north-north-east, north-east, east-north-east, east, east-south-east, south-east, south-south-east, "
     "south, south-south-west, south-west, west-south-west, west, west-north-west, north-west, north-north-west"
 ).split(", ")
-NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine")
+NUMBERS = ("one", "two", "three", "four", "five", "six")
 
 CELL, MARGIN = 12.0, 8.0
 """Of the grid of places, in pixels; the margin lets a sprite at the edge be seen whole."""
@@ -220,22 +218,19 @@ def _oriented(random: np.random.RandomState, label: int) -> list[Sprite]:
     """One sprite that points in a direction, give or take a quarter of what lies between two."""
     step = 2 * math.pi / len(WINDS)
     direction = (label + random.uniform(-0.25, 0.25)) * step
-    radius = random.uniform(10, 18)
-    x, y = random.uniform(radius, EDGE - radius, 2)
+    radius = random.uniform(18, 24)
+    x, y = EDGE / 2 + random.uniform(-3, 3, 2)
     return [Sprite(_pick(random, POINTED), x, y, radius, direction)]
 
 
 def _counted(random: np.random.RandomState, label: int) -> list[Sprite]:
-    """Several sprites that hardly touch; how large they are says nothing of how many there are."""
-    scale = random.uniform(0.75, 1.25)
-    radii = sorted(scale * random.uniform(3.5, 5.5, label + 2), reverse=True)  # large ones first: they all find a place
-    placed: list[Sprite] = []
-    for radius in radii:
-        while True:
-            x, y = random.uniform(radius, EDGE - radius, 2)
-            if all(math.sqrt((x - s.x) ** 2 + (y - s.y) ** 2) > radius + s.radius for s in placed):
-                break
-        placed.append(Sprite(_pick(random, SHAPES), x, y, radius, random.uniform(0, 2 * math.pi)))
+    """Several sprites of one kind, apart from each other; how large they are says nothing of how many there are."""
+    shape, radius = _pick(random, SHAPES), random.uniform(5, 7)
+    placed = []
+    for cell in random.permutation(9)[: label + 1]:  # of three by three, 21 pixels wide: they never touch
+        row, column = divmod(int(cell), 3)
+        x, y = (11 + 21 * place + random.uniform(-2.5, 2.5) for place in (column, row))
+        placed.append(Sprite(shape, x, y, radius * random.uniform(0.9, 1.1), random.uniform(0, 2 * math.pi)))
     return placed
 
 
