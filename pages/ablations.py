@@ -6,7 +6,6 @@ from typing import get_args
 
 import pandas as pd
 import streamlit as st
-from altair.utils.schemapi import debug_mode
 
 from mimi_core.analysis import comparison_figures, comparison_words, comparisons, contrasts
 from mimi_core.analysis.contrasts import MEASURES, Measure
@@ -130,11 +129,10 @@ def show(chosen: list[common.Found]) -> None:
         seeds = {str(level): list(rows["pair"]) for level, rows in table.groupby("setting", sort=False)}
         told = [comparison_words.uneven(means, seeds), left_out, comparison_words.told_apart(how)]
         st.caption(common.plain(" ".join(text for text in told if text)))
-    with debug_mode(False):  # Altair's check of every part takes longer than all the rest; the tests do it
-        charts(levels, by_level(points, how, compared), means, measure, parameters, kind)
-        numbers(means, pairs, levels, measure)
-        downloads(table, points)
-        agreements(chosen, runs, how)
+    charts(levels, by_level(points, how, compared), means, measure, parameters, kind)
+    numbers(means, pairs, levels, measure)
+    downloads(table, points)
+    agreements(chosen, runs, how)
     explain()
 
 
@@ -218,13 +216,14 @@ def charts(
             st.markdown(f"**{common.plain(block)}**")
         left, right = st.columns([3, 2], gap="medium")
         with left:
-            selected = st.altair_chart(
-                comparison_figures.curves_figure(
+            selected = st.vega_lite_chart(
+                spec=comparison_figures.curves_figure(
                     curves[curves["block"] == block],
                     points.table[points.table["block"] == block],
                     order=levels.order,
                     parameters=parameters,
                 ),
+                width="stretch",
                 key=f"curves_{number}",
                 on_select="rerun",
                 selection_mode=comparison_figures.CHOSEN,
@@ -232,14 +231,15 @@ def charts(
             )
         chosen = [entry.get("level", "") for entry in selected["selection"].get(comparison_figures.CHOSEN, [])]
         with right:
-            st.altair_chart(
-                comparison_figures.measure_figure(
+            st.vega_lite_chart(
+                spec=comparison_figures.measure_figure(
                     means[means["block"] == block],
                     levels.table[levels.table["block"] == block],
                     order=levels.order,
                     measure=measure,
                     chosen=chosen,
                 ),
+                width="stretch",
                 key=f"measure_{number}",
                 alt=f"The {measure.title} of every run, with mean and interval of every setting.",
             )

@@ -2,7 +2,6 @@
 
 import pandas as pd
 import streamlit as st
-from altair.utils.schemapi import debug_mode
 
 from mimi_core.analysis import comparison_words, comparisons, tables, trade_off, trade_off_figure
 from mimi_core.analysis.designs import design
@@ -100,12 +99,12 @@ def own(chosen: list[common.Found]) -> None:
             comparison_words.told_apart(how),
         ]
         st.caption(common.plain(" ".join(text for text in told if text)))
-    with debug_mode(False):  # Altair's check of every part takes longer than all the rest; the tests do it
-        st.altair_chart(
-            trade_off_figure.trade_off_figure(table, points, parameters=parameters),
-            key="trade_off",
-            alt=f"Test accuracy against trained parameters of {count(len(table), 'point')}, with the Pareto front.",
-        )
+    st.vega_lite_chart(
+        spec=trade_off_figure.trade_off_figure(table, points, parameters=parameters),
+        width="stretch",
+        key="trade_off",
+        alt=f"Test accuracy against trained parameters of {count(len(table), 'point')}, with the Pareto front.",
+    )
     st.caption(
         "Filled marks are means over seeds with their 95 % intervals (Student's t), open marks single runs; a line "
         "follows a run along its cuts, from right to left. The dashed line is the Pareto front: the accuracy that can "
@@ -189,12 +188,12 @@ def published(references: References) -> None:
         f"out. {common.plain(references.note)}",
         icon=":material/menu_book:",
     )
-    with debug_mode(False):
-        st.altair_chart(
-            trade_off_figure.published_figure(table),
-            key="published",
-            alt=f"Published accuracy against trained parameters of {len(table)} methods, with the Pareto front.",
-        )
+    st.vega_lite_chart(
+        spec=trade_off_figure.published_figure(table),
+        width="stretch",
+        key="published",
+        alt=f"Published accuracy against trained parameters of {len(table)} methods, with the Pareto front.",
+    )
     st.caption(
         "Hollow diamonds are published results, the dashed line is their Pareto front. MiMi's own published results "
         "are not among them."

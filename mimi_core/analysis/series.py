@@ -1,44 +1,58 @@
-"""What statistical charts have in common: a colour and a shape for every series, axes, tooltips of an interval."""
+"""What statistical charts have in common: the parts of a Vega-Lite chart, a colour and a shape for every series.
 
-from collections.abc import Sequence
+Charts are plain dictionaries, their tables in `datasets`: Altair's objects take longer to build than all the rest of a
+page. The tests hold them against Vega-Lite's schema. Names are data, never code or HTML.
+"""
+
+from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import Any
 
-import altair as alt
 import pandas as pd
 
 from mimi_core.analysis.theme import GAIN, GRID, LOST, SECOND
 
+Chart = dict[str, Any]
 SERIES = (GAIN, LOST, SECOND, "#a98422", "#4a7fd6", "#c4568a")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 """A series is told by its colour and by its shape; after six the colours come again with other shapes."""
 MOST_DRAWN = 1500
 """Marks of single runs."""
-FIT = alt.AutoSizeParams(type="fit-x", contains="padding")
-"""As wide as the page says, as high as asked for, so that charts beside each other stay level."""
 
 
-def colour(field: str, order: Sequence[str], *, legend: bool = True) -> alt.Color:
+def number(field: str, **more: Any) -> Chart:
+    return {"field": field, "type": "quantitative", **more}
+
+
+def nominal(field: str, **more: Any) -> Chart:
+    return {"field": field, "type": "nominal", **more}
+
+
+def layer(data: str, mark: Chart, **channels: Any) -> Chart:
+    """One kind of mark for a table of `datasets`."""
+    return {"data": {"name": data}, "mark": mark, "encoding": channels}
+
+
+def colour(field: str, order: Sequence[str], *, legend: bool = True) -> Chart:
     """A colour for each value of a field, by its place in `order`."""
     colours = [SERIES[i % len(SERIES)] for i in range(len(order))]
-    names = alt.Legend(title=None, orient="top", labelLimit=300, symbolSize=110, symbolOpacity=1, columns=5)
-    scale = alt.Scale(domain=list(order), range=colours)
-    return alt.Color(f"{field}:N", scale=scale, legend=names if legend else None)
+    looks = {"title": None, "orient": "top", "labelLimit": 300, "symbolSize": 110, "symbolOpacity": 1, "columns": 5}
+    return nominal(field, scale={"domain": list(order), "range": colours}, legend=looks if legend else None)
 
 
-def shape(field: str, order: Sequence[str]) -> alt.Shape:
+def shape(field: str, order: Sequence[str]) -> Chart:
     """A shape for each value of a field, to go with its colour."""
     shapes = [SHAPES[(i + i // len(SERIES)) % len(SHAPES)] for i in range(len(order))]
-    return alt.Shape(f"{field}:N", scale=alt.Scale(domain=list(order), range=shapes))
+    return nominal(field, scale={"domain": list(order), "range": shapes})
 
 
-def interval_tips(number: str) -> list[alt.Tooltip]:
+def interval_tips(form: str) -> list[Chart]:
     """Mean, interval and number of runs, from columns of these names."""
     return [
-        alt.Tooltip("mean:Q", title="mean", format=number),
-        alt.Tooltip("low:Q", title="interval from", format=number),
-        alt.Tooltip("high:Q", title="to", format=number),
-        alt.Tooltip("n:Q", title="runs"),
+        number("mean", title="mean", format=form),
+        number("low", title="interval from", format=form),
+        number("high", title="to", format=form),
+        number("n", title="runs"),
     ]
 
 
@@ -54,6 +68,18 @@ def accuracy_domain(accuracies: Sequence[float]) -> list[float]:
     return [max(0.0, min(known) - room), min(1.0, max(known) + room)]
 
 
-def axis(**more: Any) -> alt.Axis:
-    """Calm lines, no ticks; anything of Altair's axes over that."""
-    return alt.Axis(**{"gridColor": GRID, "domain": False, "ticks": False, "labelOverlap": True, **more})
+def axis(**more: Any) -> Chart:
+    """Calm lines, no ticks; anything of Vega-Lite's axes over that."""
+    return {"gridColor": GRID, "domain": False, "ticks": False, "labelOverlap": True, **more}
+
+
+def finished(layers: Sequence[Chart], datasets: Mapping[str, pd.DataFrame], height: int, *, top: int = 5) -> Chart:
+    """As wide as the page says, as high as asked for, so that charts beside each other stay level."""
+    return {
+        "layer": list(layers),
+        "datasets": dict(datasets),
+        "height": height,
+        "padding": {"left": 5, "top": top, "right": 12, "bottom": 5},
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "config": {"view": {"stroke": None}},
+    }

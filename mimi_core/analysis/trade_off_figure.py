@@ -1,21 +1,28 @@
 """Accuracy against trained parameters, drawn: own runs with their intervals and paths, or published results."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from math import log10
 from typing import Any
 
-import altair as alt
 import pandas as pd
 
-from mimi_core.analysis.series import FIT, accuracy_domain, axis, colour, interval_tips, shape, thinned
+from mimi_core.analysis.series import (
+    Chart,
+    accuracy_domain,
+    axis,
+    colour,
+    finished,
+    interval_tips,
+    layer,
+    nominal,
+    number,
+    shape,
+    thinned,
+)
 from mimi_core.analysis.theme import MUTED, SECOND
 from mimi_core.analysis.trade_off import front_line
 from mimi_core.analysis.words import percent
 
-Chart = alt.LayerChart
-_Accuracy = Callable[[str], alt.Y]
-"""Column -> the one axis of accuracies that all layers share."""
 HEIGHT = 460
 MOST_NAMED = 8
 """So many settings have their names beside their points, and calm intervals; of more, the tooltip says which."""
@@ -55,70 +62,88 @@ def trade_off_figure(table: pd.DataFrame, points: pd.DataFrame, *, parameters: s
     runs = points.assign(parameters=points[parameters], method=points["setting"].map(methods))
     runs = runs.loc[runs["parameters"] > 0, ["setting", "method", "seed", "cycle", "parameters", "accuracy"]]
     domain = accuracy_domain([*points["accuracy"], *table["mean"]])
-    x, y = _x(parameters), partial(_y, domain)
+    x, y = _x(parameters), _y(domain)
     shown = table[table["parameters"] > 0]
-    base = alt.Chart(shown).encode(x=x, color=colour(by, order))
-    path = base.mark_line(strokeWidth=2, opacity=0.75).encode(
-        y=y("mean"), detail=alt.Detail("setting:N"), order=alt.Order("cycle:Q")
+    seen: Chart = {"x": x, "color": colour(by, order)}
+    marked = seen | {"shape": shape(by, order)}
+    mean = y | {"field": "mean"}
+    path = layer(
+        "points",
+        {"type": "line", "strokeWidth": 2, "opacity": 0.75},
+        **seen,
+        y=mean,
+        detail=nominal("setting"),
+        order=number("cycle"),
     )
-    interval = base.mark_rule(strokeWidth=1.6, opacity=0.7 * calm, clip=True).encode(y=y("low"), y2=alt.Y2("high:Q"))
-    raw = (
-        alt.Chart(thinned(runs))
-        .mark_point(size=26, strokeWidth=1.3, opacity=0.5 * calm)
-        .encode(
-            x=x,
-            y=y("accuracy"),
-            color=colour(by, order),
-            shape=shape(by, order),
-            tooltip=[
-                alt.Tooltip("setting:N"),
-                alt.Tooltip("seed:Q"),
-                alt.Tooltip("cycle:Q", title="after cut"),
-                alt.Tooltip("parameters:Q", format=","),
-                alt.Tooltip("accuracy:Q", format=".1%"),
-            ],
-        )
+    interval = layer(
+        "points",
+        {"type": "rule", "strokeWidth": 1.6, "opacity": 0.7 * calm, "clip": True},
+        **seen,
+        y=y | {"field": "low"},
+        y2={"field": "high"},
     )
-    means = base.mark_point(filled=True, opacity=1).encode(
-        y=y("mean"),
-        shape=shape(by, order),
-        size=alt.SizeValue(90, condition={"test": "datum.front", "value": 190}),
+    raw = layer(
+        "runs",
+        {"type": "point", "size": 26, "strokeWidth": 1.3, "opacity": 0.5 * calm},
+        **marked,
+        y=y | {"field": "accuracy"},
         tooltip=[
-            alt.Tooltip("setting:N"),
-            alt.Tooltip("method:N"),
-            alt.Tooltip("cycle:Q", title="after cut"),
-            alt.Tooltip("epochs:Q", title="epochs so far", format=".0f"),
-            alt.Tooltip("parameters:Q", title="parameters, mean", format=",.0f"),
+            nominal("setting"),
+            number("seed"),
+            number("cycle", title="after cut"),
+            number("parameters", format=","),
+            number("accuracy", format=".1%"),
+        ],
+    )
+    means = layer(
+        "points",
+        {"type": "point", "filled": True, "opacity": 1},
+        **marked,
+        y=mean,
+        size={"value": 90, "condition": {"test": "datum.front", "value": 190}},
+        tooltip=[
+            nominal("setting"),
+            nominal("method"),
+            number("cycle", title="after cut"),
+            number("epochs", title="epochs so far", format=".0f"),
+            number("parameters", title="parameters, mean", format=",.0f"),
             *interval_tips(".1%"),
-            alt.Tooltip("often:Q", title="on the front in", format=".1~%"),
+            number("often", title="on the front in", format=".1~%"),
         ],
     )
     last = shown[shown["cycle"] == shown["cuts"]]
-    names = _names(last, x, y, domain) if len(last) <= MOST_NAMED else []
-    return _finished([_front(table, x, y), path, interval, raw, means, *names, *_without_parameters(table, y)])
+    named = _named(last, domain) if len(last) <= MOST_NAMED else last.head(0).assign(place="")
+    return finished(
+        [_front(x, mean), path, interval, raw, means, *_names(named, x, mean), *_without_parameters(mean)],
+        {"points": shown, "runs": thinned(runs), **_tables(table, named)},
+        HEIGHT,
+    )
 
 
 def published_figure(table: pd.DataFrame) -> Chart:
     """Published results: hollow diamonds, with where they come from. `table` is a `published_table`."""
     domain = accuracy_domain(list(table["mean"]))
-    x, y = _x("published"), partial(_y, domain)
+    x, mean = _x("published"), _y(domain) | {"field": "mean"}
     shown = table[table["parameters"] > 0]
-    marks = (
-        alt.Chart(shown)
-        .mark_point(shape="diamond", size=130, strokeWidth=2, color=SECOND)
-        .encode(
-            x=x,
-            y=y("mean"),
-            tooltip=[
-                alt.Tooltip("setting:N", title="method"),
-                alt.Tooltip("parameters:Q", title="parameters, head left out", format=".3~s"),
-                alt.Tooltip("mean:Q", title="accuracy, published", format=".1%"),
-                alt.Tooltip("paper:N"),
-                alt.Tooltip("source:N"),
-            ],
-        )
+    marks = layer(
+        "points",
+        {"type": "point", "shape": "diamond", "size": 130, "strokeWidth": 2, "color": SECOND},
+        x=x,
+        y=mean,
+        tooltip=[
+            nominal("setting", title="method"),
+            number("parameters", title="parameters, head left out", format=".3~s"),
+            number("mean", title="accuracy, published", format=".1%"),
+            nominal("paper"),
+            nominal("source"),
+        ],
     )
-    return _finished([_front(table, x, y), marks, *_names(shown, x, y, domain), *_without_parameters(table, y)])
+    named = _named(shown, domain)
+    return finished(
+        [_front(x, mean), marks, *_names(named, x, mean), *_without_parameters(mean)],
+        {"points": shown, **_tables(table, named)},
+        HEIGHT,
+    )
 
 
 def name_places(x: Sequence[float], y: Sequence[float], names: Sequence[str]) -> list[str | None]:
@@ -149,60 +174,64 @@ def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def _x(parameters: str) -> alt.X:
+def _x(parameters: str) -> Chart:
     title = "trained parameters" + ("" if parameters == "parameters" else ", head left out")
-    scale = alt.Scale(type="log", nice=False, padding=_PADDING)
-    return alt.X("parameters:Q", title=title, scale=scale, axis=axis(format="~s", tickCount=6, grid=False))
+    scale = {"type": "log", "nice": False, "padding": _PADDING}
+    return number("parameters", title=title, scale=scale, axis=axis(format="~s", tickCount=6, grid=False))
 
 
-def _y(domain: list[float], column: str) -> alt.Y:
-    scale = alt.Scale(domain=domain, nice=False, zero=False)
-    return alt.Y(f"{column}:Q", title="test accuracy", scale=scale, axis=axis(format=".1~%", tickCount=8))
+def _y(domain: list[float]) -> Chart:
+    """The one axis of accuracies that all layers share; each has its own `field`."""
+    scale = {"domain": domain, "nice": False, "zero": False}
+    return {
+        "type": "quantitative",
+        "title": "test accuracy",
+        "scale": scale,
+        "axis": axis(format=".1~%", tickCount=8),
+    }
 
 
-def _front(table: pd.DataFrame, x: alt.X, y: _Accuracy) -> alt.Chart:
+def _tables(table: pd.DataFrame, named: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Of the layers that both charts have."""
+    none = table[table["parameters"] == 0]
+    told = [
+        f"{who}: {percent(mean)} with the head alone" for who, mean in zip(none["setting"], none["mean"], strict=True)
+    ]
+    return {
+        "front": front_line(table[table["parameters"] > 0])[["parameters", "mean"]],
+        "names": named[["setting", "parameters", "mean", "place"]],
+        "none": none.assign(told=told)[["setting", "mean", "told"]],
+    }
+
+
+def _front(x: Chart, mean: Chart) -> Chart:
     """What can be had for so many parameters: it rises at each point of the front."""
-    front = front_line(table[table["parameters"] > 0])[["parameters", "mean"]]
-    line = alt.Chart(front).mark_line(interpolate="step-after", strokeDash=[5, 4], strokeWidth=1.5, color=MUTED)
-    return line.encode(x=x, y=y("mean"))
+    mark = {"type": "line", "interpolate": "step-after", "strokeDash": [5, 4], "strokeWidth": 1.5, "color": MUTED}
+    return layer("front", mark, x=x, y=mean)
 
 
-def _names(last: pd.DataFrame, x: alt.X, y: _Accuracy, domain: list[float]) -> list[alt.Chart]:
-    """The name of each setting beside its last point, where there is room."""
-    if last.empty:
-        return []
+def _named(last: pd.DataFrame, domain: list[float]) -> pd.DataFrame:
+    """With `place`: where the name of each setting stands beside its last point; None where there is no room."""
     logs = [log10(value) for value in last["parameters"]]
-    per_decade = _ASSUMED_WIDTH / max(max(logs) - min(logs), 0.1)
+    per_decade = _ASSUMED_WIDTH / max(max(logs, default=0) - min(logs, default=0), 0.1)
     across = [per_decade * (value - min(logs)) for value in logs]
     up = [HEIGHT * (domain[1] - value) / (domain[1] - domain[0]) for value in last["mean"]]
-    named = last.assign(place=name_places(across, up, list(last["setting"])))[
-        ["setting", "parameters", "mean", "place"]
-    ]
+    return last.assign(place=name_places(across, up, list(last["setting"])))
+
+
+def _names(named: pd.DataFrame, x: Chart, mean: Chart) -> list[Chart]:
     return [
-        alt.Chart(named[named["place"] == place])
-        .mark_text(fontSize=12, color=MUTED, **mark)
-        .encode(x=x, y=y("mean"), text=alt.Text("setting:N"))
+        layer("names", {"type": "text", "fontSize": 12, "color": MUTED, **mark}, x=x, y=mean, text=nominal("setting"))
+        | {"transform": [{"filter": {"field": "place", "equal": place}}]}
         for place, (mark, _) in _PLACES.items()
         if (named["place"] == place).any()
     ]
 
 
-def _without_parameters(table: pd.DataFrame, y: _Accuracy) -> list[alt.Chart]:
+def _without_parameters(mean: Chart) -> list[Chart]:
     """Nothing but the head has no place on a logarithmic axis: a line across, at its accuracy."""
-    none = table[table["parameters"] == 0]
-    if none.empty:
-        return []
-    told = [
-        f"{name}: {percent(mean)} with the head alone" for name, mean in zip(none["setting"], none["mean"], strict=True)
-    ]
-    lines = alt.Chart(none.assign(told=told)[["setting", "mean", "told"]]).encode(y=y("mean"))
-    text = lines.mark_text(align="left", dx=4, dy=-8, fontSize=12, color=MUTED)
+    text = {"type": "text", "align": "left", "dx": 4, "dy": -8, "fontSize": 12, "color": MUTED}
     return [
-        lines.mark_rule(strokeDash=[2, 3], strokeWidth=1.5, color=MUTED),
-        text.encode(x=alt.value(0), text=alt.Text("told:N")),
+        layer("none", {"type": "rule", "strokeDash": [2, 3], "strokeWidth": 1.5, "color": MUTED}, y=mean),
+        layer("none", text, x={"value": 0}, y=mean, text=nominal("told")),
     ]
-
-
-def _finished(layers: Sequence[alt.Chart]) -> Chart:
-    padding = {"left": 5, "top": 5, "right": 12, "bottom": 5}
-    return alt.layer(*layers).properties(height=HEIGHT, padding=padding, autosize=FIT).configure_view(stroke=None)

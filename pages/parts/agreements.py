@@ -55,8 +55,8 @@ def _scores(found: Mapping[str, common.Found], settings: Mapping[str, list[Facts
         st.markdown("These runs have not kept their scores.")
         return
     order = [name for name in names if name in set(table["label"])]
-    st.altair_chart(
-        comparison_figures.agreement_figure(table, order, common.scale(), row="score"),
+    st.vega_lite_chart(
+        spec=comparison_figures.agreement_figure(table, order, common.scale(), row="score"),
         width="content",
         key="scores",
         alt=f"Rank correlation of every score with the {against} score, cut by cut.",
@@ -87,8 +87,8 @@ def _seeds(settings: Mapping[str, list[Facts]]) -> None:
     table = _seed_correlations(tuple((run.id, run.seconds) for runs in settings.values() for run in runs), settings)
     if table["tau"].notna().any():
         order = [label for label in settings if label in set(table.loc[table["tau"].notna(), "label"])]
-        st.altair_chart(
-            comparison_figures.agreement_figure(table, order, common.scale(), row="setting"),
+        st.vega_lite_chart(
+            spec=comparison_figures.agreement_figure(table, order, common.scale(), row="setting"),
             width="content",
             key="seeds",
             alt="Rank correlation between seeds of the shares that layers keep, cut by cut.",
