@@ -118,9 +118,7 @@ def scores_and_scopes(evidence: Evidence) -> Section:
         case: [(SIGMAS[k], interval(at(case, k))) for k in range(len(SIGMAS))]
         for case in (GLOBAL, LOCAL, GRADIENT, RANDOM)
     }
-    drawn = curves(
-        lines, ("no adapters", interval(at(NONE, 0))), "Accuracy over compression by score and scope", "compression"
-    )
+    drawn = curves(lines, (NONE, interval(at(NONE, 0))), "Accuracy over compression by score and scope", "compression")
     sentences = [
         f"{c.first} against {c.second}: {_told(c)} when trained again after every cut, {_told(b)} right after the cuts."
         for c, b in zip(trained, bare, strict=True)
@@ -133,9 +131,9 @@ def scores_and_scopes(evidence: Evidence) -> Section:
     )
     return Section(
         "2. global >= local, and mimi >= gradient >= random; the gap grows with compression",
-        sentences if trained[0].interval.n > 1 else ["Not enough runs have finished yet."],
-        [(["σ", *lines, "no adapters"], curve), (["settings", "where", "seeds", *TESTED], tests)],
-        {"compression": (drawn, "Accuracy over compression")},
+        sentences if trained[0].interval.n > 1 else [TOO_FEW],
+        [(["σ", *lines, NONE], curve), (["settings", "where", "seeds", *TESTED], tests)],
+        {"compression": (drawn, "Accuracy over compression")} if lines[GLOBAL][0][1].n else {},
     )
 
 
@@ -166,13 +164,16 @@ def vanishing(evidence: Evidence) -> Section:
             f"task and {found.across:.2f} between runs of different tasks ({count(found.runs, 'run')} of "
             f"{count(found.tasks, 'task')}, pairs of one seed left out; permutation test, p = {p_value(found.p)})."
         )
-    drawn = survival(table, "In how many runs each layer keeps an adapter", "survival")
+    pictures = {}
+    if cells:
+        drawn = survival(table, "In how many runs each layer keeps an adapter", "survival")
+        pictures = {"survival": (drawn, "In how many runs a layer keeps its adapter")}
     head = ["task", "runs", "adapters gone, mean", "from .. to", "layers without one in every run"]
     return Section(
         "3. Some adapters disappear completely; which ones depends on the task",
         sentences,
         [([*head, "layers with one in every run"], rows)],
-        {"survival": (drawn, "In how many runs a layer keeps its adapter")} if cells else {},
+        pictures,
     )
 
 
@@ -207,14 +208,16 @@ def extreme(evidence: Evidence) -> Section:
         )
     return Section(
         "4. Beyond 1000-fold compression something breaks: where?",
-        sentences if found[0].interval.n > 1 else ["Not enough runs have finished yet."],
+        sentences if found[0].interval.n > 1 else [TOO_FEW],
         [(["compression", "neurons", "adapters left", "seeds", *TESTED], rows)],
         {
             "extreme": (
                 differences(found, "The gain over a linear probe at every compression", "extreme"),
                 "The gain over no adapters",
             )
-        },
+        }
+        if found[0].interval.n
+        else {},
     )
 
 
@@ -248,6 +251,7 @@ def schedules(evidence: Evidence) -> Section:
 
 
 SECTIONS = (equal_size, scores_and_scopes, vanishing, extreme, schedules)
+TOO_FEW = "Too few runs have finished to say anything yet."
 TESTED = ("difference in points", "p", "found")
 
 

@@ -1,0 +1,132 @@
+"""Findings: the page says what the study's runs say, and no more than these allow."""
+
+from math import nan
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from mimi_core.analysis.comparisons import Facts, Point
+from mimi_core.analysis.findings import write_findings
+from mimi_core.analysis.findings.evidence import (
+    Evidence,
+    averaged,
+    contrast,
+    family,
+    gather,
+    growth,
+    interval,
+    survivors_table,
+    within_margin,
+)
+from mimi_core.analysis.findings.likeness import likeness
+from mimi_core.analysis.labels import layers
+from mimi_core.runs.events import SiteInfo
+from mimi_core.runs.store import Store
+from mimi_core.sweeps.study import SEEDS, study
+from mimi_core.sweeps.sweep import expand
+
+ROOT = Path(__file__).parents[2]
+STUDY, DOCS = ROOT / "assets" / "study", ROOT / "docs"
+SITES = [SiteInfo(name=f"blocks.{i}.mlp", block=i, position="mlp", width=8) for i in range(6)]
+
+
+def ended(seed: int, accuracy: float = 0.5, kept: str = "111111") -> Facts:
+    point = Point(cycle=0, parameters=10, neurons=4, accuracy=accuracy, cut=nan, epochs=1.0)
+    shares = ({site.name: float(mark) for site, mark in zip(SITES, kept, strict=True)},)
+    return Facts(
+        id=f"run-{seed}", seed=seed, data_seed=seed, values={}, points=(point,), val=nan, head=2, sigma=2.0,
+        seconds=1.0, memory=nan, shares=shares,
+    )  # fmt: skip
+
+
+def evidence(runs: dict[tuple[str, str], dict[int, Facts]]) -> Evidence:
+    return Evidence(runs, 10, (), (), layers(SITES))
+
+
+def test_the_page_is_what_the_runs_say(tmp_path: Path) -> None:
+    """Whoever adds runs to the study, or changes how they are told, writes the page anew."""
+    page, found = write_findings(Store(STUDY), tmp_path)
+    assert 0 < found.finished <= found.planned
+    assert page.read_text() == (DOCS / "findings.md").read_text(), "run: python -m mimi_core findings"
+    pictures = sorted((tmp_path / "findings").iterdir())
+    assert [p.name for p in pictures] == sorted(p.name for p in (DOCS / "findings").iterdir())
+    for picture in pictures:
+        ElementTree.fromstring(picture.read_text())
+        assert picture.read_text() == (DOCS / "findings" / picture.name).read_text()
+        assert f"(findings/{picture.name})" in page.read_text()
+
+
+def test_every_run_of_the_study_is_one_that_was_planned() -> None:
+    kept = {run.id for run in Store(STUDY).list() if run.phase == "finished"}
+    found = gather(Store(STUDY))
+    assert {run.id for by_seed in found.runs.values() for run in by_seed.values()} == kept
+
+
+def test_a_study_without_runs_says_so(tmp_path: Path) -> None:
+    page, found = write_findings(Store(tmp_path / "nothing"), tmp_path)
+    assert found.finished == 0
+    assert f"0 of {found.planned} runs have finished" in page.read_text()
+    assert "nan" not in page.read_text()
+
+
+def test_every_sweep_compares_on_the_same_images() -> None:
+    for sweep in study():
+        configs = expand(sweep)
+        assert {config.seed for config in configs} == set(SEEDS)
+        assert all(config.data.seed == config.seed for config in configs)
+        assert len({config.data.model_copy(update={"seed": 0}) for config in configs}) == 1
+
+
+def test_a_contrast_is_over_the_seeds_that_both_have() -> None:
+    found = contrast("here", ("a", {1: 0.9, 2: 0.8, 3: 0.7}), ("b", {2: 0.7, 3: 0.5, 4: 0.1}))
+    assert found.differences == pytest.approx({2: 0.1, 3: 0.2})
+    assert found.interval.mean == pytest.approx(0.15)
+
+
+def test_verdicts_claim_no_more_than_the_corrected_p_allows() -> None:
+    clear = contrast("", ("a", {1: 0.90, 2: 0.91, 3: 0.92, 4: 0.90}), ("b", dict.fromkeys(range(1, 5), 0.8)))
+    worse = contrast("", ("a", dict.fromkeys(range(1, 5), 0.8)), ("b", {1: 0.90, 2: 0.91, 3: 0.92, 4: 0.90}))
+    faint = contrast("", ("a", {1: 0.9, 2: 0.8, 3: 0.81}), ("b", {1: 0.85, 2: 0.83, 3: 0.79}))
+    lonely = contrast("", ("a", {1: 0.9}), ("b", {1: 0.1}))
+    verdicts = [c.verdict for c in family([clear, worse, faint, lonely])]
+    assert verdicts == ["a is better", "b is better", "no difference shown", "too few runs"]
+
+
+@pytest.mark.parametrize(
+    ("differences", "says"),
+    [
+        ([0.0, 0.001, -0.001, 0.0], "yes"),
+        ([-0.02, -0.021, -0.019, -0.02], "no"),
+        ([-0.03, 0.03, 0.0, 0.01], "cannot be told"),
+        ([0.5], "too few runs"),
+    ],
+)
+def test_as_good_as_needs_the_whole_interval(differences: list[float], says: str) -> None:
+    assert within_margin(interval(dict(enumerate(differences)))) == says
+
+
+def test_averages_and_growth_need_a_seed_everywhere() -> None:
+    assert averaged([{1: 0.2, 2: 0.4}, {1: 0.4}]) == pytest.approx({1: 0.3})
+    assert growth({1: 0.2, 2: 0.4}, {1: 0.5, 3: 0.1}) == pytest.approx({1: 0.3})
+
+
+def test_survivors() -> None:
+    found = evidence({("s", "mimi"): {1: ended(1, kept="110000"), 2: ended(2, kept="101000")}})
+    assert survivors_table(found, {"task": ("s", "mimi")})["survived"].tolist() == [2, 1, 1, 0, 0, 0]
+
+
+def test_likeness_tells_tasks_from_seeds() -> None:
+    left, right = ["110000", "111000", "110000", "111000", "110100"], ["000011", "000111", "000011", "000111", "001011"]
+    tasks = {("one", "m"): left, ("two", "m"): right}
+    apart = {cell: {s: ended(s, kept=kept) for s, kept in enumerate(ends)} for cell, ends in tasks.items()}
+    found = likeness(evidence(apart), list(apart))
+    assert found is not None
+    assert found.within > 0.5 > 0 > found.across
+    assert found.p < 0.05
+    mixed = {("one", "m"): [*left[:3], *right[:2]], ("two", "m"): [*right[2:], *left[3:]]}
+    alike = {cell: {s: ended(s, kept=kept) for s, kept in enumerate(ends)} for cell, ends in mixed.items()}
+    same = likeness(evidence(alike), list(alike))
+    assert same is not None
+    assert same.p > 0.05
+    assert likeness(evidence({("one", "m"): apart["one", "m"]}), [("one", "m")]) is None
