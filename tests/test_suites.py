@@ -184,6 +184,8 @@ def test_vtab_from_end_to_end(suite: Callable[..., tuple[int, str]], tmp_path: P
         ("vtab:svhn", "finished", "demo"),
         ("vtab:kitti", "finished", "demo"),
     }
+    states = [Store(tmp_path / "runs").state(run.id) for run in runs]
+    assert {e.split for state in states for e in state.evaluations} == {"test"}, "validation images were trained on"
     accuracy = {run.data: f"{run.accuracy:.1%}" for run in runs}
     lines = [" ".join(line.split()) for line in said.splitlines()]
     assert f"vtab:svhn {accuracy['vtab:svhn']}" in lines

@@ -66,6 +66,8 @@ def set_aside(labels: np.ndarray, shares: Sequence[float], seed: int, class_name
 def few_shot(labels: np.ndarray, shots: int, seed: int, class_names: Sequence[str]) -> np.ndarray:
     """Sorted indices of `shots` images of every class. More shots with the same seed contain the fewer.
 
+    A class without any image, as there is one in DomainNet's paintings, cannot be learned and stays so.
+
     Raises:
         DataError: a class has too few images.
     """
@@ -73,7 +75,7 @@ def few_shot(labels: np.ndarray, shots: int, seed: int, class_names: Sequence[st
     chosen: list[np.ndarray] = []
     for label, name in enumerate(class_names):
         members = random.permutation(np.flatnonzero(labels == label))
-        if len(members) < shots:
+        if 0 < len(members) < shots:
             raise DataError(
                 f"data.shots is {shots}, but class {name!r} has only {len(members)} training image(s); lower data.shots"
             )

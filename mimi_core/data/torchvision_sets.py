@@ -77,7 +77,7 @@ def how(name: str) -> str:
     kept = SETS[name]
     return (
         f"A run downloads it, about {kept.megabytes:,} MB, where the network allows; "
-        f"or get it from {kept.url} and unpack it there"
+        f"or get it from {kept.url} and unpack it so that it lies there"
     )
 
 

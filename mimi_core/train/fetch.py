@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
+from urllib.error import URLError
 
 from filelock import FileLock
 
@@ -71,7 +72,8 @@ def _fetch(name: str, root: Path, told: str, tell: Tell) -> None:
                 for split in splits:
                     getattr(datasets, of)(folder, download=True, **split)
         except Exception as error:  # urllib, ssl, tarfile, zipfile, md5: all that can go wrong on the way
-            reason = " ".join(str(error).split())[:300] or type(error).__name__
+            plain = error.reason if type(error) is URLError else error  # without its angle brackets
+            reason = " ".join(str(plain).split())[:300] or type(error).__name__
             raise DataError(f"{told}. Downloading failed: {reason}") from error
         for place in places:
             top = place.split("/")[0]

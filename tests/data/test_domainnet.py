@@ -23,6 +23,9 @@ def test_a_missing_class_shifts_no_label(tmp_path: Path) -> None:
     assert data.class_names[2] == "class 2"
     assert 327 not in data.train.labels
     assert (data.test.labels == 327).sum() == 2
+    few = read(tmp_path, shots=2)
+    assert np.bincount(few.train.labels)[[0, 326]].tolist() == [2, 2]
+    assert len(few.train) == 2 * (len(DOMAINNET) - 1)
     for split in (data.train, data.val, data.test):
         for index, label in enumerate(split.labels):
             assert f"/{DOMAINNET[label]}/" in split.images.describe(index)
