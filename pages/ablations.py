@@ -22,7 +22,7 @@ MOST_BLOCKS = 4
 """So many parts of a comparison are drawn one below the other; of more, one is chosen."""
 ONE_ANOTHER = "one another"
 Choice = tuple[str, str]
-"""("group", its name) or ("like", a task)."""
+"""("group", its name), ("study", a group of the bundled study) or ("like", a task)."""
 
 
 def main() -> None:
@@ -36,13 +36,15 @@ def main() -> None:
 
 
 def pick() -> list[common.Found] | None:
-    """Which runs are compared, kept in the URL as `group`, or as `like`: a run with the same data and backbone."""
+    """Which runs are compared, kept in the URL as `group`, `study`, or `like`: a run with this data and backbone."""
     runs = common.all_runs()
     tasks = by_task(runs)
     choices: dict[Choice, list[common.Found]] = defaultdict(list)
     for found in runs:
         if found.run.group:
-            choices[("group", found.run.group)].append(found)
+            choices["group", found.run.group].append(found)
+    for found in common.study_runs():
+        choices["study", found.run.group].append(found)
     choices |= {("like", task): members for task, members in tasks.items() if len(members) > 1}
     if not choices:
         nothing_to_compare()
@@ -52,9 +54,9 @@ def pick() -> list[common.Found] | None:
 
     def remember() -> None:
         kind, name = st.session_state["comparison"]
-        for other in ("group", "like"):
+        for other in ("group", "study", "like"):
             st.query_params.pop(other, None)
-        st.query_params[kind] = name if kind == "group" else choices[kind, name][0].run.id
+        st.query_params[kind] = choices[kind, name][0].run.id if kind == "like" else name
 
     with st.container(horizontal=True, vertical_alignment="center"):
         chosen = st.selectbox(
@@ -75,9 +77,11 @@ def pick() -> list[common.Found] | None:
 
 def asked_for(choices: dict[Choice, list[common.Found]]) -> Choice | None:
     """What the URL asks for, if it is there."""
-    group, like = st.query_params.get("group"), st.query_params.get("like")
-    if group is not None and ("group", group) in choices:
-        return "group", group
+    like = st.query_params.get("like")
+    kind = "study" if "study" in st.query_params else "group"
+    group = st.query_params.get(kind)
+    if group is not None and (kind, group) in choices:
+        return kind, group
     if like is not None:
         for choice, members in choices.items():
             if choice[0] == "like" and like in {found.run.id for found in members}:
@@ -91,7 +95,9 @@ def asked_for(choices: dict[Choice, list[common.Found]]) -> Choice | None:
 
 def choice_title(choice: Choice, runs: int) -> str:
     kind, name = choice
-    return f"{name} · group of {count(runs, 'run')}" if kind == "group" else f"all on {name} · {count(runs, 'run')}"
+    if kind == "like":
+        return f"all on {name} · {count(runs, 'run')}"
+    return f"{name} · {'bundled study' if kind == 'study' else 'group'} of {count(runs, 'run')}"
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------

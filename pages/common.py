@@ -18,6 +18,7 @@ from mimi_core.runs.store import RunSummary, Store
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "assets" / "examples"
+STUDY = ROOT / "assets" / "study"
 HOME, LAUNCH, RUNS, MONITOR = "pages/home.py", "pages/launch.py", "pages/runs.py", "pages/monitor.py"
 WIDTHS, WHY, PREDICT = "pages/widths.py", "pages/why.py", "pages/predict.py"
 ABLATIONS, TRADE_OFF, REPORT = "pages/ablations.py", "pages/trade_off.py", "pages/report.py"
@@ -110,6 +111,12 @@ def all_runs() -> list[Found]:
         st.error(f"Your runs: {plain(str(error))}.")
         own = []
     return [Found(run, mine, False) for run in own] + [Found(run, examples, True) for run in examples.list()]
+
+
+def study_runs() -> list[Found]:
+    """The runs behind docs/findings.md that have finished. They come with the program, without adapters and scores."""
+    study = _store(str(STUDY))
+    return [Found(run, study, True) for run in study.list() if run.phase == "finished"]
 
 
 def pick_run(

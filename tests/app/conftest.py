@@ -197,6 +197,7 @@ def open_page(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Open a page of the app on the test's store, without examples and without a dispatcher."""
     monkeypatch.setenv("MIMI_RUNS", str(store.directory))
     monkeypatch.setattr("pages.common.EXAMPLES", tmp_path / "examples")
+    monkeypatch.setattr("pages.common.STUDY", tmp_path / "study")
     for place in ("mimi_core.runs.control", "mimi_core.sweeps.matching", "pages.common"):
         monkeypatch.setattr(f"{place}.ensure_dispatcher", lambda directory: None)
     return opened

@@ -1,6 +1,10 @@
 """Ablations: a group over seeds, opened as a link shows it."""
 
 import re
+import shutil
+from pathlib import Path
+
+import pytest
 
 from mimi_core.config import make_config
 from mimi_core.runs.store import Store
@@ -8,6 +12,7 @@ from tests.app.opening import HOSTILE, MakeRun, Open, texts
 from tests.app.test_why import run_with_scores
 
 GROUP = HOSTILE[:80]
+STUDY = Path(__file__).parents[2] / "assets" / "study"
 
 
 def group_of(make_run: MakeRun, *scopes: str, seeds: int = 2, group: str = GROUP, name: str = "") -> None:
@@ -77,6 +82,22 @@ def test_nothing_to_compare_says_how_to_make_it(open_page: Open, make_run: MakeR
     app = open_page("ablations")
     assert app.subheader[0].value == "Nothing to compare yet"
     assert "sweep --preset local-vs-global" in app.code[0].value
+
+
+def test_the_bundled_study_can_be_looked_at_before_any_run_of_ones_own(
+    open_page: Open, make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it comes with the program: without stored scores. A group of the same name is another choice."""
+    study = tmp_path / "study"
+    for folder in STUDY.glob("*scope-*"):
+        shutil.copytree(folder, study / folder.name, ignore=shutil.ignore_patterns("cycles", "gallery.npz"))
+    monkeypatch.setattr("pages.common.STUDY", study)
+    make_run(make_config({"group": "local-vs-global"}, "demo"))
+    app = open_page("ablations", study="local-vs-global")
+    (chosen,) = (box for box in app.selectbox if box.key == "comparison")
+    assert chosen.value == ("study", "local-vs-global")
+    assert [option.split(" · ")[1] for option in chosen.options[:2]] == ["group of 1 run", "bundled study of 10 runs"]
+    assert "scope" in app.title[0].value
 
 
 def test_scores_are_compared_where_they_were_kept(open_page: Open, store: Store) -> None:
