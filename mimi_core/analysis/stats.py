@@ -131,16 +131,28 @@ def area_under(parameters: Sequence[float], accuracy: Sequence[float], low: floa
     return float(np.trapezoid(np.interp(at, x, y), at) / (ends[1] - ends[0]))
 
 
-def pareto_front(parameters: Sequence[float], accuracy: Sequence[float]) -> np.ndarray:
+def pareto_front(parameters: ArrayLike, accuracy: ArrayLike) -> np.ndarray:
     """Which points no other point beats: fewer parameters at no lower accuracy, or a higher one at no more of them.
 
+    Args:
+        parameters, accuracy: (..., n) each; every row is a set of points of its own.
+
     Returns:
-        (n,) booleans. Of points that are the same, all are on the front; a point with a NaN is not.
+        (..., n) booleans. Of points that are the same, all are on the front; a point with a NaN is not.
     """
     x, y = np.asarray(parameters, float), np.asarray(accuracy, float)
-    fewer, higher = x[:, None] <= x[None, :], y[:, None] >= y[None, :]
-    strictly = (x[:, None] < x[None, :]) | (y[:, None] > y[None, :])
-    return ~(fewer & higher & strictly).any(axis=0) & ~np.isnan(x) & ~np.isnan(y)
+    known = ~(np.isnan(x) | np.isnan(y))
+    x, y = np.where(known, x, np.inf), np.where(known, y, -np.inf)
+    order = np.lexsort((-y, x))  # of the points with as many parameters the most accurate one comes first
+    x, y = np.take_along_axis(x, order, -1), np.take_along_axis(y, order, -1)
+    begins = np.ones(x.shape, bool)
+    begins[..., 1:] = x[..., 1:] != x[..., :-1]
+    first = np.maximum.accumulate(np.where(begins, np.arange(x.shape[-1]), 0), axis=-1)
+    best_so_far = np.maximum.accumulate(y, axis=-1)
+    with_fewer = np.where(first > 0, np.take_along_axis(best_so_far, first - 1, -1), -np.inf)
+    found = np.empty(x.shape, bool)
+    np.put_along_axis(found, order, (y == np.take_along_axis(y, first, -1)) & (y > with_fewer), -1)
+    return found & known
 
 
 def _students(values: np.ndarray, confidence: float) -> tuple[float, float]:

@@ -48,7 +48,7 @@ def trade_off_table(points: pd.DataFrame, parameters: str) -> pd.DataFrame:
     columns = "setting method cycle n epochs parameters mean low high".split()
     table = pd.DataFrame(rows, columns=columns)
     table["cuts"] = table.groupby("setting")["cycle"].transform("max")
-    table["front"] = pareto_front(list(table["parameters"]), list(table["mean"]))
+    table["front"] = pareto_front(table["parameters"], table["mean"])
     drawn = (table["n"] > 1).any()
     return table.assign(often=_often_on_the_front(table, points, parameters) if drawn else nan)
 
@@ -66,8 +66,7 @@ def _often_on_the_front(table: pd.DataFrame, points: pd.DataFrame, parameters: s
         for column, drawn in ((parameters, x), ("accuracy", y)):
             values = by_run[column].reindex(columns=rows["cycle"]).to_numpy()  # (runs, cycles)
             drawn[:, rows.index] = values[draws].mean(axis=1)
-    fronts = [pareto_front(list(one), list(other)) for one, other in zip(x, y, strict=True)]
-    return np.mean(fronts, axis=0)
+    return pareto_front(x, y).mean(axis=0)
 
 
 def front_line(table: pd.DataFrame) -> pd.DataFrame:

@@ -87,3 +87,10 @@ def test_the_front_holds_what_nothing_beats() -> None:
     assert list(pareto_front(parameters, accuracy)) == [True, True, False, False, True, False]
     assert list(pareto_front([5, 5], [0.5, 0.5])) == [True, True]
     assert len(pareto_front([], [])) == 0
+
+
+def test_many_fronts_at_once_are_those_that_comparing_all_points_finds() -> None:
+    x, y = np.random.default_rng(0).integers(0, 5, (2, 200, 7)).astype(float)  # many ties
+    fewer, higher = x[:, :, None] <= x[:, None], y[:, :, None] >= y[:, None]
+    beats = fewer & higher & ((x[:, :, None] < x[:, None]) | (y[:, :, None] > y[:, None]))
+    assert (pareto_front(x, y) == ~beats.any(axis=1)).all()
