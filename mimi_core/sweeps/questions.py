@@ -41,6 +41,15 @@ QUESTIONS: dict[str, dict[str, Any]] = {
         "grid": {"prune.rho": [0.25, 0.5, 0.75, 0.9375]},
         "equal_epochs": True,
     },
+    "schedules": {
+        "question": "Are many small cuts within one training as good as the cycles, with a third of the epochs?",
+        "cases": [
+            {"name": "cycles"},
+            {"name": "anneal", "settings": {"prune.schedule": "anneal", "train.epochs": 20}},
+            {"name": "one shot", "settings": {"prune.schedule": "one_shot", "train.epochs": 10}},
+            {"name": "one shot, all epochs", "settings": {"prune.schedule": "one_shot"}, "equal_epochs": True},
+        ],
+    },
     "equal-size": {
         "question": "Does cutting beat an adapter that has the final size from the start?",
         "cases": [
