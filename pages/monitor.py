@@ -19,7 +19,9 @@ from mimi_core.runs.status import ENDED, Status
 from pages import common
 from pages.parts import run_actions
 
-STATUS_SECONDS, CHARTS_SECONDS = 1.0, 3.0  # charts cost more, and change with every epoch only
+STATUS_SECONDS, CHARTS_SECONDS = 2.0, 5.0
+"""Clocks of a live page. The browser's share is the larger one, and it may be on the two cores that train: charts cost
+it three times as much, and change with every epoch only."""
 LINKS = (common.WIDTHS, common.WHY, common.PREDICT, common.REPORT)
 
 
@@ -83,7 +85,7 @@ def origin(config: RunConfig, parent: common.Found | None) -> None:
 
 
 def progress(found: common.Found) -> None:
-    """Where the run is now. Cheap: it is drawn every second."""
+    """Where the run is now. Cheap: it is drawn most often."""
     status, state = found.store.status(found.run.id), found.store.state(found.run.id)
     if status is None or _stage(found.store.summary(found.run.id).phase) != _stage(found.run.phase):
         st.rerun()  # it has begun or ended, or goes on again: what can be done changes, and the clocks of this page
