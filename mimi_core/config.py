@@ -37,9 +37,11 @@ DEMO_BACKBONE = "demo"
 Parsed = TypeVar("Parsed", bound="Section")
 FOLDER_PREFIX = "folder:"
 """A dataset name that begins so goes on with the path of a folder of images."""
+HF_PREFIX = "hf:"
+"""Likewise with a name of the Hugging Face Hub, or with a path that begins with / ~ or a dot."""
 KEPT_SETS = (
     "vtab:", "domainnet:", "cifar10", "cifar100", "mnist", "kmnist", "svhn", "flowers102", "oxford-pets", "dtd",
-    "eurosat", "food101",
+    "eurosat", "food101", HF_PREFIX,
 )  # fmt: skip
 """Datasets, or how their names begin, that lie in the folder of all datasets unless `data.path` says where."""
 
@@ -332,11 +334,10 @@ def to_yaml(config: RunConfig) -> str:
 def with_absolute_paths(config: RunConfig) -> RunConfig:
     """The same config, good in any working directory: a run may be resumed from another one, or by a worker."""
     data, backbone = config.data, config.backbone
-    if data.name.startswith(FOLDER_PREFIX):
-        data = data.model_copy(
-            update={"name": f"{FOLDER_PREFIX}{_absolute(Path(data.name.removeprefix(FOLDER_PREFIX)))}"}
-        )
-    if data.path is None and data.name.startswith(KEPT_SETS):
+    prefix, _, place = data.name.partition(":")
+    if data.name.startswith(FOLDER_PREFIX) or (data.name.startswith(HF_PREFIX) and place.startswith(("/", "~", "."))):
+        data = data.model_copy(update={"name": f"{prefix}:{_absolute(Path(place))}"})
+    elif data.path is None and data.name.startswith(KEPT_SETS):
         data = data.model_copy(update={"path": datasets_folder()})
     if data.path is not None:
         data = data.model_copy(update={"path": _absolute(data.path)})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mimi_core.config import DataConfig
-from mimi_core.data import digits, domainnet, fashion_mnist, folder, sprites, torchvision_sets, vtab
+from mimi_core.data import digits, domainnet, fashion_mnist, folder, hf, sprites, torchvision_sets, vtab
 from mimi_core.data.sampling import few_shot, subset
 from mimi_core.data.types import Dataset, Progress, Split, joined
 from mimi_core.errors import DataError
@@ -71,6 +71,14 @@ SOURCES = (
         folder.load,
         folder.scan,
         members=(f"{folder.PREFIX}PATH",),
+    ),
+    Source(
+        hf.PREFIX,
+        "a dataset of the Hugging Face Hub, or a folder that its library datasets reads",
+        hf.load,
+        hf.scan,
+        hf.missing,
+        members=(f"{hf.PREFIX}NAME",),
     ),
 )
 

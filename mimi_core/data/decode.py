@@ -5,6 +5,8 @@ Converted faithfully: 16-bit grey (to 8 bits), palette and CMYK (to RGB), transp
 a known range, pictures thinner than two pixels, decompression bombs.
 """
 
+import io
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,18 @@ _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # EPS and the l
 _SIXTEEN_BIT = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
-def read_image(path: Path, quick: bool = False) -> Image.Image:
+@dataclass(frozen=True)
+class Content:
+    """A file's bytes, where there is no file: an image inside a table. `name` is for messages."""
+
+    data: bytes
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def read_image(path: Path | Content, quick: bool = False) -> Image.Image:
     """Decode a file completely.
 
     Args:
@@ -32,13 +45,13 @@ def read_image(path: Path, quick: bool = False) -> Image.Image:
         The first frame, upright, in mode L (grey sources) or RGB.
 
     Raises:
-        DataError: the file is missing, broken or refused; the message begins with its path.
+        DataError: the file is missing, broken or refused; the message begins with its path, or its name.
         ResourceError: memory does not suffice to decode it.
     """
     return _read(path, (1, 1) if quick else None)[0]
 
 
-def read_thumbnail(path: Path, edge: int) -> tuple[Image.Image, tuple[int, int]]:
+def read_thumbnail(path: Path | Content, edge: int) -> tuple[Image.Image, tuple[int, int]]:
     """A small version of the picture, never enlarged, and the size in pixels that the picture really has.
 
     Args:
@@ -52,12 +65,12 @@ def read_thumbnail(path: Path, edge: int) -> tuple[Image.Image, tuple[int, int]]
     return image, size
 
 
-def _read(path: Path, draft: tuple[int, int] | None) -> tuple[Image.Image, tuple[int, int]]:
+def _read(path: Path | Content, draft: tuple[int, int] | None) -> tuple[Image.Image, tuple[int, int]]:
     """The picture and its size in the file, both upright; JPEGs may be decoded smaller, but not below `draft`."""
     try:
-        if path.is_fifo():  # opening it would wait for ever
+        if isinstance(path, Path) and path.is_fifo():  # opening it would wait for ever
             raise DataError("not a file")
-        with Image.open(path, formats=_FORMATS) as image:
+        with Image.open(io.BytesIO(path.data) if isinstance(path, Content) else path, formats=_FORMATS) as image:
             _refuse_size(image.size)
             width, height = image.size
             if draft:

@@ -25,7 +25,7 @@ from mimi_core.errors import DataError
 
 PREFIX = "folder:"
 DRAWN_SHARE = 0.15
-_SPLIT_NAMES = {
+SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
@@ -74,7 +74,7 @@ def stamp(name: str) -> tuple[int, ...]:
     try:
         root = _root(name)
         inside = _folders_in(root)
-        deeper = [folder for split in inside if split.name.lower() in _SPLIT_NAMES for folder in _folders_in(split)]
+        deeper = [folder for split in inside if split.name.lower() in SPLIT_NAMES for folder in _folders_in(split)]
         return tuple(folder.stat().st_mtime_ns for folder in (root, *inside, *deeper))
     except (OSError, DataError):
         return ()
@@ -94,11 +94,23 @@ def _dataset(config: DataConfig, check: Check, deadline: float) -> Dataset:
     refuse(faults, config.skip_bad)
 
     splits = {split: _as_split(listing, class_names, unreadable, grey) for split, listing in listings.items()}
+    splits = completed(splits, config.seed, class_names)
+    return Dataset(config.name, class_names, splits["train"], splits["val"], splits["test"], tuple(faults))
+
+
+def completed(splits: dict[str, Split], seed: int, class_names: Sequence[str]) -> dict[str, Split]:
+    """`splits` with what is missing of "val" and "test" drawn from "train", `DRAWN_SHARE` of every class each.
+
+    Raises:
+        DataError: a class has too few training images for that.
+    """
     missing = [split for split in ("val", "test") if split not in splits]
+    if not missing:
+        return splits
     whole = splits["train"]
-    *drawn, rest = set_aside(whole.labels, [DRAWN_SHARE] * len(missing), config.seed, class_names)
-    splits |= {split: whole.take(indices) for split, indices in zip(missing, drawn, strict=True)}
-    return Dataset(config.name, class_names, whole.take(rest), splits["val"], splits["test"], tuple(faults))
+    *drawn, rest = set_aside(whole.labels, [DRAWN_SHARE] * len(missing), seed, class_names)
+    parts = zip([*missing, "train"], [*drawn, rest], strict=True)
+    return {**splits, **{split: whole.take(indices) for split, indices in parts}}
 
 
 def _root(name: str) -> Path:
@@ -121,7 +133,7 @@ def _find_splits(root: Path) -> dict[str, Path]:
     found: dict[str, list[Path]] = {}
     others: list[Path] = []
     for folder in _folders_in(root):
-        split = _SPLIT_NAMES.get(folder.name.lower())
+        split = SPLIT_NAMES.get(folder.name.lower())
         (found.setdefault(split, []) if split else others).append(folder)
     if not any(_folders_in(folder) for folder in found.get("train", [])):
         if found and not others:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from mimi_core.config import FOLDER_PREFIX, DataConfig
-from mimi_core.data import folder, scan
+from mimi_core.config import FOLDER_PREFIX, HF_PREFIX, DataConfig
+from mimi_core.data import folder, hf, scan
 from mimi_core.data.parallel import in_chunks
 from mimi_core.data.types import Dataset, Split
 from mimi_core.errors import DataError
@@ -71,21 +71,28 @@ def preview(config: DataConfig, first_class: int = 0, classes: int = 10, each: i
     """
     dataset = scan(config, SECONDS)
     names = dataset.class_names
-    counts = {
-        split: tuple(np.bincount(getattr(dataset, split).labels, minlength=len(names)).tolist())
-        for split in ("train", "val", "test")
-    }
+    counts = counts_of(dataset)
     samples, unreadable = _samples(dataset.train, range(first_class, min(first_class + classes, len(names))), each)
     if unreadable and not config.skip_bad:
         raise DataError(f"{unreadable[0]}; repair or remove it, or set data.skip_bad=true to leave such images out")
-    remarks = [*_left_out(dataset, unreadable), *_balance(names, counts), *_shapes(samples)]
+    remarks = [*_left_out(dataset, unreadable), *balance(names, counts), *_shapes(samples)]
     return Preview(names, counts, tuple(samples), dataset.train.images.channels == 1, tuple(remarks))
+
+
+def counts_of(dataset: Dataset) -> dict[str, tuple[int, ...]]:
+    """Split -> images of every class, as in `Preview`."""
+    return {
+        split: tuple(np.bincount(getattr(dataset, split).labels, minlength=len(dataset.class_names)).tolist())
+        for split in ("train", "val", "test")
+    }
 
 
 def stamp(config: DataConfig) -> tuple[int, ...]:
     """Something cheap that changes when the files do: what a cached preview hangs on."""
     if config.name.startswith(FOLDER_PREFIX):
         return folder.stamp(config.name)
+    if config.name.startswith(HF_PREFIX):
+        return hf.stamp(config)
     try:
         return (os.stat(os.path.expanduser(config.path)).st_mtime_ns,) if config.path else ()
     except OSError:
@@ -127,7 +134,8 @@ def _left_out(dataset: Dataset, unreadable: list[str]) -> Iterator[str]:
         yield f"Left out: {faults[0]}{more}."
 
 
-def _balance(names: tuple[str, ...], counts: dict[str, tuple[int, ...]]) -> Iterator[str]:
+def balance(names: tuple[str, ...], counts: dict[str, tuple[int, ...]]) -> Iterator[str]:
+    """What to beware of in the numbers of images, a sentence each; `counts` as in `Preview`."""
     train, tests = counts["train"], sum(counts["test"])
     fewest, most = int(np.argmin(train)), int(np.argmax(train))
     if train[fewest] < FEW_IMAGES:
