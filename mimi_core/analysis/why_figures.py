@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
+from mimi_core.analysis.series import Chart, nominal, number
 from mimi_core.analysis.theme import GAIN, GRID, LOST, MUTED, SECOND
 
-Chart = dict[str, Any]
 KEPT, REMOVED = "kept", "removed"
 _LOG_SPREAD = 30.0
 """From this ratio of the largest to the smallest score on, the axis is logarithmic."""
@@ -42,23 +42,23 @@ def scores_figure(
     own = layers.dropna(subset=["threshold"])[["label", "threshold"]].head(len(layers) if threshold is None else 0)
     common = pd.DataFrame({"score": [threshold], "name": [f"threshold {threshold or 0:.3g}"]}, dtype=object)
     y = _rows_axis(layers)
-    x = _field("score", title=unit, scale=_score_scale(neurons, threshold), axis=_value_axis())
+    x = number("score", title=unit, scale=_score_scale(neurons, threshold), axis=_value_axis())
     ticks = {
         "x": x,
         "y": y,
-        "color": _nominal(
+        "color": nominal(
             "fate", scale={"domain": [KEPT, REMOVED], "range": [GAIN, LOST]}, legend=_legend([KEPT, REMOVED])
         ),
         "tooltip": [
-            _nominal("label", title="layer"),
-            _field("neuron", title="neuron"),
-            _field("score", title="score", format=".4~g"),
-            _nominal("fate", title="here"),
-            _nominal("run", title="in the run"),
+            nominal("label", title="layer"),
+            number("neuron", title="neuron"),
+            number("score", title="score", format=".4~g"),
+            nominal("fate", title="here"),
+            nominal("run", title="in the run"),
         ],
     }
     beside: dict[str, Any] = {"type": "text", "align": "left", "dx": 8, "fontSize": 11}
-    edge = {"y": y, "x": {"value": "width"}, "text": _nominal("told")}
+    edge = {"y": y, "x": {"value": "width"}, "text": nominal("told")}
     return _finished(
         [
             _layer(
@@ -69,15 +69,15 @@ def scores_figure(
             _layer(
                 "common",
                 {"type": "text", "baseline": "bottom", "dy": -4, "fontSize": 12, "fontWeight": "bold", "color": MUTED},
-                {"x": {"field": "score", "type": "quantitative"}, "y": {"value": 0}, "text": _nominal("name")},
+                {"x": {"field": "score", "type": "quantitative"}, "y": {"value": 0}, "text": nominal("name")},
             ),
             _layer(
                 "own",
                 _tick(5, row, 0.5) | {"color": MUTED},
                 {
-                    "x": _field("threshold"),
+                    "x": number("threshold"),
                     "y": y,
-                    "tooltip": [_field("threshold", title="threshold", format=".4~g")],
+                    "tooltip": [number("threshold", title="threshold", format=".4~g")],
                 },
             ),
             _layer("neurons", _tick(1.4, 0.55 * row, 0.8), ticks, only="datum.fate === datum.run"),
@@ -116,7 +116,7 @@ def widths_what_if_figure(layers: pd.DataFrame, *, height: int) -> Chart:
         _layer(
             "layers",
             {"type": "text", "align": "left", "dx": 12, "fontSize": 11, "fontWeight": "bold", "color": colour},
-            {"x": _field("before", scale=scale), "y": y, "text": {"value": text}},
+            {"x": number("before", scale=scale), "y": y, "text": {"value": text}},
             only=f"datum.change === '{change}'",
         )
         for change, text, colour in (("lost", "loses it", LOST), ("kept", "keeps it", GAIN))
@@ -126,26 +126,26 @@ def widths_what_if_figure(layers: pd.DataFrame, *, height: int) -> Chart:
             _layer(
                 "layers",
                 {"type": "rule", "strokeWidth": 2, "color": MUTED, "opacity": 0.6},
-                {"x": _field("real", scale=scale), "x2": {"field": "kept"}, "y": y},
+                {"x": number("real", scale=scale), "x2": {"field": "kept"}, "y": y},
             ),
             _layer(
                 "points",
                 {"type": "point", "size": 62, "strokeWidth": 2},
                 {
-                    "x": _field("neurons", title="neurons", scale=scale, axis=_value_axis(tickMinStep=1, format="d")),
+                    "x": number("neurons", title="neurons", scale=scale, axis=_value_axis(tickMinStep=1, format="d")),
                     "y": y,
-                    "color": _nominal(
+                    "color": nominal(
                         "which",
                         scale={"domain": which, "range": [MUTED, GAIN, SECOND][: len(which)]},
                         legend=_legend(which),
                     ),
-                    "shape": _nominal(
+                    "shape": nominal(
                         "which", scale={"domain": which, "range": [_UPRIGHT, "circle", "diamond"][: len(which)]}
                     ),
                     "tooltip": [
-                        _nominal("label", title="layer"),
-                        _nominal("which", title="when"),
-                        _field("neurons", title="neurons"),
+                        nominal("label", title="layer"),
+                        nominal("which", title="when"),
+                        number("neurons", title="neurons"),
                     ],
                 },
             ),
@@ -178,23 +178,23 @@ def damage_figure(cycles: pd.DataFrame, cut: int) -> Chart:
     chosen, shares = f"datum.cycle === {int(cut)}", _value_axis(format=".0%")
     where = {
         "x": {"field": "cycle", "type": "ordinal", "title": "cut", "axis": {"labelAngle": 0, **_BARE}},
-        "xOffset": _nominal("when", sort=order),
-        "y": _field("accuracy", title="test accuracy", scale=_padded(points["accuracy"]), axis=shares),
+        "xOffset": nominal("when", sort=order),
+        "y": number("accuracy", title="test accuracy", scale=_padded(points["accuracy"]), axis=shares),
         "opacity": {"condition": {"test": chosen, "value": 1}, "value": 0.45},
     }
     marked = where | {
-        "color": _nominal("when", scale={"domain": order, "range": [MUTED, LOST, GAIN]}, legend=_legend(order)),
-        "shape": _nominal("when", scale={"domain": order, "range": ["circle", "triangle-down", "circle"]}),
+        "color": nominal("when", scale={"domain": order, "range": [MUTED, LOST, GAIN]}, legend=_legend(order)),
+        "shape": nominal("when", scale={"domain": order, "range": ["circle", "triangle-down", "circle"]}),
         "tooltip": [
             {"field": "cycle", "type": "ordinal", "title": "cut"},
-            _nominal("when", title="when"),
-            _field("accuracy", title="accuracy", format=".1%"),
+            nominal("when", title="when"),
+            number("accuracy", title="accuracy", format=".1%"),
         ],
     }
     text = {"type": "text", "dy": -13, "fontSize": 11, "color": MUTED}
     layers = [
         _layer("cycles", {"type": "point", "filled": True, "size": 110}, marked),
-        _layer("cycles", text, where | {"text": _nominal("percent")}, only=chosen),
+        _layer("cycles", text, where | {"text": nominal("percent")}, only=chosen),
     ]
     return _finished(layers, {"cycles": points}, 270)
 
@@ -241,7 +241,7 @@ def _rows_axis(layers: pd.DataFrame) -> dict[str, Any]:
         heading = " || ".join(test for test, _ in tests)
         axis["labelFontWeight"] = {"condition": {"test": heading, "value": "bold"}, "value": "normal"}
         axis["labelColor"] = {"condition": [{"test": t, "value": colour} for t, colour in tests], "value": MUTED}
-    return _nominal("label", title=None, scale={"type": "band", "domain": names, "padding": 0}, axis=axis)
+    return nominal("label", title=None, scale={"type": "band", "domain": names, "padding": 0}, axis=axis)
 
 
 def _score_scale(neurons: pd.DataFrame, threshold: float | None) -> dict[str, Any]:
@@ -260,14 +260,6 @@ def _padded(values: pd.Series) -> dict[str, Any]:
         return {"domain": [0, 1]}
     room = max(0.2 * float(values.max() - values.min()), 0.01)
     return {"domain": [float(values.min()) - room, float(values.max()) + room], "nice": False, "zero": False}
-
-
-def _field(field: str, **more: Any) -> dict[str, Any]:
-    return {"field": field, "type": "quantitative", **more}
-
-
-def _nominal(field: str, **more: Any) -> dict[str, Any]:
-    return {"field": field, "type": "nominal", **more}
 
 
 def _value_axis(**more: Any) -> dict[str, Any]:
