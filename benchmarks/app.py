@@ -1,4 +1,4 @@
-"""What the app costs: reruns with a thousand runs in the store, memory, twenty tabs at once, and a watched run.
+"""What the app costs: reruns with a thousand runs in the store, memory, and twenty tabs at once.
 
     python -m benchmarks.app
 
@@ -21,15 +21,13 @@ import psutil
 
 from benchmarks.serving import ROOT, served
 from benchmarks.tab import Answer, Tab
-from mimi_core.config import make_config, to_yaml, validate
+from mimi_core.config import to_yaml, validate
 from mimi_core.runs import files
 from mimi_core.runs.status import read_status, write_status
 from mimi_core.runs.store import Store
 
 EXAMPLE = next((ROOT / "assets" / "examples").glob("*demo-global*"))
 RUNS, REPEATS, TABS, LOAD_SECONDS, THINKING = 1000, 9, 20, 30.0, 5.0
-LOOKING = 0.25
-"""Seconds between two looks of the benchmark itself at a run, watched or not: it must not slow it either."""
 PAGES = [path.stem for path in sorted((ROOT / "pages").glob("*.py")) if path.stem not in ("__init__", "common")]
 
 
@@ -54,7 +52,6 @@ def main() -> None:
             result["memory_mb"]["after the tabs"] = megabytes(process)
         for row in result["pages"].values():
             row["times_hello"] = round(row["rerun_ms"] / floor, 1)
-        result["watched"] = watched_run(Path(folder) / "watched")
     print(json.dumps(result, indent=1))
     (Path(__file__).parent / "results" / "app.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
@@ -117,58 +114,6 @@ def many_tabs(address: str) -> dict[str, float]:
         "p95_ms": round(1000 * seconds[int(0.95 * len(seconds))]),
         "failed": sum(answer.failed for answer in answers),
     }
-
-
-def watched_run(runs: Path, repeats: int = 4) -> dict[str, float]:
-    """The same run, queued and done by the dispatcher, alone and with Monitor open; in turns."""
-    times: dict[bool, list[float]] = {False: [], True: []}
-    used: list[float] = []
-    for turn in range(2 * repeats):
-        watched = bool(turn % 2)
-        seconds, share = run_once(runs / str(turn), watched)
-        times[watched].append(seconds)
-        used += [share] if watched else []
-    alone, seen = statistics.median(times[False]), statistics.median(times[True])
-    return {
-        "alone_s": round(alone, 2),
-        "watched_s": round(seen, 2),
-        "slower_percent": round(100 * (seen / alone - 1), 1),
-        "server_share_of_one_core_percent": round(100 * statistics.median(used), 1),
-    }
-
-
-def run_once(runs: Path, watched: bool) -> tuple[float, float]:
-    """Seconds that the training itself took, and the server's share of a core meanwhile."""
-    from mimi_core.runs.control import submit
-
-    store = Store(runs)
-    with served(runs) as (address, process):
-        run_id = submit(store, make_config(preset="quick", sets=["train.epochs=12"]))
-        while not store.state(run_id).epochs:  # both are measured from the first epoch on
-            time.sleep(0.05)
-        begun, cpu = time.monotonic(), sum(process.cpu_times()[:2])
-        if watched:
-            watch(address, store, run_id)
-        while not store.state(run_id).ended:
-            time.sleep(LOOKING)
-        share = (sum(process.cpu_times()[:2]) - cpu) / (time.monotonic() - begun)
-        state = store.state(run_id)
-        assert state.ended is not None
-        return state.ended.time - state.epochs[0].time, share
-
-
-def watch(address: str, store: Store, run_id: str) -> None:
-    """Keep the clocks of the Monitor page as a browser does, until the run has ended."""
-    with Tab(address) as tab:
-        page = tab.open("monitor", f"run={run_id}")
-        due = {fragment: time.monotonic() + every for fragment, every in page.clocks.items()}
-        assert due, "a live page has clocks"
-        while not store.state(run_id).ended:
-            for fragment, when in due.items():
-                if time.monotonic() >= when:
-                    tab.tick(fragment)
-                    due[fragment] = time.monotonic() + page.clocks[fragment]
-            time.sleep(LOOKING)
 
 
 def milliseconds(answers: Any) -> float:
