@@ -4,6 +4,7 @@
 # make coverage       the tests again, with the share of the lines that they reach
 # make bench          the measurements in benchmarks/
 # make screenshots    the pictures of README and docs, drawn anew in Chromium
+# make backbones      the table of backbones in docs, written anew
 # make demo-backbone  pre-trains the bundled backbone anew (about 20 minutes on two cores)
 #
 # Variables: PYTHON, the interpreter to make the environment with; PORT and HOST of the app; TESTS, what pytest gets.
@@ -22,7 +23,7 @@ BENCHMARKS := app cut demo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint pytest coverage bench screenshots demo-backbone format clean
+.PHONY: help run test lint pytest coverage bench screenshots backbones demo-backbone format clean
 
 help:
 	@sed -n "/^$$/q; s/^# \{0,1\}//p" Makefile
@@ -54,6 +55,9 @@ bench: $(DEV)
 
 screenshots: $(DEV)
 	$(BIN)/python -m docs.screenshots
+
+backbones: $(RUNTIME)
+	$(BIN)/python -m docs.backbones
 
 demo-backbone: $(RUNTIME)
 	$(BIN)/python -m mimi_core.pretrain_demo

@@ -14,9 +14,11 @@ from rich.table import Table
 
 from mimi_core.cli.branch import branch
 from mimi_core.cli.common import RUNS, STOPPED, RunsOption, err, out
+from mimi_core.cli.data import data
 from mimi_core.cli.export import export, predict
 from mimi_core.cli.findings import findings
 from mimi_core.cli.report import report
+from mimi_core.cli.sites import sites
 from mimi_core.cli.suite import suite
 from mimi_core.cli.sweep import sweep
 from mimi_core.config import PRESETS, RunConfig, make_config, read_config_file
@@ -62,8 +64,9 @@ def submit(
     out.print(submit_run(Store(runs), _config(config, preset, set_)))
 
 
-for command in (branch, sweep, suite, findings, predict, export, report):
+for command in (branch, sweep, suite, findings, predict, export, report, sites):
     app.command()(command)
+app.add_typer(data, name="data")
 
 
 @app.command()
@@ -209,24 +212,6 @@ def check(
             _print_report(report)
     if failed:
         raise typer.Exit(1)
-
-
-@app.command()
-def sites(model: Annotated[str, typer.Argument(help="a timm model, or `demo`")], image_size: int | None = None) -> None:
-    """Where adapters can sit in a model: its sites and their token widths. Needs no weights."""
-    from mimi_core.adapters.sites import find_sites
-    from mimi_core.backbones import load_backbone
-    from mimi_core.config import BackboneConfig
-
-    backbone = load_backbone(BackboneConfig(name=model, pretrained=False, image_size=image_size), num_classes=10)
-    found = find_sites(backbone.model, backbone.image_size)
-    table = Table(box=None, pad_edge=False)
-    for column in ("site", "block", "position", "width"):
-        table.add_column(column, justify="right" if column in ("block", "width") else "left")
-    for site in found:
-        table.add_row(site.name, str(site.block), site.position, str(site.width))
-    out.print(table)
-    out.print(f"{len(found)} sites, sum of token widths {sum(site.width for site in found)}")
 
 
 def _tell_stage(what: str) -> None:

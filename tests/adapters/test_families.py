@@ -1,6 +1,7 @@
 """A whole life with adapters in every family of `mimi_core.families`, in tiny models with random weights."""
 
 import copy
+import re
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +19,7 @@ from mimi_core import hf_backbones, torchvision_remedy  # noqa: F401  (before ti
 import timm  # isort: skip
 from timm.models import focalnet, gcvit, metaformer, mvitv2, nest, pit, tiny_vit, volo
 
+from docs.backbones import FILE, HEAD, row
 from mimi_core.adapters.attach import adapters_of, attach
 from mimi_core.adapters.scores import Watcher
 from mimi_core.adapters.shrink import carry_state, shrink
@@ -241,6 +243,16 @@ def test_a_whole_life(name: str) -> None:
     shrink(model, {site.name: np.array([], int) for site in sites})
     with torch.no_grad():
         torch.testing.assert_close(model(images), before, **same)
+
+
+def test_the_table_in_docs_is_of_these_families() -> None:
+    text = FILE.read_text()
+    assert text.startswith(HEAD), "make backbones"
+    families = FAMILIES + OTHERS
+    assert re.findall(r"^\| `(.+?)` ", text, re.MULTILINE) == [model for family in families for model in family.models]
+    for family in families:
+        if family.name in ("Swin", "CaiT", "ConvNeXt"):
+            assert f"| {' | '.join(row(family.models[0], family))} |" in text
 
 
 # --- CvT comes from another library -----------------------------------------------------------------------------------
