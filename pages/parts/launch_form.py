@@ -10,9 +10,10 @@ import streamlit as st
 from mimi_core.analysis.designs import UNUSED, used_values, worded
 from mimi_core.analysis.settings import Setting, from_link, link, nested, settings, value_at
 from mimi_core.analysis.why_words import SCORE_WORDS
-from mimi_core.config import FOLDER_PREFIX, PRESETS, RunConfig, make_config, read_config_text
+from mimi_core.config import FOLDER_PREFIX, HF_PREFIX, PRESETS, RunConfig, make_config, read_config_text
 from mimi_core.data import known
 from mimi_core.errors import ConfigError
+from mimi_core.families import FAMILIES
 from pages import common
 
 DEFAULT = "demo"
@@ -24,14 +25,7 @@ PRESET_WORDS = {
         "The paper's settings: 100 epochs a cycle on a Swin-T. Wants a GPU and that model's weights.",
     ),
 }
-BACKBONES = (
-    "demo",
-    "swin_tiny_patch4_window7_224",
-    "vit_tiny_patch16_224",
-    "vit_small_patch16_224",
-    "vit_base_patch16_224",
-    "deit_small_patch16_224",
-)
+BACKBONES = ("demo", *(name for family in FAMILIES for name in family.models))
 MAIN = {
     "Model and data": {
         "name": "Title",
@@ -58,8 +52,9 @@ MAIN = {
 """The settings that most people change, with the words for them; all others are found by themselves."""
 HELP = {
     "name": "For you: what the run is called in lists.",
-    "backbone.name": "`demo` is the bundled small Swin. Any timm model name can be typed.",
-    "data.name": "A known dataset, or type `folder:` and the path of a folder with one subfolder of images per class.",
+    "backbone.name": "`demo` is the bundled small Swin. Listed are those of many papers; any timm model can be typed.",
+    "data.name": "A known dataset; or type `folder:` and the path of a folder with a folder of images per class, or `hf:` and the "
+    "owner/name of a dataset of the Hugging Face Hub.",
     "data.shots": "Training images of every class, drawn by data.seed. Empty: all of them.",
     "method": "MiMi prunes adapters in cycles; the others train once, and are what it is compared with.",
     "adapter.sigma_0": "Token width over neurons when adapters are put in: 8 gives a layer of width 96 twelve neurons.",
@@ -173,7 +168,7 @@ def _fields(preset: str, datasets: Sequence[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     suggested = {
         "backbone.name": BACKBONES,
-        "data.name": [*(name for name in known() if not name.startswith(FOLDER_PREFIX)), *datasets],
+        "data.name": [*(name for name in known() if not name.startswith((FOLDER_PREFIX, HF_PREFIX))), *datasets],
     }
     for column, (title, labels) in zip(st.columns(3, gap="large"), MAIN.items(), strict=True):
         with column:
