@@ -53,8 +53,8 @@ MAIN = {
 HELP = {
     "name": "For you: what the run is called in lists.",
     "backbone.name": "`demo` is the bundled small Swin. Listed are those of many papers; any timm model can be typed.",
-    "data.name": "A known dataset; or type `folder:` and the path of a folder with a folder of images per class, or `hf:` and the "
-    "owner/name of a dataset of the Hugging Face Hub.",
+    "data.name": "A known dataset; or type `folder:` and the path of a folder with a folder of images for each class, "
+    "or `hf:` and the owner/name of a dataset of the Hugging Face Hub.",
     "data.shots": "Training images of every class, drawn by data.seed. Empty: all of them.",
     "method": "MiMi prunes adapters in cycles; the others train once, and are what it is compared with.",
     "adapter.sigma_0": "Token width over neurons when adapters are put in: 8 gives a layer of width 96 twelve neurons.",
