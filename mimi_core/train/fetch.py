@@ -1,6 +1,7 @@
-"""Fetches torchvision's classic sets where they are absent, by torchvision's own downloaders, which check what comes.
+"""Fetches datasets where they are absent: torchvision's classic sets by its own downloaders, which check what comes,
+and those of the Hugging Face Hub by its library.
 
-It is unpacked beside its place and moved there when it is whole, so that a download that breaks off leaves nothing that
+A set is made beside its place and moved there when it is whole, so that a download that breaks off leaves nothing that
 looks like the set; and two runs that want the same set fetch it once.
 """
 
@@ -19,7 +20,7 @@ from filelock import FileLock
 
 from mimi_core import torchvision_remedy  # noqa: F401  (before torchvision)
 from mimi_core.config import DataConfig, datasets_folder
-from mimi_core.data import missing
+from mimi_core.data import hf, missing
 from mimi_core.data.fashion_mnist import KEPT_FOLDER
 from mimi_core.data.torchvision_sets import SETS
 from mimi_core.errors import DataError, ResourceError
@@ -35,7 +36,7 @@ _DOWNLOADS: dict[str, tuple[str, tuple[dict[str, Any], ...], tuple[str, ...]]] =
 
 
 def fetch_missing(config: DataConfig, tell: Tell) -> None:
-    """Download the set where it is absent and torchvision knows it; nothing otherwise.
+    """Download the set where it is absent and torchvision or the Hub has it; nothing otherwise.
 
     Args:
         tell: called with what is being done, in a few words.
@@ -44,16 +45,22 @@ def fetch_missing(config: DataConfig, tell: Tell) -> None:
         DataError: it could not be downloaded; the message says what to do.
         ResourceError: the folder of datasets cannot be written.
     """
-    if config.name not in _DOWNLOADS or missing(config) is None:
+    on_the_hub = config.name.startswith(hf.PREFIX) and not hf.parse(config.name).is_folder
+    if not (config.name in _DOWNLOADS or on_the_hub) or missing(config) is None:
         return
     if config.name == "fashion-mnist" and config.path:
         return  # a folder with the very files, which the user named
     root = (config.path or datasets_folder()).expanduser()
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / f".{config.name}.lock"):
+        place = root / (hf.kept_at(hf.parse(config.name)) if on_the_hub else config.name)
+        place.parent.mkdir(exist_ok=True)
+        with FileLock(place.with_name(f".{place.name}.lock")):
             if (told := missing(config)) is not None:
-                _fetch(config.name, root, told, tell)
+                if on_the_hub:
+                    _fetch_from_the_hub(hf.parse(config.name).place, place, told, tell)
+                else:
+                    _fetch(config.name, root, told, tell)
     except OSError as error:
         raise ResourceError(
             f"{root}: cannot be written ({error.strerror or error}); set data.path or MIMI_DATA"
@@ -89,6 +96,39 @@ def _put(new: Path, place: Path) -> None:
                 archive.unlink()
         shutil.rmtree(place, ignore_errors=True)
     shutil.move(new, place)
+
+
+def _fetch_from_the_hub(name: str, place: Path, told: str, tell: Tell) -> None:
+    """What has come of a download that broke off is kept, and not fetched again."""
+    from huggingface_hub import snapshot_download
+
+    half = place.with_name(f".{place.name}.half")
+    bar = _hub_bar(lambda done: tell(f"downloading {name}: {done}"))
+    try:
+        # Programs would not be run, but the library refuses folders that have one.
+        snapshot_download(name, repo_type="dataset", local_dir=half, ignore_patterns=["*.py"], tqdm_class=bar)
+    except Exception as error:  # of its own, of the client beneath it, of the system
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise DataError(f"{told}. Downloading failed: {reason}") from error
+    shutil.rmtree(half / ".cache", ignore_errors=True)
+    half.rename(place)
+
+
+def _hub_bar(tell: Tell) -> type:
+    """A class of progress bars that tell of bytes, instead of drawing."""
+    from tqdm import tqdm
+
+    class Bar(tqdm):  # type: ignore[type-arg]
+        def __init__(self, *args: Any, **settings: Any) -> None:
+            self._bytes = _Bar(tell) if settings.get("unit") == "B" else None
+            super().__init__(*args, **{**settings, "disable": True})
+
+        def update(self, n: float | None = 1) -> bool | None:
+            if self._bytes:
+                self._bytes.update(int(n or 0))
+            return None
+
+    return Bar
 
 
 @contextlib.contextmanager

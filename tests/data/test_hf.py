@@ -1,15 +1,20 @@
 """`hf:NAME`: written by the real library, read without its decoding, without the network and without torch."""
 
 import io
+import json
 import os
 import re
 import socket
 import sys
+import threading
 import types
+import zlib
 from collections.abc import Callable, Iterator, Sequence
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.abc import MetaPathFinder
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -21,6 +26,7 @@ from mimi_core.data.preview import preview, stamp
 from mimi_core.errors import DataError
 
 CLASSES = ["ant", "bee", "cat"]
+CONNECT = socket.socket.connect
 
 
 @pytest.fixture(scope="module")
@@ -315,3 +321,82 @@ def test_without_the_library_the_message_has_the_command(
     assert wrong(f"hf:{saved}/saved").endswith("pip install 'datasets>=4'")
     monkeypatch.undo()
     hf._library.cache_clear()
+
+
+# --- from the Hub -----------------------------------------------------------------------------------------------------
+
+
+class Hub(BaseHTTPRequestHandler):
+    """As much of the Hub as its library asks for."""
+
+    files: ClassVar[dict[str, bytes]] = {}
+    asked: ClassVar[list[str]] = []
+    COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        self.asked.append(path)
+        if path.startswith("/api/datasets/me/mine/revision/"):
+            listed = [{"rfilename": name} for name in self.files]
+            self.answer(json.dumps({"id": "me/mine", "sha": self.COMMIT, "siblings": listed}).encode())
+        elif path.startswith("/api/datasets/me/mine/tree/"):
+            listed = [{"type": "file", "path": n, "size": len(c), "oid": "0" * 40} for n, c in self.files.items()]
+            self.answer(json.dumps(listed).encode())
+        elif (name := path.removeprefix(f"/datasets/me/mine/resolve/{self.COMMIT}/")) in self.files:
+            self.answer(self.files[name])
+        else:
+            self.answer(b"", HTTPStatus.NOT_FOUND)
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def answer(self, content: bytes, status: HTTPStatus = HTTPStatus.OK) -> None:
+        self.send_response(status)
+        headers = {
+            "Content-Length": len(content),
+            "ETag": f'"{zlib.crc32(content):040x}"',
+            "X-Repo-Commit": self.COMMIT,
+        }
+        for name, value in headers.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def hub(saved: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
+    files = {str(p.relative_to(saved / "parquet")): p.read_bytes() for p in (saved / "parquet").rglob("*.parquet")}
+    Hub.files = {**files, "mine.py": b"raise SystemExit"}
+    Hub.asked.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+    monkeypatch.setattr(socket.socket, "connect", CONNECT)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    address = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+    url = address + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", url)
+    yield Hub
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_run_fetches_what_is_on_the_hub_once(hub: type[Hub], tmp_path: Path) -> None:
+    from mimi_core.train.fetch import fetch_missing
+
+    config = DataConfig(name="hf:me/mine", path=tmp_path / "kept")
+    told: list[str] = []
+    fetch_missing(config, told.append)
+    assert len(load(config).test) == 6
+    assert not any("mine.py" in path and "resolve" in path for path in hub.asked)
+    assert told[-1] == "downloading me/mine: 0 MB"
+    asked = len(hub.asked)
+    fetch_missing(config, lambda what: pytest.fail("again"))
+    assert len(hub.asked) == asked
+    assert sorted(path.name for path in (tmp_path / "kept/hf").iterdir() if path.suffix != ".lock") == ["me--mine"]
+
+    with pytest.raises(DataError, match=r"hf:me/yours: .* is not there\. .* Downloading failed: ") as caught:
+        fetch_missing(DataConfig(name="hf:me/yours", path=tmp_path / "kept"), told.append)
+    assert "\n" not in str(caught.value)
