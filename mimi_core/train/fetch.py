@@ -116,9 +116,9 @@ def _fetch_from_the_hub(name: str, place: Path, told: str, tell: Tell) -> None:
 
 def _hub_bar(tell: Tell) -> type:
     """A class of progress bars that tell of bytes, instead of drawing."""
-    from tqdm import tqdm
+    from tqdm import tqdm  # type: ignore[import-untyped]
 
-    class Bar(tqdm):  # type: ignore[type-arg]
+    class Bar(tqdm):  # type: ignore[misc]
         def __init__(self, *args: Any, **settings: Any) -> None:
             self._bytes = _Bar(tell) if settings.get("unit") == "B" else None
             super().__init__(*args, **{**settings, "disable": True})
