@@ -119,9 +119,7 @@ class TrainConfig(Section):
     reset_optimizer: bool = Field(False, description="start every cycle with fresh moments instead of cut ones")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 autocast on CUDA, fp32 on CPU")
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
-    workers: Annotated[int, Field(ge=0, le=64)] = Field(
-        2, description="loader processes, for data too large for memory"
-    )
+    workers: Annotated[int, Field(ge=0, le=64)] = Field(2, description="threads that decode images")
 
 
 class Branch(BaseModel):
