@@ -54,7 +54,9 @@ class Section(BaseModel):
 
 class BackboneConfig(Section):
     name: str = Field(
-        "swin_tiny_patch4_window7_224", min_length=1, description="a timm model, or `demo`, the bundled one"
+        "swin_tiny_patch4_window7_224",
+        min_length=1,
+        description="a timm model, a CvT as hf:microsoft/cvt-13, or `demo`, the bundled one",
     )
     pretrained: bool = Field(True, description="fetch timm's weights from the hub (the bundled one needs no hub)")
     checkpoint: Path | None = Field(None, description="local .safetensors, .pth or .pt file to take the weights from")

@@ -79,7 +79,7 @@ TINY: dict[str, tuple[Callable[[], nn.Module], int, int, int]] = {
     "CoAtNet": (named("test_coatnet", img_size=64), 64, 3, 3),
     "ConViT": (named("convit_tiny", img_size=32, depth=4, embed_dim=12, num_heads=2), 32, 4, 4),
     "CrossViT": (named("crossvit_tiny_240", depth=((1, 2, 0),)), 240, 3, 3),
-    "DaViT": (named("davit_tiny", **PYRAMID), 64, 10, 10),
+    "DaViT": (named("davit_tiny", **{**PYRAMID, "depths": (1, 1, 1, 1)}), 64, 8, 8),
     "EdgeNeXt": (named("edgenext_xx_small", depths=(1, 2, 2, 2), dims=DIMS, heads=(4, 4, 4, 4)), 64, 3, 7),
     "EfficientFormer": (named("efficientformer_l1", depths=(1, 1, 1, 2), embed_dims=(16, 16, 24, 32)), 224, 1, 5),
     "EfficientFormer V2": (named("efficientformerv2_s0", img_size=64, depths=(1, 1, 2, 2), embed_dims=DIMS), 64, 4, 6),
@@ -114,8 +114,8 @@ TINY: dict[str, tuple[Callable[[], nn.Module], int, int, int]] = {
         5,
     ),
     "MaxViT": (named("test_maxvit", img_size=64), 64, 8, 8),
-    "MobileViT": (named("mobilevit_xxs"), 64, 9, 9),
-    "MobileViT V2": (named("mobilevitv2_050"), 64, 9, 9),
+    "MobileViT": (named("mobilevit_xxs"), 32, 9, 9),
+    "MobileViT V2": (named("mobilevitv2_050"), 32, 9, 9),
     "MViTv2": (
         partial(
             mvitv2.MultiScaleVit,
@@ -159,7 +159,7 @@ TINY: dict[str, tuple[Callable[[], nn.Module], int, int, int]] = {
     "Swin V2-CR": (named("swinv2_cr_tiny_224", **{**SWIN, "window_size": 2}), 64, 5, 5),
     "TinyViT": (partial(tiny_vit.TinyVit, num_classes=4, window_sizes=(7, 7, 14, 7), **PYRAMID), 64, 4, 4),
     "TNT": (named("tnt_s_legacy_patch16_224", img_size=32, depth=2, embed_dim=48, inner_dim=24), 32, 4, 4),
-    "Twins": (named("twins_svt_small", depths=(1, 1, 1, 1), embed_dims=(16, 32, 32, 32)), 224, 4, 4),
+    "Twins": (named("twins_svt_small", img_size=64, depths=(1, 1, 1, 1), embed_dims=(16, 32, 32, 32)), 64, 4, 4),
     "ViT, relative positions": (named("vit_relpos_small_patch16_224", **VIT_32), 32, 2, 2),
     "VOLO": (
         partial(
@@ -225,8 +225,6 @@ def test_a_whole_life(name: str) -> None:
     for site, adapter in adapters_of(model).items():
         assert adapter.up.grad is not None, site
         assert adapter.up.grad.any(), f"{site} is never used"
-    with torch.no_grad():
-        assert not torch.equal(model(images), before)
 
     first, *_, last = [site.name for site in sites]
     carry_state(optimizer, shrink(model, {first: np.array([0, 2]), last: np.array([], int)}))
@@ -251,7 +249,7 @@ def test_the_table_in_docs_is_of_these_families() -> None:
     families = FAMILIES + OTHERS
     assert re.findall(r"^\| `(.+?)` ", text, re.MULTILINE) == [model for family in families for model in family.models]
     for family in families:
-        if family.name in ("Swin", "CaiT", "ConvNeXt"):
+        if family.name in ("ViT", "ConvNeXt"):
             assert f"| {' | '.join(row(family.models[0], family))} |" in text
 
 
