@@ -8,12 +8,11 @@ import streamlit as st
 from mimi_core.analysis import words
 from mimi_core.analysis.settings import link, plan_in_words
 from mimi_core.config import RunConfig, to_yaml
-from mimi_core.data.upload import uploaded
 from mimi_core.errors import MimiError
 from mimi_core.runs import control
 from mimi_core.runs.status import ENDED
 from pages import common
-from pages.parts import checks, dataset
+from pages.parts import checks, dataset, dataset_choice
 from pages.parts.launch_form import form, keep_form, open_with
 from pages.parts.sweep_builder import sweep_builder
 
@@ -28,7 +27,7 @@ def main() -> None:
         "Choose where to start from, change what you like, and launch. The address of this page always says what the "
         "form says: whoever opens it sees the same form."
     )
-    preset, config = form(uploaded(dataset.folder()))
+    preset, config = form(dataset_choice.on_this_machine(dataset.folder()))
     if config is None:
         return
     st.markdown(f":material/timeline: {common.plain(plan_in_words(config))}")
@@ -91,9 +90,11 @@ def as_text(preset: str, config: RunConfig) -> None:
 def the_data(preset: str, config: RunConfig, problems: "st.delta_generator.DeltaGenerator") -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("The data", anchor=False)
-        name = dataset.upload()
-    if name is not None:
-        filled = link(config.model_copy(update={"data": dataset.made_to_fit(config.data, name)}), preset)
+        uploaded, other = dataset.upload(), dataset_choice.others()
+    if uploaded or other:
+        named = config.data.model_copy(update={"name": other, "path": None})
+        data = dataset.made_to_fit(config.data, uploaded) if uploaded else named
+        filled = link(config.model_copy(update={"data": data}), preset)
         open_with(preset, filled["set"])
         st.rerun()
     dataset.show(config.data, problems)

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -86,6 +87,21 @@ SOURCES = (
 def known() -> dict[str, str]:
     """Name -> one line about it, of every dataset there is."""
     return {name: s.summary for s in SOURCES for name in s.members or (s.name,)}
+
+
+def named() -> list[str]:
+    """The names that are whole, and not only how one begins, as `folder:PATH`."""
+    return [name for name in known() if not name.startswith((folder.PREFIX, hf.PREFIX))]
+
+
+def absent(path: Path | None = None) -> dict[str, str]:
+    """Name -> what is missing of it and how to get it, of the named datasets that are not on this machine.
+
+    Args:
+        path: where to look, as in `data.path`.
+    """
+    told = {name: missing(DataConfig(name=name, path=path)) for name in named()}
+    return {name: what for name, what in told.items() if what}
 
 
 def missing(config: DataConfig) -> str | None:

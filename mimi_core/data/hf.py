@@ -112,6 +112,18 @@ def kept_at(name: Name) -> str:
     return f"hf/{name.place.replace('/', '--')}"
 
 
+def kept(root: Path) -> list[str]:
+    """The names of the Hub's datasets that are below a folder of all datasets."""
+    try:
+        return sorted(
+            f"{PREFIX}{path.name.replace('--', '/')}"
+            for path in (root / "hf").iterdir()
+            if path.is_dir() and not path.name.startswith(".")
+        )
+    except OSError:
+        return []
+
+
 def stamp(config: DataConfig) -> tuple[int, ...]:
     """Something cheap that changes when the files do. Empty without any."""
     try:

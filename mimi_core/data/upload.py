@@ -35,6 +35,7 @@ from mimi_core.errors import DataError, MimiError, ResourceError
 
 HIDDEN = ".upload-"
 """How the folder of an upload that is not finished is called; a list of datasets leaves such names out."""
+_MADE = re.compile(r".+-[0-9a-f]{8}")
 _BLOCK = 1 << 18
 _ENTRY = b"PK\x01\x02"  # begins every entry of a zip's table of contents
 _PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes of memory to be unpacked
@@ -119,9 +120,9 @@ def unpack(
 
 
 def uploaded(into: Path) -> list[Path]:
-    """The datasets that were uploaded into a folder, newest first."""
+    """The datasets that were uploaded into a folder, newest first; others lie there, too."""
     try:
-        found = [path for path in into.iterdir() if path.is_dir() and not path.name.startswith(".")]
+        found = [path for path in into.iterdir() if _MADE.fullmatch(path.name) and path.is_dir()]
         return sorted(found, key=lambda path: -path.stat().st_mtime)
     except OSError:
         return []

@@ -9,6 +9,7 @@ from altair.utils.schemapi import debug_mode
 from mimi_core.analysis.dataset_figures import balance_figure, samples_figure
 from mimi_core.analysis.words import count, listed
 from mimi_core.config import DataConfig
+from mimi_core.data import missing
 from mimi_core.data.preview import Preview, preview, stamp
 from mimi_core.data.upload import Upload, unpack
 from mimi_core.errors import MimiError
@@ -37,6 +38,9 @@ def show(config: DataConfig, errors: "st.delta_generator.DeltaGenerator") -> Non
         errors: where to say that the dataset cannot be used.
     """
     _about_the_upload(config)
+    if lacking := _lacking(config):
+        errors.warning(f"The data: {common.plain(lacking)}", icon=":material/cloud_download:")
+        return
     first = st.session_state.get(f"dataset/page/{config.name}", 1) - 1
     with st.spinner("Looking at the images …", show_time=True):
         found = _look(config.model_dump_json(), stamp(config), first * ROWS)
@@ -105,6 +109,14 @@ def made_to_fit(config: DataConfig, name: str) -> DataConfig:
     other = config.model_copy(update={"name": name, "path": None})
     fewest = min(preview(other.model_copy(update={"shots": None}), classes=0).counts["train"])
     return other if other.shots is None or other.shots <= fewest else other.model_copy(update={"shots": None})
+
+
+def _lacking(config: DataConfig) -> str | None:
+    """What is missing of a dataset that is known by name, and how to get it."""
+    try:
+        return missing(config)
+    except MimiError:  # an unknown name, which a look at it says
+        return None
 
 
 @st.cache_data(max_entries=32, ttl=60, show_spinner=False)

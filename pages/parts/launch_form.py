@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -10,8 +9,7 @@ import streamlit as st
 from mimi_core.analysis.designs import UNUSED, used_values, worded
 from mimi_core.analysis.settings import Setting, from_link, link, nested, settings, value_at
 from mimi_core.analysis.why_words import SCORE_WORDS
-from mimi_core.config import FOLDER_PREFIX, HF_PREFIX, PRESETS, RunConfig, make_config, read_config_text
-from mimi_core.data import known
+from mimi_core.config import PRESETS, RunConfig, make_config, read_config_text
 from mimi_core.errors import ConfigError
 from mimi_core.families import FAMILIES
 from pages import common
@@ -53,7 +51,7 @@ MAIN = {
 HELP = {
     "name": "For you: what the run is called in lists.",
     "backbone.name": "`demo` is the bundled small Swin. Listed are those of many papers; any timm model can be typed.",
-    "data.name": "A known dataset; or type `folder:` and the path of a folder with a folder of images for each class, "
+    "data.name": "A dataset on this machine; or type `folder:` and the path of a folder with one for each class, "
     "or `hf:` and the owner/name of a dataset of the Hugging Face Hub.",
     "data.shots": "Training images of every class, drawn by data.seed. Empty: all of them.",
     "method": "MiMi prunes adapters in cycles; the others train once, and are what it is compared with.",
@@ -78,11 +76,11 @@ SECTIONS = {
 _KEY, _SHOWN, _KEEP, _WRONG = "launch.", "launch/shown", "launch/keep", "launch/wrong"
 
 
-def form(datasets: Sequence[Path]) -> tuple[str, RunConfig | None]:
+def form(datasets: Sequence[str]) -> tuple[str, RunConfig | None]:
     """Draw it. Returns the preset it starts from, and the config; None when something is wrong, which it then says.
 
     Args:
-        datasets: folders to suggest beside the known datasets.
+        datasets: names to suggest.
     """
     preset = _follow_the_url()
     for problem in st.session_state.pop(_WRONG, ()):
@@ -100,7 +98,7 @@ def form(datasets: Sequence[Path]) -> tuple[str, RunConfig | None]:
         _from_a_file()
     if preset in PRESET_WORDS:
         st.caption(PRESET_WORDS[preset][1])
-    values = _fields(preset, [f"{FOLDER_PREFIX}{path}" for path in datasets])
+    values = _fields(preset, datasets)
     try:
         config = make_config(nested(values))
     except ConfigError as error:
@@ -168,7 +166,7 @@ def _fields(preset: str, datasets: Sequence[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     suggested = {
         "backbone.name": BACKBONES,
-        "data.name": [*(name for name in known() if not name.startswith((FOLDER_PREFIX, HF_PREFIX))), *datasets],
+        "data.name": datasets,
     }
     for column, (title, labels) in zip(st.columns(3, gap="large"), MAIN.items(), strict=True):
         with column:

@@ -15,6 +15,7 @@ from mimi_core.analysis import check_figures, dataset_figures, precheck
 from mimi_core.analysis.labels import layers
 from mimi_core.analysis.settings import from_link, link
 from mimi_core.config import PRESETS, DataConfig, make_config, to_yaml
+from mimi_core.data import known
 from mimi_core.data.preview import Preview, Sample, preview
 from mimi_core.errors import ConfigError
 from mimi_core.runs.check_report import CheckReport, CycleEstimate, KeptImages
@@ -297,6 +298,27 @@ def test_data_that_cannot_be_used_are_one_message_above_the_button(open_page: Op
     (tmp_path / "nowhere").mkdir()
     button(app, "Look again").click().run()
     assert "has no class folders" in app.error[0].value
+
+
+def test_the_form_suggests_what_is_here_and_tells_how_to_get_the_rest(open_page: Open, store: Store) -> None:
+    for name in ("hf/me--mine", "hf/.me--half.half", "my-pets-0123abcd", "cifar-100-python", "vtab-1k/kitti"):
+        (store.directory.parent / "datasets" / name).mkdir(parents=True)
+    app = open_page("launch")
+    suggested = app.selectbox(key="launch.data.name").options
+    assert {"digits", "sprites-count", "cifar100", "vtab:kitti", "hf:me/mine"} <= set(suggested)
+    assert [name for name in suggested if name.startswith(("folder:", "hf:"))] == [
+        "hf:me/mine",
+        f"folder:{store.directory.parent}/datasets/my-pets-0123abcd",
+    ]
+    assert not {"cifar10", "vtab:cifar", "domainnet:real"} & set(suggested)
+    other = app.selectbox(key="dataset/other")
+    assert len(other.options) + len(suggested) == len(known()), "all, and two folders for two templates"
+    other.select("cifar10").run()
+    assert "A run downloads it" in texts(app)
+    button(app, "Use it").click().run()
+    assert app.query_params["set"] in ("data.name=cifar10", ["data.name=cifar10"])
+    assert not app.error
+    assert "cifar-10-batches-py is not there" in app.warning[0].value.replace("\\", "")
 
 
 def test_more_classes_than_fit_are_turned_page_by_page(open_page: Open, tmp_path: Path) -> None:
