@@ -11,7 +11,9 @@ from mimi_core.sweeps.sweep import Sweep, make_sweep
 
 SEEDS = [10, 11, 12, 13, 14]
 TASKS = ("digits", "fashion-mnist", "sprites-location", "sprites-count", "sprites-orientation")
-"""30 images per class of each; the first has the most comparisons."""
+"""30 images per class of each, but for `MORE_SHOTS`; the first has the most comparisons."""
+MORE_SHOTS = {"sprites-count": 100}
+"""With 30 images of each number, adapters learn no more of counting than a linear probe does."""
 MIMI, SMALL, LARGE, PROBE = "mimi", "adapter of the final size", "adapter of the first size", "linear probe"
 ANNEALED, SETTLED, ONE_SHOT = "anneal", "anneal, half to settle", "one shot"
 GLOBAL, LOCAL, GRADIENT, RANDOM, NONE = (
@@ -32,6 +34,7 @@ def size_of(task: str) -> Sweep:
     probe = {"name": PROBE, "settings": {"method": "linear"}}
     cases = [case for case in question["cases"] if case["name"] != LARGE]
     base = {"data.name": task, "data.max_eval": 1000}
+    base |= {"data.shots": MORE_SHOTS[task]} if task in MORE_SHOTS else {}
     return make_sweep({**question, **_ALL, "name": f"equal-size-{task}", "base": base, "cases": [*cases, probe]})
 
 
