@@ -9,7 +9,7 @@ from mimi_core.analysis.stats import CONFIDENCE, SIGNIFICANT
 from mimi_core.analysis.words import listed
 from mimi_core.runs import files
 from mimi_core.runs.store import Store
-from mimi_core.sweeps.study import SEEDS
+from mimi_core.sweeps.study import MORE_SHOTS, SEEDS
 
 PAGE, PICTURES = "findings.md", "findings"
 
@@ -44,7 +44,7 @@ def markdown(evidence: Evidence, sections: Sequence[Section]) -> str:
         f"**{evidence.finished} of {evidence.planned} runs have finished**"
         + (f"; the {missing} others will change what is said here." if missing else "."),
         "The frozen backbone is the bundled one, a Swin of 3 million parameters trained on Fashion-MNIST, with 30 "
-        f"training images per class. Seeds {SEEDS[0]} to {SEEDS[-1]}; each draws its own training images and its own "
+        f"training images per class ({listed([f'{n} of {task}' for task, n in MORE_SHOTS.items()])}). Seeds {SEEDS[0]} to {SEEDS[-1]}; each draws its own training images and its own "
         "start, and all settings of a seed share them. Accuracy is that of the last epoch on test images that chose "
         f"nothing. Intervals are Student's for {100 * CONFIDENCE:.0f} %; comparisons are paired by seed, with p by the "
         f"paired t test, corrected by Holm within a family, and called a difference below {SIGNIFICANT:g}. "
