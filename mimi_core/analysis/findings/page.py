@@ -37,6 +37,7 @@ def write_findings(store: Store, folder: Path) -> tuple[Path, Evidence]:
 
 def markdown(evidence: Evidence, sections: Sequence[Section]) -> str:
     missing = evidence.planned - evidence.finished
+    more = listed([f"{shots} of {task}" for task, shots in MORE_SHOTS.items()])
     parts = [
         "# Findings",
         "Made by `python -m mimi_core findings` from the runs in `assets/study`; no number here was typed. "
@@ -44,7 +45,7 @@ def markdown(evidence: Evidence, sections: Sequence[Section]) -> str:
         f"**{evidence.finished} of {evidence.planned} runs have finished**"
         + (f"; the {missing} others will change what is said here." if missing else "."),
         "The frozen backbone is the bundled one, a Swin of 3 million parameters trained on Fashion-MNIST, with 30 "
-        f"training images per class ({listed([f'{n} of {task}' for task, n in MORE_SHOTS.items()])}). Seeds {SEEDS[0]} to {SEEDS[-1]}; each draws its own training images and its own "
+        f"training images per class ({more}). Seeds {SEEDS[0]} to {SEEDS[-1]}; each draws its own training images and its own "
         "start, and all settings of a seed share them. Accuracy is that of the last epoch on test images that chose "
         f"nothing. Intervals are Student's for {100 * CONFIDENCE:.0f} %; comparisons are paired by seed, with p by the "
         f"paired t test, corrected by Holm within a family, and called a difference below {SIGNIFICANT:g}. "
