@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --require-virtualenv
 RUNTIME := $(VENV)/requirements.stamp
 DEV := $(VENV)/requirements-dev.stamp
-BENCHMARKS := app cut demo
+BENCHMARKS := app cut demo watched
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
