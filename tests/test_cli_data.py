@@ -38,6 +38,17 @@ def test_all_datasets_are_listed_with_what_is_missing(tmp_path: Path, monkeypatc
     lines = {line.split()[0]: line.split()[1] for line in call("ls").stdout.splitlines() if line}
     assert (lines["digits"], lines["cifar10"]) == ("yes", "no")
     assert lines["folder:PATH"] not in ("yes", "no")
+    for name in ("hf/me--mine", "pets-0123abcd", "vtab-1k/kitti"):
+        (tmp_path / name).mkdir(parents=True)
+    listed = call("ls").stdout
+    lines = {line.split()[0]: line.split()[1] for line in listed.splitlines() if line}
+    assert (lines["hf:me/mine"], lines[f"folder:{tmp_path}/pets-0123abcd"], lines["vtab:kitti"]) == (
+        "yes",
+        "yes",
+        "yes",
+    )
+    assert f"missing: cifar10: {tmp_path}/cifar-10-batches-py is not there" in listed
+    assert ". Likewise 5 more of domainnet:" in listed
 
 
 def test_a_folder_is_checked_by_its_path(images: Path) -> None:

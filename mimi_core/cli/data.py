@@ -10,12 +10,12 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from mimi_core.cli.common import err, out
-from mimi_core.config import FOLDER_PREFIX, HF_PREFIX, DataConfig, make_config
-from mimi_core.data import known, load, missing
-from mimi_core.data.hf import is_one
+from mimi_core.config import FOLDER_PREFIX, HF_PREFIX, DataConfig, datasets_folder, make_config
+from mimi_core.data import absent, hf, known, load, missing, named
 from mimi_core.data.preview import balance, counts_of
 from mimi_core.data.preview import preview as look
 from mimi_core.data.sheet import sheet
+from mimi_core.data.upload import uploaded
 from mimi_core.errors import DataError, ResourceError
 
 MOST_TOLD = 20
@@ -27,11 +27,11 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", help="such as data
 
 @data.command("ls")
 def list_all(as_json: Annotated[bool, typer.Option("--json", help="one JSON list")] = False) -> None:
-    """List all datasets, and which are on this machine."""
-    found = [
-        {"name": name, "summary": summary, "missing": None if _is_family(name) else missing(DataConfig(name=name))}
-        for name, summary in known().items()
-    ]
+    """List all datasets: which are on this machine, and how to get the others."""
+    lacking, folder = absent(), datasets_folder()
+    kept = [*hf.kept(folder), *(f"{FOLDER_PREFIX}{path}" for path in uploaded(folder))]
+    summaries = {**known(), **dict.fromkeys(kept, f"in {folder}")}
+    found = [{"name": name, "summary": summary, "missing": lacking.get(name)} for name, summary in summaries.items()]
     if as_json:
         print(json.dumps(found, indent=1))
         return
@@ -39,11 +39,15 @@ def list_all(as_json: Annotated[bool, typer.Option("--json", help="one JSON list
     for column in ("dataset", "here", "what"):
         table.add_column(column)
     for row in found:
-        here = "" if _is_family(str(row["name"])) else "no" if row["missing"] else "yes"
+        here = "no" if row["missing"] else "yes" if row["name"] in (*named(), *kept) else ""
         table.add_row(escape(str(row["name"])), here, escape(str(row["summary"])))
     out.print(table)
-    if any(row["missing"] for row in found):
-        out.print("where one has to be, and how to get it: python -m mimi_core data check NAME")
+    families: dict[str, list[str]] = {}
+    for name in lacking:
+        families.setdefault(name.partition(":")[0], []).append(name)
+    for family, names in families.items():
+        more = f". Likewise {len(names) - 1} more of {family}:" if names[1:] else ""
+        out.print(escape(f"missing: {lacking[names[0]]}{more}"))
 
 
 @data.command()
@@ -116,10 +120,5 @@ def _config(name: str, sets: list[str] | None) -> DataConfig:
     """What to look at: `name`, or the folder of that name where no dataset has it."""
     folder = Path(name).expanduser().absolute()
     if name not in known() and folder.is_dir():
-        name = f"{HF_PREFIX if is_one(folder) else FOLDER_PREFIX}{folder}"
+        name = f"{HF_PREFIX if hf.is_one(folder) else FOLDER_PREFIX}{folder}"
     return make_config({"data": {"name": name}}, sets=sets).data
-
-
-def _is_family(name: str) -> bool:
-    """Whether a name only says how to write one, such as `folder:PATH`."""
-    return name.startswith((FOLDER_PREFIX, HF_PREFIX))
