@@ -47,8 +47,8 @@ def markdown(evidence: Evidence, sections: Sequence[Section]) -> str:
         "The frozen backbone is the bundled one, a Swin of 3 million parameters trained on Fashion-MNIST, with 30 "
         f"training images per class ({more}). Seeds {SEEDS[0]} to {SEEDS[-1]}; each draws its own training images and "
         "its own start, and all settings of a seed share them. Accuracy is that of the last epoch on test images that "
-        f"chose nothing. Intervals are Student's for {100 * CONFIDENCE:.0f} %; comparisons are paired by seed, with p by the "
-        f"paired t test, corrected by Holm within a family, and called a difference below {SIGNIFICANT:g}. "
+        f"chose nothing. Intervals are Student's for {100 * CONFIDENCE:.0f} %; comparisons are paired by seed, with p "
+        f"by the paired t test, corrected by Holm within a family, and called a difference below {SIGNIFICANT:g}. "
         "The demo's learning rate and epochs were once picked by hand on other seeds of the digits.",
         "What holds for this small backbone and a few images need not hold for a large one.",
     ]
