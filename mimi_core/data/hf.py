@@ -4,9 +4,10 @@
 folders: what `save_to_disk` wrote, or Parquet, Arrow, WebDataset or image files. What a dataset leaves open is said
 after a `#`: `hf:uoft-cs/cifar100#label=fine_label`; also `image=COLUMN` and `config=NAME`, separated by commas.
 
-A split for choices or for tests that is not there is drawn from the training images, 15 % of every class by
-`data.seed`. Classes of which no split has an image do not count. Pictures are decoded here and not by the library, with
-the limits that all pictures have; nothing that comes with a dataset is ever executed.
+Its splits train, validation and test are used, and no others. One of the latter two that is absent is drawn from the
+training images, 15 % of every class by `data.seed`. Classes of which no split has an image do not count. Pictures are
+decoded here and not by the library, with the limits that all pictures have; nothing that comes with a dataset is ever
+executed.
 """
 
 import importlib

@@ -256,6 +256,26 @@ def test_a_readme_leads_nowhere_else(saved: Path, place: str) -> None:
     assert "which is outside of" in wrong(f"hf:{folder}")
 
 
+def test_broken_files_are_one_message(saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "half").mkdir()
+    whole = (saved / "parquet/data/train-00000-of-00001.parquet").read_bytes()
+    (tmp_path / "half/train.parquet").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved/state.json").write_text("{")
+    (tmp_path / "empty").mkdir()
+    for folder, reason in (("half", "corrupted"), ("saved", "is neither a"), ("empty", "doesn't contain any data files")):
+        message = wrong(f"hf:{tmp_path / folder}")
+        assert f"the library datasets cannot read {tmp_path / folder} (" in message
+        assert reason in message
+
+
+def test_a_set_that_changed_is_read_anew(table: Callable[..., Any], tmp_path: Path) -> None:
+    for first in (0, 51):
+        table(9, first=first).to_parquet(tmp_path / "train.parquet")
+        os.utime(tmp_path / "train.parquet", (first, first))
+        assert pictures(load(DataConfig(name=f"hf:{tmp_path}")).train) < noise(range(first, first + 9))
+
+
 def test_programs_are_not_run(saved: Path, tmp_path: Path) -> None:
     folder = tmp_path / "evil"
     folder.mkdir()
