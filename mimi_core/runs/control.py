@@ -44,7 +44,7 @@ def requeue(store: Store, run_id: str, *, wake: bool = True) -> None:
     """
     with queue_locked(store.directory):
         status = _status(store, run_id)
-        phase = status.shown_phase
+        phase = store.summary(run_id).phase  # events say sooner than the status that a run has finished
         if phase not in ENDED:
             raise RunError(f"{run_id} is {phase}: there is nothing to resume")
         if phase == "finished":
