@@ -263,7 +263,8 @@ def test_broken_files_are_one_message(saved: Path, tmp_path: Path) -> None:
     (tmp_path / "saved").mkdir()
     (tmp_path / "saved/state.json").write_text("{")
     (tmp_path / "empty").mkdir()
-    for folder, reason in (("half", "corrupted"), ("saved", "is neither a"), ("empty", "doesn't contain any data files")):
+    reasons = {"half": "corrupted", "saved": "is neither a", "empty": "doesn't contain any data files"}
+    for folder, reason in reasons.items():
         message = wrong(f"hf:{tmp_path / folder}")
         assert f"the library datasets cannot read {tmp_path / folder} (" in message
         assert reason in message
