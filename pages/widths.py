@@ -35,7 +35,9 @@ some of it back (dot).
 
 def main() -> None:
     common.through_app()
-    runs = [*common.all_runs(), *common.study_runs()]
+    runs = common.all_runs()
+    if st.query_params.get("run") not in {None, *(found.run.id for found in runs)}:
+        runs += common.study_runs()
     found = common.pick_run(runs, common.MONITOR, "Monitor", ":material/monitoring:", common.makes_cuts)
     if found is None:
         return

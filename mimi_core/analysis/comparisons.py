@@ -1,6 +1,5 @@
 """Finished runs as tidy tables: one row a run, one row a run and cycle. What they differ in is `designs`' to find."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -10,7 +9,7 @@ import pandas as pd
 
 from mimi_core.analysis.designs import Design, Value, used_values
 from mimi_core.analysis.stats import area_under
-from mimi_core.budget import sigma
+from mimi_core.budget import plan, sigma
 from mimi_core.config import RunConfig
 from mimi_core.runs.events import RunState
 from mimi_core.runs.status import Status
@@ -77,8 +76,8 @@ def facts(run: RunSummary, config: RunConfig, state: RunState, status: Status | 
         return None
     widths, last = state.widths, len(state.cuts)
     accuracies = [_or_nan(state.accuracy(cycle)) for cycle in range(last + 1)]
-    in_cycle = Counter(epoch.cycle for epoch in state.epochs)
-    trained = accumulate(in_cycle[cycle] for cycle in range(last + 1))
+    in_cycle = plan(config).epochs
+    trained = accumulate(in_cycle[cycle] if cycle < len(in_cycle) else 0 for cycle in range(last + 1))
     points = tuple(
         Point(
             cycle=cycle,

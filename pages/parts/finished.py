@@ -75,7 +75,12 @@ def _read(found: common.Found) -> Facts | None:
     run, store = found.run, found.store
     try:
         # Past the store, which would keep what only these few numbers are made of.
-        return facts(run, store.config(run.id), read_events(run.folder / files.EVENTS), read_status(run.folder))
+        return facts(
+            run,
+            store.config(run.id),
+            read_events(run.folder / files.EVENTS, with_epochs=False),
+            read_status(run.folder),
+        )
     except MimiError:  # deleted or broken meanwhile
         return None
 
