@@ -120,7 +120,8 @@ def scores_and_scopes(evidence: Evidence) -> Section:
     }
     drawn = curves(lines, (NONE, interval(at(NONE, 0))), "Accuracy over compression by score and scope", "compression")
     sentences = [
-        f"{c.first} against {c.second}: {_told(c)} when trained again after every cut, {_told(b)} right after the cuts."
+        f"{c.first} against {c.second}: {points(c.interval)} points when trained again after every cut ({c.verdict}), "
+        f"{points(b.interval)} right after the cuts ({b.verdict})."
         for c, b in zip(trained, bare, strict=True)
     ]
     larger = [c for c in grown if c.claimed and c.interval.mean > 0]
@@ -302,7 +303,3 @@ def _by_verdict(found: Sequence[Contrast]) -> dict[str, list[Contrast]]:
     for c in found:
         verdicts.setdefault(c.verdict, []).append(c)
     return verdicts
-
-
-def _told(c: Contrast) -> str:
-    return f"{c.verdict} ({points(c.interval)} points)"
