@@ -75,6 +75,7 @@ def test_a_bad_image_is_told_and_fails_the_check(images: Path) -> None:
     ("arguments", "told"),
     [
         (("check", "digit"), "did you mean 'digits'"),
+        (("check", "./nowhere"), "nowhere: no such folder"),
         (("check", "cifar10", "--set", "data.path=/nowhere"), "/nowhere/cifar-10-batches-py is not there"),
         (("preview", "digits", "--out", "a.xyz"), "end the name in .png"),
         (("preview", "digits", "--out", "nowhere/a.png"), "cannot be written"),

@@ -117,8 +117,8 @@ def preview(
 
 
 def _config(name: str, sets: list[str] | None) -> DataConfig:
-    """What to look at: `name`, or the folder of that name where no dataset has it."""
+    """What to look at: `name`, or the folder of that name where no dataset has it. What looks like a path is one."""
     folder = Path(name).expanduser().absolute()
-    if name not in known() and folder.is_dir():
+    if name not in known() and (folder.is_dir() or name.startswith(("/", "~", "."))):
         name = f"{HF_PREFIX if hf.is_one(folder) else FOLDER_PREFIX}{folder}"
     return make_config({"data": {"name": name}}, sets=sets).data

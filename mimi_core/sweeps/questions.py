@@ -1,10 +1,11 @@
-"""Questions that people ask about MiMi, each as a sweep of the demo that answers it. `mimi sweep --preset NAME`."""
+"""Questions that people ask about MiMi, each as a sweep that answers it, mostly of the demo. `sweep --preset NAME`."""
 
 from typing import Any, get_args
 
 from mimi_core.config import Method, Normalise, Scope, ScoreName
 
 _SLOW = {"settings": {"train.lr": 0.001}}  # whole weights move: the adapters' rate would tear the backbone apart
+_SIZES = ("tiny", "small", "base")
 _OF_A_METHOD: dict[str, dict[str, Any]] = {
     "adapter": {"final_size": True},
     "adaptformer": {"final_size": True},
@@ -68,6 +69,16 @@ QUESTIONS: dict[str, dict[str, Any]] = {
             for fit in [_OF_A_METHOD.get(method, {})]
         ],
         "equal_epochs": True,
+    },
+    "backbones": {
+        "question": "Do larger backbones need smaller adapters, with the paper's settings and timm's weights?",
+        "preset": "paper",
+        "grid": {
+            "backbone.name": [
+                *(f"vit_{size}_patch16_224" for size in _SIZES),
+                *(f"swin_{size}_patch4_window7_224" for size in _SIZES),
+            ]
+        },
     },
     "dataset-size": {
         "question": "How many training images does it take?",
