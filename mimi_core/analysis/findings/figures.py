@@ -148,7 +148,7 @@ def _finished(drawn: Element) -> str:
     drawn.attrib |= {"width": view[2], "height": view[3], "font-family": "system-ui, sans-serif"}
     own = (
         ".ink{fill:#1b2330}.end{text-anchor:end}.middle{text-anchor:middle}"
-        f".dot{{fill:{GAIN};fill-opacity:.4}}.bar{{stroke:{GAIN};stroke-width:2.5;stroke-linecap:round}}"
+        f".dot{{fill:{GAIN};fill-opacity:.6}}.bar{{stroke:{GAIN};stroke-width:2.5;stroke-linecap:round}}"
         f".zero{{stroke:{MUTED};stroke-width:1.5}}.band{{fill:{MUTED};fill-opacity:.15}}"
     )
     dark = f"@media (prefers-color-scheme:dark){{.ink{{fill:#e6e9ef}}{svg.rules(colour_scale('dark'))}}}"
