@@ -24,7 +24,7 @@ PAGES = {
     "monitor": ("monitor", 1000),
     "widths": ("widths", 1230),
     "why": ("why?scope=local", 1200),
-    "ablations": ("ablations", 1100),
+    "ablations": ("ablations?study=compression", 1050),
     "trade_off": ("trade_off", 900),
     "predict": ("predict", 1000),
     "report": ("report", 1000),
