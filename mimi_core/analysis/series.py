@@ -18,6 +18,8 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 """A series is told by its colour and by its shape; after six the colours come again with other shapes."""
 MOST_DRAWN = 1500
 """Marks of single runs."""
+LEGEND_CHARACTERS = 55
+"""Names together longer than that do not fit into one line beside another chart."""
 
 
 def number(field: str, **more: Any) -> Chart:
@@ -36,7 +38,8 @@ def layer(data: str, mark: Chart, **channels: Any) -> Chart:
 def colour(field: str, order: Sequence[str], *, legend: bool = True) -> Chart:
     """A colour for each value of a field, by its place in `order`."""
     colours = [SERIES[i % len(SERIES)] for i in range(len(order))]
-    looks = {"title": None, "orient": "top", "labelLimit": 300, "symbolSize": 110, "symbolOpacity": 1, "columns": 5}
+    looks = {"title": None, "orient": "top", "labelLimit": 300, "symbolSize": 110, "symbolOpacity": 1}
+    looks |= {"columns": 5 if sum(map(len, order)) <= LEGEND_CHARACTERS else 3}
     return nominal(field, scale={"domain": list(order), "range": colours}, legend=looks if legend else None)
 
 
