@@ -15,7 +15,7 @@ from mimi_core.sweeps.study import study
 from mimi_core.sweeps.sweep import expand
 
 MARGIN = 0.005
-"""Of accuracy: what the issue of schedules calls as good."""
+"""Of accuracy, 0..1: a schedule that is at most so much worse is as good."""
 BySeed = Mapping[int, float]
 """Seed -> accuracy 0..1, or another number of a run."""
 
