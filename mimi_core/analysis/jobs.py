@@ -21,8 +21,8 @@ from pydantic import ValidationError
 
 from mimi_core.errors import ResourceError
 from mimi_core.runs.check_report import STAGE
-from mimi_core.runs.dispatcher import worker_environment
 from mimi_core.runs.predictions import Prediction
+from mimi_core.runs.slots import worker_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_RUNNING, MOST_KEPT = 2, 24

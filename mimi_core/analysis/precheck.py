@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from mimi_core.analysis.jobs import Job
 from mimi_core.config import RunConfig, to_yaml, with_absolute_paths
 from mimi_core.runs.check_report import STAGE, CheckReport
-from mimi_core.runs.dispatcher import gpu_indices
+from mimi_core.runs.slots import slots
 
 TIMEOUT_SECONDS = 300.0
 
@@ -28,7 +28,7 @@ class Checking:
         paths = [Path(folder.name) / f"{number}.yaml" for number in range(len(configs))]
         for path, config in zip(paths, configs, strict=True):
             path.write_text(to_yaml(with_absolute_paths(config)), encoding="utf-8")  # it works elsewhere
-        self._job = Job(folder, _command(paths), timeout * len(configs), next(iter(gpu_indices()), None))
+        self._job = Job(folder, _command(paths), timeout * len(configs), slots()[0].gpu)
 
     @property
     def seconds(self) -> float:

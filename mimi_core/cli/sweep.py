@@ -18,7 +18,8 @@ from mimi_core.analysis.stats import mean_interval
 from mimi_core.cli.common import RUNS, STOPPED, RunsOption, err, out
 from mimi_core.config import RunConfig, read_config_file
 from mimi_core.errors import ConfigError, MimiError
-from mimi_core.runs.dispatcher import ensure_dispatcher, gpu_indices
+from mimi_core.runs.dispatcher import ensure_dispatcher
+from mimi_core.runs.slots import slots
 from mimi_core.runs.status import Status
 from mimi_core.runs.store import Store
 from mimi_core.sweeps import estimate, matching
@@ -88,8 +89,8 @@ def carry_out(
         raise ConfigError("--here does the runs itself and cannot leave them to the queue: drop it, or --no-wait")
     planned = matching.compare(store, configs)
     paces = _paces(store, planned, retry_failed, kind)
-    slots = 1 if here else max(1, len(gpu_indices()))
-    out.print(escape(_plan(store, planned, paces, slots, retry_failed)))
+    at_once = 1 if here else len(slots())
+    out.print(escape(_plan(store, planned, paces, at_once, retry_failed)))
     if dry_run:
         out.print(_list_of(planned, paces))
         return None
@@ -98,7 +99,7 @@ def carry_out(
         if not wait:
             return None
     to_resume = {p.run.id for p in planned if p.run and p.is_to_start(retry_failed)} if here else set()
-    with _Display(store, planned, paces, slots, to_resume) as display:
+    with _Display(store, planned, paces, at_once, to_resume) as display:
         if here:
             _work(store, configs, retry_failed, display)
         _wait(store, configs, display)

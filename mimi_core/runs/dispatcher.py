@@ -1,15 +1,9 @@
-"""Starts queued runs when a slot is free: one slot per GPU, or one on a CPU. A singleton without any state of its own.
-
-A slot is a locked file. The dispatcher locks it and lets the worker inherit the open file, so the operating system
-frees the slot when the worker is gone, however it went, and also when the dispatcher went before it.
-"""
+"""Starts queued runs when a slot is free. A singleton without any state of its own."""
 
 import contextlib
-import fcntl
 import logging
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -17,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
 from filelock import FileLock, Timeout
 
 from mimi_core.errors import MimiError, ResourceError
 from mimi_core.runs import files
+from mimi_core.runs.slots import Slot, free_slot, slots, worker_environment
 from mimi_core.runs.status import ENDED, claimed, read_status, write_status
 from mimi_core.runs.store import Store
 
@@ -52,12 +46,12 @@ def dispatch(directory: Path, idle_seconds: float = IDLE_SECONDS) -> None:
         return
     workers: list[_Worker] = []
     hopeless: set[str] = set()
-    gpus = gpu_indices()
+    choices = slots()
     try:
         idle_since = time.monotonic()
         while time.monotonic() - idle_since < idle_seconds:
             workers = _still_there(directory, workers)
-            slot = _free_slot(home, gpus)
+            slot = free_slot(home, choices)
             if workers or slot is None:  # without a slot there is no need to look at the queue
                 idle_since = time.monotonic()
             waiting = [run_id for run_id in queued(store) if run_id not in hopeless] if slot else []
@@ -99,7 +93,13 @@ def queue_locked(directory: Path) -> Iterator[None]:
 
 
 def ensure_dispatcher(directory: Path) -> None:
-    """Start a dispatcher in a session of its own, so that it outlives the caller; harmless when one is there."""
+    """Start a dispatcher in a session of its own, so that it outlives the caller; harmless when one is there.
+
+    Raises:
+        ConfigError: MIMI_SLOTS says what no dispatcher could use.
+        ResourceError: the folder cannot be written.
+    """
+    slots()
     home = directory / _FOLDER
     with files.explained(home):
         home.mkdir(parents=True, exist_ok=True)
@@ -120,48 +120,7 @@ def queued(store: Store) -> list[str]:
     return [run.id for run in sorted(waiting, key=lambda run: (run.waits_since, run.created, run.id))]
 
 
-def gpu_indices() -> list[str]:
-    """Indices of the NVIDIA GPUs of this machine, told without torch; MIMI_SLOTS=0,1 or cpu overrides."""
-    override = os.environ.get("MIMI_SLOTS")
-    if override is not None:
-        return [part.strip() for part in override.split(",") if part.strip().isdigit()]
-    if not shutil.which("nvidia-smi"):
-        return []
-    query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
-    answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False)
-    return answer.stdout.split() if answer.returncode == 0 else []
-
-
-def spare_cores() -> int:
-    """Threads of a worker: all physical cores but one, which the app and the browser need.
-
-    On two cores, threads that must wait for a core that a browser holds made training slower than one thread alone.
-    """
-    physical = psutil.cpu_count(logical=False) or 1
-    return max(1, min(physical, len(psutil.Process().cpu_affinity() or [0] * physical)) - 1)
-
-
-def worker_environment(gpu: str | None) -> dict[str, str]:
-    """Of a process that trains as a worker does; `gpu` None: on the CPU."""
-    environment = {"OMP_NUM_THREADS": str(spare_cores()), **os.environ, "PYTHONUNBUFFERED": "1"}
-    return environment | {"CUDA_VISIBLE_DEVICES": gpu or ""}  # a worker on the CPU's slot must not take a GPU
-
-
-def _free_slot(home: Path, gpus: list[str]) -> tuple[int, str | None] | None:
-    """An open, locked slot file and the GPU that it stands for, or None when all are taken."""
-    choices: list[str | None] = [*gpus] if gpus else [None]
-    for gpu in choices:
-        handle = os.open(home / f"slot-{gpu or 'cpu'}", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            continue
-        return handle, gpu
-    return None
-
-
-def _start(store: Store, run_id: str, slot: int, gpu: str | None) -> list[_Worker]:
+def _start(store: Store, run_id: str, handle: int, slot: Slot) -> list[_Worker]:
     """A worker for a waiting run; none when it does not wait any more. The slot is the worker's, or free again."""
     try:
         with queue_locked(store.directory):
@@ -176,15 +135,15 @@ def _start(store: Store, run_id: str, slot: int, gpu: str | None) -> list[_Worke
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
-                    pass_fds=(slot,),
-                    env=worker_environment(gpu),
+                    pass_fds=(handle,),
+                    env=worker_environment(slot.gpu),
                     cwd=Path(__file__).resolve().parents[2],
                 )
             # From here on a worker that dies before it says a word shows as "died", and is not started for ever.
             write_status(run, claimed(status, process.pid))
             return [_Worker(process, run, oom_kills())]
     finally:
-        os.close(slot)
+        os.close(handle)
 
 
 def _still_there(directory: Path, workers: list[_Worker]) -> list[_Worker]:

@@ -9,6 +9,7 @@ from mimi_core.analysis.check_figures import about_images, cycles_table, widths_
 from mimi_core.analysis.labels import layers
 from mimi_core.analysis.precheck import Checking
 from mimi_core.config import RunConfig
+from mimi_core.errors import ConfigError
 from mimi_core.runs.check_report import CheckReport
 from pages import common
 
@@ -30,7 +31,7 @@ def start(config: RunConfig) -> None:
     st.session_state.pop(_CHECKED, None)
     try:
         st.session_state[_CHECKING] = (config, Checking([config]))
-    except OSError as error:
+    except (OSError, ConfigError) as error:
         st.session_state[_CHECKED] = (config, CheckReport(ok=False, error=f"no check can be started: {error}"))
 
 

@@ -11,7 +11,7 @@ from mimi_core.analysis.precheck import check_all
 from mimi_core.analysis.settings import Setting, settings, value_at
 from mimi_core.config import RunConfig, differences, make_config
 from mimi_core.errors import ConfigError, MimiError
-from mimi_core.runs.dispatcher import gpu_indices
+from mimi_core.runs.slots import slots
 from mimi_core.sweeps import estimate, matching
 from mimi_core.sweeps.estimate import Kind, Pace
 from mimi_core.sweeps.matching import Planned
@@ -184,8 +184,8 @@ def _check(unknown: Sequence[RunConfig]) -> bool:
 
 
 def _numbers(planned: Sequence[Planned], todo: Sequence[Planned], paces: Mapping[Kind, Pace]) -> None:
-    slots = _slots()
-    seconds = estimate.seconds_left(todo, paces, slots)
+    at_once = _at_once()
+    seconds = estimate.seconds_left(todo, paces, at_once)
     going = sum(not p.has_ended for p in planned)
     facts = {
         "Runs": f"{len(planned):,}",
@@ -202,14 +202,14 @@ def _numbers(planned: Sequence[Planned], todo: Sequence[Planned], paces: Mapping
         st.caption("No run of every kind has finished here yet, so the time is not known: check for an estimate.")
     else:
         st.caption(
-            f"Expected by {estimate.source((p.config for p in todo), paces)}; {words.count(slots, 'run')} at a time."
+            f"Expected by {estimate.source((p.config for p in todo), paces)}; {words.count(at_once, 'run')} at a time."
         )
 
 
 @st.cache_data
-def _slots() -> int:
+def _at_once() -> int:
     """Runs at a time; asking for the GPUs takes a process."""
-    return max(1, len(gpu_indices()))
+    return len(slots())
 
 
 def _links(group: str) -> None:

@@ -181,7 +181,7 @@ def answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):  # type: ignore[no-
         made = [sys.executable, "-S", "-c", source, str(tmp_path / "answer.json")]
         monkeypatch.setattr(precheck, "_command", lambda paths: made)
 
-    monkeypatch.setattr(precheck, "gpu_indices", list)
+    monkeypatch.setenv("MIMI_SLOTS", "cpu")
     return give
 
 

@@ -25,7 +25,7 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Program:
         command = [sys.executable, "-S", "-c", f"import sys, time\n{source}"]
         monkeypatch.setattr(precheck, "_command", lambda paths: [*command, *map(str, paths)])
 
-    monkeypatch.setattr(precheck, "gpu_indices", list)
+    monkeypatch.setenv("MIMI_SLOTS", "cpu")
     return replace
 
 

@@ -14,7 +14,6 @@ import pytest
 from mimi_core.config import RunConfig
 from mimi_core.errors import RunError
 from mimi_core.runs import control, files
-from mimi_core.runs.dispatcher import gpu_indices
 from mimi_core.runs.status import read_status
 from mimi_core.runs.store import Store
 
@@ -117,8 +116,9 @@ def test_a_waiting_run_can_be_taken_out_of_the_queue(store: Store, quick_config:
     assert not (store.folder(run_id) / files.EVENTS).exists()
 
 
-def test_slots_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MIMI_SLOTS", "0,2")
-    assert gpu_indices() == ["0", "2"]
-    monkeypatch.setenv("MIMI_SLOTS", "cpu")
-    assert gpu_indices() == []
+def test_two_at_a_time_on_the_cpu(store: Store, quick_config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIMI_SLOTS", "cpu,cpu")
+    runs = [control.submit(store, quick_config) for _ in range(3)]
+    working = ("starting", "loading", "training", "scoring", "evaluating")
+    wait(lambda: [store.summary(run).phase in working for run in runs] == [True, True, False])
+    assert store.summary(runs[2]).phase == "queued"
