@@ -67,6 +67,11 @@ def schedules() -> Sweep:
     return make_sweep({**_ALL, "name": "schedules", "question": question, "cases": cases})
 
 
+def scores() -> Sweep:
+    """Every score, at the demo's compression in cuts of half. Added last, when the others had nearly all finished."""
+    return make_sweep({"name": "scores", **QUESTIONS["scores"], **_ALL})
+
+
 def study() -> list[Sweep]:
     """All of it, what answers the most first."""
-    return [size_of(TASKS[0]), scope_of(), schedules(), compression(), *(size_of(task) for task in TASKS[1:])]
+    return [size_of(TASKS[0]), scope_of(), schedules(), compression(), *(size_of(task) for task in TASKS[1:]), scores()]

@@ -1,11 +1,19 @@
-"""Each claim beside what the study found: tables of text, and sentences made from the numbers alone."""
+"""The paper's claims, each beside what the study found: tables of text, and sentences made from the numbers alone."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from math import isnan
+from collections.abc import Callable, Sequence
 
+from mimi_core.analysis.findings.cells import (
+    TESTED,
+    TOO_FEW,
+    Section,
+    between,
+    mean,
+    p_value,
+    points,
+    size,
+    tested,
+)
 from mimi_core.analysis.findings.evidence import (
-    MARGIN,
     BySeed,
     Contrast,
     Evidence,
@@ -15,35 +23,22 @@ from mimi_core.analysis.findings.evidence import (
     growth,
     interval,
     survivors_table,
-    within_margin,
 )
 from mimi_core.analysis.findings.figures import curves, differences, survival
 from mimi_core.analysis.findings.likeness import likeness
-from mimi_core.analysis.stats import Interval
-from mimi_core.analysis.words import count, listed, percent
+from mimi_core.analysis.words import count, listed
 from mimi_core.sweeps import study
 from mimi_core.sweeps.study import GLOBAL, GRADIENT, LOCAL, MIMI, NONE, RANDOM, SMALL, TASKS
 
-Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 SIGMAS = (2.0, 8.0, 32.0, 128.0, 512.0, 2048.0)
 """Of the sweep over compression: at the start, and after every cut."""
-
-
-@dataclass(frozen=True)
-class Section:
-    """One claim. Pictures: name of the file -> SVG and what it shows."""
-
-    claim: str
-    sentences: Sequence[str]
-    tables: Sequence[Table]
-    pictures: Mapping[str, tuple[str, str]]
 
 
 def equal_size(evidence: Evidence) -> Section:
     """Claim 1: against an adapter that has the final size from the start."""
     cells = {task: study.size_of(task).name for task in TASKS}
     known = {task: name for task, name in cells.items() if evidence.of(name, MIMI) and evidence.of(name, SMALL)}
-    found = family([_between(evidence, task, name, MIMI, SMALL) for task, name in known.items()])
+    found = family([between(evidence, task, name, MIMI, SMALL) for task, name in known.items()])
     rows = [
         [
             c.where,
@@ -104,7 +99,7 @@ def scores_and_scopes(evidence: Evidence) -> Section:
         ]
     )
     demo = [
-        _between(evidence, "at the demo's σ = 32, in cuts of half", "local-vs-global", "scope=global", "scope=local")
+        between(evidence, "at the demo's σ = 32, in cuts of half", "local-vs-global", "scope=global", "scope=local")
     ]
     curve = [
         [f"{SIGMAS[k]:,.0f}", *(mean(at(case, k)) for case in (GLOBAL, LOCAL, GRADIENT, RANDOM)), mean(at(NONE, 0))]
@@ -220,82 +215,6 @@ def extreme(evidence: Evidence) -> Section:
         if found[0].interval.n
         else {},
     )
-
-
-def schedules(evidence: Evidence) -> Section:
-    """A third of the epochs."""
-    full = evidence.accuracies("equal-size", MIMI)
-    cases = (study.ANNEALED, study.SETTLED, study.ONE_SHOT)
-    found = family(
-        [contrast("digits", (case, evidence.accuracies("schedules", case)), ("cycles", full)) for case in cases]
-    )
-    rows = [
-        [c.first, epochs(evidence, "schedules", c.first), str(c.interval.n),
-         mean(evidence.accuracies("schedules", c.first)), within_margin(c.interval), *tested(c)]
-        for c in found
-    ]  # fmt: skip
-    rows.insert(0, ["cycles", epochs(evidence, "equal-size", MIMI), str(len(full)), mean(full), "–", "–", "–", "–"])
-    sentences = [
-        f"{c.first}: {points(c.interval)} points to the full cycles; at most half a point worse: "
-        f"{within_margin(c.interval)}."
-        for c in found
-        if c.interval.n > 1
-    ]
-    head = ["schedule", "epochs in all", "seeds", "accuracy", "at most 0.5 points worse"]
-    drawn = differences(found, "Schedules with a third of the epochs", "schedules", MARGIN)
-    return Section(
-        "5. Is one annealed run as good as the cycles, with a third of their epochs?",
-        sentences,
-        [([*head, *TESTED], rows)],
-        {"schedules": (drawn, "Differences to the full cycles; the dotted line is half a point")},
-    )
-
-
-SECTIONS = (equal_size, scores_and_scopes, vanishing, extreme, schedules)
-TOO_FEW = "Too few runs have finished to say anything yet."
-TESTED = ("difference in points", "p", "found")
-
-
-def tested(c: Contrast) -> list[str]:
-    """The cells under `TESTED`."""
-    return [points(c.interval), p_value(c.corrected), c.verdict]
-
-
-def mean(values: BySeed) -> str:
-    found = interval(values)
-    if not found.n:
-        return "–"
-    return percent(found.mean) if isnan(found.low) else f"{100 * found.mean:.1f} ± {100 * found.half_width:.1f} %"
-
-
-def points(found: Interval) -> str:
-    if not found.n:
-        return "–"
-    said = f"{100 * found.mean:+.1f}"
-    return said if isnan(found.low) else f"{said} ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
-
-
-def p_value(p: float) -> str:
-    return "–" if isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def size(evidence: Evidence, sweep: str, case: str) -> str:
-    """Trained parameters without the head."""
-    found = {seed: float(run.points[-1].parameters - run.head) for seed, run in evidence.of(sweep, case).items()}
-    return f"{interval(found).mean:,.0f}" if found else "–"
-
-
-def epochs(evidence: Evidence, sweep: str, case: str) -> str:
-    return (
-        listed(sorted({f"{run.epochs:g}" for run in evidence.of(sweep, case).values()}))
-        if evidence.of(sweep, case)
-        else "–"
-    )
-
-
-def _between(evidence: Evidence, where: str, sweep: str, first: str, second: str) -> Contrast:
-    one, two = (evidence.accuracies(sweep, case) for case in (first, second))
-    return contrast(where, (first, one), (second, two))
 
 
 def _by_verdict(found: Sequence[Contrast]) -> dict[str, list[Contrast]]:

@@ -1,5 +1,6 @@
 """The study's finished runs by what they were asked for, and settings of it compared seed by seed."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan, nan
@@ -72,7 +73,7 @@ def gather(store: Store) -> Evidence:
                 continue
             runs.setdefault((sweep.name, found.config.name), {})[found.config.seed] = known
             versions |= {f"{name} {number}" for name, number in state.started.versions.items()}
-            devices.add(state.started.device)
+            devices.add(re.sub(r"\b1 threads$", "1 thread", state.started.device))  # as runs of the first days say
             named = named or layers(state.sites)
     return Evidence(runs, planned, tuple(sorted(versions)), tuple(sorted(devices)), named)
 

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mimi_core.analysis.findings.claims import SECTIONS, Section, Table
+from mimi_core.analysis.findings.beyond import schedules, scores
+from mimi_core.analysis.findings.cells import Section, Table
+from mimi_core.analysis.findings.claims import equal_size, extreme, scores_and_scopes, vanishing
 from mimi_core.analysis.findings.evidence import Evidence, gather
 from mimi_core.analysis.stats import CONFIDENCE, SIGNIFICANT
 from mimi_core.analysis.words import listed
@@ -11,6 +13,7 @@ from mimi_core.runs import files
 from mimi_core.runs.store import Store
 from mimi_core.sweeps.study import MORE_SHOTS, SEEDS
 
+SECTIONS = (equal_size, scores_and_scopes, vanishing, extreme, schedules, scores)
 PAGE, PICTURES = "findings.md", "findings"
 
 
@@ -54,7 +57,9 @@ def markdown(evidence: Evidence, sections: Sequence[Section]) -> str:
         "adapters gained over a linear probe: what they say in favour of adapters is to be read with that in mind.",
         "The runs were made in several sittings, while the program was being changed around its training. Runs that "
         "were interrupted or paused in a sitting were discarded and made anew, whatever they had found; five of the "
-        "schedules were first tried in a group of another name. Times of these runs are not to be compared.",
+        "schedules were first tried in a group of another name. The sweep over scores came last, and was killed on "
+        "purpose again and again; its runs went on from their last safe states, as `benchmarks/killed.py` tells. Times "
+        "of these runs are not to be compared.",
         "What holds for this small backbone and a few images need not hold for a large one.",
     ]
     for section in sections:

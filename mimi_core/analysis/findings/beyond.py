@@ -1,0 +1,84 @@
+"""What was asked beyond the paper's claims: schedules with fewer epochs, and every score beside chance."""
+
+from collections.abc import Sequence
+
+from mimi_core.analysis.findings.cells import TESTED, TOO_FEW, Section, epochs, mean, points, tested
+from mimi_core.analysis.findings.evidence import MARGIN, Contrast, Evidence, averaged, contrast, family, within_margin
+from mimi_core.analysis.findings.figures import differences
+from mimi_core.analysis.words import listed
+from mimi_core.sweeps import study
+from mimi_core.sweeps.study import MIMI, SEEDS
+from mimi_core.sweeps.sweep import expand
+
+RANDOMLY = "score=random"
+
+
+def schedules(evidence: Evidence) -> Section:
+    """A third of the epochs."""
+    full = evidence.accuracies("equal-size", MIMI)
+    cases = (study.ANNEALED, study.SETTLED, study.ONE_SHOT)
+    found = family(
+        [contrast("digits", (case, evidence.accuracies("schedules", case)), ("cycles", full)) for case in cases]
+    )
+    rows = [
+        [c.first, epochs(evidence, "schedules", c.first), str(c.interval.n),
+         mean(evidence.accuracies("schedules", c.first)), within_margin(c.interval), *tested(c)]
+        for c in found
+    ]  # fmt: skip
+    rows.insert(0, ["cycles", epochs(evidence, "equal-size", MIMI), str(len(full)), mean(full), "–", "–", "–", "–"])
+    sentences = [
+        f"{c.first}: {points(c.interval)} points to the full cycles; at most half a point worse: "
+        f"{within_margin(c.interval)}."
+        for c in found
+        if c.interval.n > 1
+    ]
+    head = ["schedule", "epochs in all", "seeds", "accuracy", "at most 0.5 points worse"]
+    drawn = differences(found, "Schedules with a third of the epochs", "schedules", MARGIN)
+    return Section(
+        "5. Is one annealed run as good as the cycles, with a third of their epochs?",
+        sentences,
+        [([*head, *TESTED], rows)],
+        {"schedules": (drawn, "Differences to the full cycles; the dotted line is half a point")},
+    )
+
+
+def scores(evidence: Evidence) -> Section:
+    """Every score against random ones, at the end and right after the cuts."""
+    cases = [config.name for config in expand(study.scores()) if config.seed == SEEDS[0]]
+    cuts = range(1, 1 + max((len(run.points) - 1 for run in evidence.of("scores", RANDOMLY).values()), default=0))
+    end = {case: evidence.accuracies("scores", case) for case in cases}
+    bare = {case: averaged([evidence.after_the_cut("scores", case, k) for k in cuts]) for case in cases}
+    others = [case for case in cases if case != RANDOMLY]
+    trained = family([contrast("at the end", (case, end[case]), (RANDOMLY, end[RANDOMLY])) for case in others])
+    damage = family([contrast("right after", (case, bare[case]), (RANDOMLY, bare[RANDOMLY])) for case in others])
+    rows = [
+        [c.first, str(c.interval.n), mean(end[c.first]), *tested(c), mean(bare[c.first]), *tested(b)]
+        for c, b in zip(trained, damage, strict=True)
+    ]
+    rows.append([RANDOMLY, str(len(end[RANDOMLY])), mean(end[RANDOMLY]), *"–––", mean(bare[RANDOMLY]), *"–––"])
+    sentences = [
+        _beside_chance([c for c in found if c.claimed and c.interval.mean > 0], found, when)
+        for found, when in ((trained, "Trained again after every cut"), (damage, "Right after the cuts"))
+    ]
+    sentences += [
+        f"{c.second} is better than {c.first}, {'right after the cuts' if c in damage else 'at the end'}: "
+        f"{points(c.interval)} points."
+        for c in (*trained, *damage)
+        if c.claimed and c.interval.mean < 0
+    ]
+    drawn = differences(damage, "Scores beside chance, right after the cuts", "scores")
+    return Section(
+        "6. Which score finds the neurons that matter, and does any beat chance?",
+        sentences if trained[0].interval.n > 1 else [TOO_FEW],
+        [(["score", "seeds", "at the end", *TESTED, "right after the cuts", *TESTED], rows)],
+        {"scores": (drawn, "Accuracy right after the cuts, mean over all of them, against random scores")}
+        if damage[0].interval.n
+        else {},
+    )
+
+
+def _beside_chance(better: Sequence[Contrast], tried: Sequence[Contrast], when: str) -> str:
+    if not better:
+        return f"{when}, no score of {len(tried)} is shown to be better than random ones."
+    told = listed([f"{c.first} ({points(c.interval)})" for c in better])
+    return f"{when}, better than random scores by points: {told}; {len(better)} of {len(tried)}."
