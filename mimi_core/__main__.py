@@ -21,7 +21,8 @@ from mimi_core.cli.report import report
 from mimi_core.cli.sites import sites
 from mimi_core.cli.suite import suite
 from mimi_core.cli.sweep import sweep
-from mimi_core.config import PRESETS, RunConfig, make_config, read_config_file
+from mimi_core.config import PRESETS, RunConfig, make_config
+from mimi_core.config_text import read_config_file
 from mimi_core.errors import MimiError
 from mimi_core.runs.check_report import STAGE, CheckReport
 from mimi_core.runs.store import RunSummary, Store

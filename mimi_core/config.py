@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from mimi_core.config_text import parse_set
 from mimi_core.errors import ConfigError
 
 Placement = Literal["series", "parallel"]
@@ -27,11 +28,14 @@ Method = Literal[
     "vpt_deep", "lora", "dora", "adalora", "ia3", "vera", "oft",
 ]  # fmt: skip
 
+SHORT_METHODS: dict[str, dict[str, Any]] = {
+    "anneal": {"method": "mimi", "prune": {"schedule": "anneal"}},
+    "vpt": {"method": "vpt_deep"},
+}
+"""Other names of methods, and the settings that they stand for."""
+
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same in C, where it was built: a store reads thousands
-LONGEST_CONFIG = 32_000
-"""Characters of a config that somebody pastes or uploads; a complete one has about 1,500."""
 MOST_CUTS = 1_000
 DEMO_BACKBONE = "demo"
 Parsed = TypeVar("Parsed", bound="Section")
@@ -157,13 +161,9 @@ class RunConfig(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _names_stand_for_sections(cls, values: Any) -> Any:
-        """`data: digits` and `backbone: demo` are short for `{name: ...}`."""
-        if isinstance(values, dict):
-            return {
-                k: {"name": v} if k in ("data", "backbone") and isinstance(v, str) else v for k, v in values.items()
-            }
-        return values
+    def _short_forms(cls, values: Any) -> Any:
+        """`data: digits` and `backbone: demo` are short for `{name: ...}`, and so are `SHORT_METHODS`."""
+        return _expand(values) if isinstance(values, dict) else values
 
     @model_validator(mode="after")
     def _target_is_reachable(self) -> Self:
@@ -272,60 +272,6 @@ def parse(model: type[Parsed], values: dict[str, Any]) -> Parsed:
         raise ConfigError("; ".join(problems), problems) from error
 
 
-def read_config_file(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file; an empty file is an empty mapping.
-
-    Raises:
-        ConfigError: the file is missing, unreadable, not YAML, or not a mapping.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise ConfigError(f"config file {path} not found") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"config file {path} cannot be read: {error}") from error
-    return _mapping(text, f"config file {path}", _LOADER)
-
-
-def read_config_text(text: str) -> dict[str, Any]:
-    """The same from the text of a stranger: short, and without what can make few lines large.
-
-    Raises:
-        ConfigError: it is too long, not YAML, or not a mapping.
-    """
-    if len(text) > LONGEST_CONFIG:
-        raise ConfigError(f"this is no config: longer than {LONGEST_CONFIG:,} characters")
-    return _mapping(text, "the config", _CarefulLoader)
-
-
-def _mapping(text: str, what: str, loader: Any) -> dict[str, Any]:
-    content = _loaded(text, what, loader)
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise ConfigError(f"{what} must hold keys and values, such as 'method: mimi'")
-    return content
-
-
-class _CarefulLoader(yaml.SafeLoader):
-    """In Python, because the one in C can be made to crash; and without aliases, which multiply."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases (*name) are not understood here; write the value out")
-        return super().compose_node(parent, index)
-
-
-def _loaded(text: str, what: str, loader: Any) -> Any:
-    try:
-        return yaml.load(text, Loader=loader)
-    except (
-        Exception
-    ) as error:  # on odd scalars, such as the date 2001-99-99, YAML's constructors raise nearly everything
-        reason = "too deeply nested" if isinstance(error, RecursionError) else " ".join(str(error).split())
-        raise ConfigError(f"{what} is not valid YAML: {reason[:300]}") from error
-
-
 def to_yaml(config: RunConfig) -> str:
     """The complete config as YAML, every default written out."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
@@ -374,9 +320,11 @@ def _differences(new: dict[str, Any], old: dict[str, Any], prefix: str) -> list[
     return found
 
 
-def _expand(values: dict[str, Any]) -> dict[str, Any]:
-    """Turn the short form `data: digits` into a section, so that it can be merged."""
-    return {k: {"name": v} if k in ("data", "backbone") and isinstance(v, str) else v for k, v in values.items()}
+def _expand(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn short forms such as `data: digits` into sections, so that they can be merged."""
+    whole = {k: {"name": v} if k in ("data", "backbone") and isinstance(v, str) else v for k, v in values.items()}
+    method = whole.get("method")
+    return _merge(whole, SHORT_METHODS[method]) if isinstance(method, str) and method in SHORT_METHODS else whole
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -386,14 +334,6 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _merge(merged[key], value) if both else value
     return merged
-
-
-def parse_set(assignment: str) -> dict[str, Any]:
-    """`prune.rho=0.5` as `{"prune.rho": 0.5}`. Raises ConfigError where it is no such thing."""
-    key, equals, text = assignment.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set {assignment!r}: write it as section.key=value, such as prune.rho=0.5")
-    return {key.strip(): _loaded(text, f"--set {assignment[:200]!r}: the value", _CarefulLoader)}
 
 
 def _at_path(path: str, value: Any) -> dict[str, Any]:

@@ -4,15 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mimi_core.config import (
-    PRESETS,
-    RunConfig,
-    differences,
-    make_config,
-    read_config_file,
-    read_config_text,
-    to_yaml,
-)
+from mimi_core.config import PRESETS, RunConfig, differences, make_config, to_yaml, validate
+from mimi_core.config_text import read_config_file, read_config_text
 from mimi_core.errors import ConfigError
 
 
@@ -45,6 +38,17 @@ def test_later_sources_win_and_sections_merge(tmp_path: Path) -> None:
 def test_a_name_stands_for_its_section() -> None:
     config = make_config(sets=["data=fashion-mnist", "backbone=demo"])
     assert (config.data.name, config.backbone.name) == ("fashion-mnist", "demo")
+
+
+def test_a_method_may_be_named_shortly() -> None:
+    """The later setting wins, as everywhere."""
+    annealed = make_config({"method": "anneal", "prune": {"warm": 0.1}})
+    assert (annealed.method, annealed.prune.schedule, annealed.prune.warm) == ("mimi", "anneal", 0.1)
+    assert validate({"method": "anneal"}) == make_config(sets=["prune.schedule=one_shot", "method=anneal"])
+    assert make_config(sets=["method=anneal", "prune.schedule=cycles"]) == RunConfig()
+    assert make_config(preset="demo", sets=["method=vpt"]).method == "vpt_deep"
+    with pytest.raises(ConfigError, match="method"):
+        make_config(sets=["method=[anneal]"])
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -67,6 +67,8 @@ def test_names_stay_clear_and_short() -> None:
     names = {c.name for c in scopes(grid={"data": long})}
     assert len(names) == 2
     assert all(len(name) <= 80 for name in names)
+    shortly = {"method": ["mimi", "anneal"], "train.epochs": [2]}
+    assert [c.name for c in scopes(grid=shortly, seeds=1)] == ["method=mimi", "method=anneal"]
 
 
 def test_every_seed_can_draw_its_own_images() -> None:

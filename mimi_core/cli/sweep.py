@@ -16,7 +16,8 @@ from mimi_core.analysis import words
 from mimi_core.analysis.precheck import check_all
 from mimi_core.analysis.stats import mean_interval
 from mimi_core.cli.common import RUNS, STOPPED, RunsOption, err, out
-from mimi_core.config import RunConfig, read_config_file
+from mimi_core.config import RunConfig
+from mimi_core.config_text import read_config_file
 from mimi_core.errors import ConfigError, MimiError
 from mimi_core.runs.dispatcher import ensure_dispatcher
 from mimi_core.runs.slots import slots

@@ -16,7 +16,8 @@ from pydantic import BaseModel, Field, ValidationError
 from torch import nn
 
 from mimi_core.adapters.attach import adapters_of
-from mimi_core.config import RunConfig, read_config_file, to_yaml, validate
+from mimi_core.config import RunConfig, to_yaml, validate
+from mimi_core.config_text import read_config_file
 from mimi_core.errors import RunError
 from mimi_core.export.saved import (
     Preprocess,

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mimi_core.config import DataConfig, RunConfig, known_one, laid_over, parse, parse_set
+from mimi_core.config import DataConfig, RunConfig, known_one, laid_over, parse
+from mimi_core.config_text import parse_set
 from mimi_core.data import domainnet, missing, vtab
 from mimi_core.sweeps.sweep import Sweep, expand
 

@@ -10,7 +10,8 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from mimi_core.budget import plan
-from mimi_core.config import PRESETS, RunConfig, Section, Seed, known_one, laid_over, parse, parse_set, validate
+from mimi_core.config import PRESETS, SHORT_METHODS, RunConfig, Section, Seed, known_one, laid_over, parse, validate
+from mimi_core.config_text import parse_set
 from mimi_core.errors import ConfigError
 from mimi_core.sweeps.questions import QUESTIONS
 
@@ -125,7 +126,7 @@ def expand(sweep: Sweep) -> list[RunConfig]:
     for number, case in enumerate([*grid, *sweep.cases], start=1):
         try:
             config = _config(base, case, case.equal_epochs or sweep.equal_epochs)
-            name = _label(sweep, config, number) if number <= len(grid) else case.name
+            name = _label(sweep, case, config, number) if number <= len(grid) else case.name
             made.append(config.model_copy(update={"name": name, "group": sweep.name}))
         except ConfigError as error:
             wrong.setdefault(str(error), []).append(case.name)
@@ -179,10 +180,13 @@ def _seeded(config: RunConfig, seed: int, own_images: bool) -> RunConfig:
     return config.model_copy(update=update)
 
 
-def _label(sweep: Sweep, config: RunConfig, number: int) -> str:
+def _label(sweep: Sweep, case: Case, config: RunConfig, number: int) -> str:
     """`scope=local`: the settings that vary, shortly. Numbered where it would be too long for a name."""
     varying = [path for path, values in sweep.grid.items() if len(values) > 1] or list(sweep.grid)
-    label = ", ".join(f"{_short(path, varying)}={_shown(reduce(getattr, path.split('.'), config))}" for path in varying)
+    values = {path: reduce(getattr, path.split("."), config) for path in varying}
+    if case.settings.get("method") in SHORT_METHODS:
+        values["method"] = case.settings["method"]
+    label = ", ".join(f"{_short(path, varying)}={_shown(value)}" for path, value in values.items())
     return label if len(label) <= LONGEST_NAME else f"{label[: LONGEST_NAME - 8]}… #{number}"
 
 

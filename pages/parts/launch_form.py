@@ -9,7 +9,8 @@ import streamlit as st
 from mimi_core.analysis.designs import UNUSED, used_values, worded
 from mimi_core.analysis.settings import Setting, from_link, link, nested, settings, value_at
 from mimi_core.analysis.why_words import SCORE_WORDS
-from mimi_core.config import PRESETS, RunConfig, make_config, read_config_text
+from mimi_core.config import PRESETS, RunConfig, make_config
+from mimi_core.config_text import read_config_text
 from mimi_core.errors import ConfigError
 from mimi_core.families import FAMILIES
 from pages import common
