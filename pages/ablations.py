@@ -21,6 +21,7 @@ MOST_LEVELS = 30
 MOST_BLOCKS = 4
 """So many parts of a comparison are drawn one below the other; of more, one is chosen."""
 ONE_ANOTHER = "one another"
+NUMBER = st.column_config.NumberColumn
 Choice = tuple[str, str]
 """("group", its name), ("study", a group of the bundled study) or ("like", a task)."""
 
@@ -257,72 +258,72 @@ def charts(
 
 
 def numbers(means: pd.DataFrame, pairs: pd.DataFrame, levels: Levels, measure: Measure) -> None:
-    number = st.column_config.NumberColumn
+    """Every setting, and below it every comparison."""
     form = "%.1f %%" if measure.unit == "share" else "localized" if measure.unit == "parameters" else "%.1f"
-    step = "%+.1f" if measure.unit != "parameters" else "localized"
     factor = 100.0 if measure.unit == "share" else 1.0
-    left, right = st.columns(2, gap="medium")
-    with left:
-        st.subheader(f"Every setting: {measure.title}", anchor=False)
-        scaled = means.assign(**{column: factor * means[column] for column in ("mean", "std", "low", "high")})
-        scaled = scaled.assign(parameters=scaled["parameters"].round())
-        st.dataframe(
-            scaled,
-            hide_index=True,
-            placeholder="–",
-            column_order=[
-                *(["block"] if any(levels.blocks) else []),
-                *("level", "n", "mean", "std", "low", "high", "parameters", "gone", "epochs"),
-            ],
-            column_config={
-                "block": "Within",
-                "level": "Setting",
-                "n": number("Runs", help="finished, one for each seed"),
-                "mean": number("Mean", format=form),
-                "std": number("Std", format=form.replace(" %%", ""), help="of the sample, over seeds"),
-                "low": number("From", format=form, help="of the 95 % interval of the mean"),
-                "high": number("To", format=form),
-                "parameters": number("Parameters", format="localized", help="trained at the end, head included; mean"),
-                "gone": number("Gone", format="%.1f", help="adapters lost, mean"),
-                "epochs": number("Epochs", format="%.0f", help="of all cycles together"),
-            },
-        )
-    with right:
-        st.subheader("Paired over seeds", anchor=False)
-        if pairs.empty:
-            st.markdown("There is only one setting.")
-            return
-        scaled = pairs.assign(
-            compared=[f"{first} – {second}" for first, second in zip(pairs["first"], pairs["second"], strict=True)],
-            **{column: factor * pairs[column] for column in ("difference", "low", "high")},
-        )
-        st.dataframe(
-            scaled,
-            hide_index=True,
-            placeholder="–",
-            column_order=[
-                *"compared pairs difference low high corrected claimed effect p".split(),
-                *(["wilcoxon"] if scaled["wilcoxon"].notna().any() else []),
-            ],
-            column_config={
-                "compared": "Compared",
-                "pairs": number("Pairs", help="seeds that both settings have"),
-                "difference": number(
-                    "Difference", format=step, help="first minus second" + (", percentage points" * (factor == 100))
-                ),
-                "low": number("From", format=step, help="of its 95 % interval, not corrected"),
-                "high": number("To", format=step),
-                "effect": number("d_z", format="%.2f", help="Cohen's d_z: mean difference over its standard deviation"),
-                "corrected": number("p, Holm", format="%.2g", help="paired t test, corrected for all rows"),
-                "p": number("p", format="%.2g", help="paired t test, two-sided, not corrected"),
-                "wilcoxon": number(
-                    "p, Wilcoxon",
-                    format="%.3f",
-                    help="signed ranks, not corrected. Four pairs cannot give less than 0.125.",
-                ),
-                "claimed": st.column_config.CheckboxColumn("Clear", help="corrected p below 0.05"),
-            },
-        )
+    st.subheader(f"Every setting: {measure.title}", anchor=False)
+    scaled = means.assign(**{column: factor * means[column] for column in ("mean", "std", "low", "high")})
+    whole = ["parameters", "without_head", "seconds", "memory"]
+    st.dataframe(
+        scaled.assign(**{column: scaled[column].round() for column in whole}),
+        hide_index=True,
+        placeholder="–",
+        column_order=[
+            *(["block"] if any(levels.blocks) else []),
+            *"level n mean std low high parameters without_head gone epochs seconds memory".split(),
+        ],
+        column_config={
+            "block": "Within",
+            "level": st.column_config.TextColumn("Setting", width="medium"),
+            "n": NUMBER("Runs", help="finished, one for each seed"),
+            "mean": NUMBER("Mean", format=form),
+            "std": NUMBER("Std", format=form.replace(" %%", ""), help="of the sample, over seeds"),
+            "low": NUMBER("From", format=form, help="of the 95 % interval of the mean"),
+            "high": NUMBER("To", format=form),
+            "parameters": NUMBER("Parameters", format="localized", help="trained at the end, head included; mean"),
+            "without_head": NUMBER("Without head", format="localized", help="the same but for the classifier head"),
+            "gone": NUMBER("Gone", format="%.1f", help="adapters lost, mean"),
+            "epochs": NUMBER("Epochs", format="%.0f", help="of all cycles together"),
+            "seconds": NUMBER("Time", format="%.0f s", help="of a whole run, mean; what else the machine did counts"),
+            "memory": NUMBER("Memory", format="bytes", help="of the process, or of the GPU where there was one; mean"),
+        },
+    )
+    st.subheader("Paired over seeds", anchor=False)
+    if pairs.empty:
+        st.markdown("There is only one setting.")
+        return
+    step = "%+.1f" if measure.unit != "parameters" else "localized"
+    scaled = pairs.assign(
+        compared=[f"{first} – {second}" for first, second in zip(pairs["first"], pairs["second"], strict=True)],
+        **{column: factor * pairs[column] for column in ("difference", "low", "high")},
+    )
+    st.dataframe(
+        scaled,
+        hide_index=True,
+        placeholder="–",
+        column_order=[
+            *"compared pairs difference low high corrected claimed effect p".split(),
+            *(["wilcoxon"] if scaled["wilcoxon"].notna().any() else []),
+        ],
+        column_config={
+            "compared": st.column_config.TextColumn("Compared", width="large"),
+            "pairs": NUMBER("Pairs", help="seeds that both settings have"),
+            "difference": NUMBER(
+                "Difference", format=step, help="first minus second" + (", percentage points" * (factor == 100))
+            ),
+            "low": NUMBER("From", format=step, help="of its 95 % interval, not corrected"),
+            "high": NUMBER("To", format=step),
+            "effect": NUMBER("d_z", format="%.2f", help="Cohen's d_z: mean difference over its standard deviation"),
+            "corrected": NUMBER("p, Holm", format="%.2g", help="paired t test, corrected for all rows"),
+            "p": NUMBER("p", format="%.2g", help="paired t test, two-sided, not corrected"),
+            "wilcoxon": NUMBER(
+                "p, Wilcoxon",
+                format="%.3f",
+                help="signed ranks, not corrected. Four pairs cannot give less than 0.125.",
+            ),
+            "claimed": st.column_config.CheckboxColumn("Clear", help="corrected p below 0.05"),
+        },
+    )
 
 
 def downloads(table: pd.DataFrame, points: pd.DataFrame) -> None:

@@ -225,8 +225,9 @@ def test_the_time_is_taken_from_finished_runs_of_the_same_kind(store: Store) -> 
 
 
 @pytest.fixture
-def command(store: Store, tmp_path: Path) -> Callable[..., tuple[int, str]]:
+def command(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str]]:
     """`sweep` on the sweep of scopes, in a store that has a finished run of the kind, so that nothing is checked."""
+    monkeypatch.setenv("COLUMNS", "160")
     record(store, make_config(TINY, preset="quick"))
     file = tmp_path / "scopes.yaml"
     file.write_text(yaml.safe_dump(SCOPES))
@@ -298,8 +299,10 @@ def test_the_queue_is_waited_for_and_the_accuracy_of_every_case_told(
     code, said = command()
     assert code == 0, said
     assert "4/4" in said
-    assert "scope=local   2" in said
-    assert "89.0%" in said
+    head, row = (said[said.index(first) :].splitlines()[0].split() for first in ("case ", "scope=local "))
+    assert head == "case n accuracy ± parameters without head epochs time memory".split()
+    assert row[:4] == ["scope=local", "2", "89.0%", "0.0%"]
+    assert int(row[4].replace(",", "")) - int(row[5].replace(",", "")) == 2570, "the head"
 
 
 def test_a_dry_run_tells_and_starts_nothing(command: Callable[..., tuple[int, str]], store: Store) -> None:

@@ -74,9 +74,9 @@ def levels_table(levels: Levels, measure: Measure, kind: IntervalKind) -> pd.Dat
     """One row per block and level, in their order.
 
     Columns: block, level, n (runs that have the measure), mean, std, low, high (of the measure), and the means of
-    parameters, without_head, gone, epochs, seconds.
+    parameters, without_head, gone, epochs, seconds, memory (bytes).
     """
-    others = ["parameters", "without_head", "gone", "epochs", "seconds"]
+    others = ["parameters", "without_head", "gone", "epochs", "seconds", "memory"]
     averages = levels.table.groupby(["block", "level"], sort=False)[others].mean()
     rows = []
     for key, runs in _grouped(levels, ["block", "level"]):

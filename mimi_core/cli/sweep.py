@@ -4,7 +4,9 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from math import isnan
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated, Self
 
 import typer
@@ -13,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from mimi_core.analysis import words
+from mimi_core.analysis.comparisons import facts
 from mimi_core.analysis.precheck import check_all
 from mimi_core.analysis.stats import mean_interval
 from mimi_core.cli.common import RUNS, STOPPED, RunsOption, err, out
@@ -60,9 +63,10 @@ def sweep(
     wanted = make_sweep(read_config_file(file) if file else None, preset, assignments)
     if wanted.question:
         out.print(escape(wanted.question))
-    planned = carry_out(Store(runs), expand(wanted), here, wait, retry_failed, dry_run)
+    store = Store(runs)
+    planned = carry_out(store, expand(wanted), here, wait, retry_failed, dry_run)
     if planned is not None:
-        out.print(_results(planned))
+        out.print(_results(store, planned))
         exit_unless_finished(planned)
 
 
@@ -252,22 +256,29 @@ def _wait(store: Store, configs: Sequence[RunConfig], display: _Display) -> None
         raise typer.Exit(130) from None
 
 
-def _results(planned: Sequence[Planned]) -> Table:
-    """Test accuracy of every case over its seeds: mean and half of the 95 % interval."""
+def _results(store: Store, planned: Sequence[Planned]) -> Table:
+    """Every case over its seeds: test accuracy with half of its 95 % interval, and means of what it took."""
     table = Table(box=None, pad_edge=False)
-    for column in ("case", "n", "accuracy", "±", "trained parameters"):
+    for column in ("case", "n", "accuracy", "±", "parameters", "without head", "epochs", "time", "memory"):
         table.add_column(column, justify="left" if column == "case" else "right")
     for name in dict.fromkeys(p.config.name for p in planned):
-        done = [p.run for p in planned if p.config.name == name and p.run and p.phase == "finished"]
-        accuracy = mean_interval([run.accuracy for run in done if run.accuracy is not None])
-        parameters = [run.trained_parameters for run in done if run.trained_parameters is not None]
-        table.add_row(
-            escape(name),
-            str(accuracy.n),
-            f"{accuracy.mean:.1%}" if accuracy.n else "",
-            f"{accuracy.half_width:.1%}" if accuracy.n > 1 else "",
-            f"{sum(parameters) / len(parameters):,.0f}" if parameters else "",
-        )
+        runs = [p for p in planned if p.config.name == name]
+        told = [facts(p.run, p.config, store.state(p.run.id), store.status(p.run.id)) for p in runs if p.run]
+        done = [fact for fact in told if fact]
+        accuracy = mean_interval([fact.accuracy for fact in done])
+        cells = [str(accuracy.n)]
+        if done:
+            memory = mean_interval([fact.memory for fact in done]).mean
+            cells += [
+                f"{accuracy.mean:.1%}",
+                f"{accuracy.half_width:.1%}" if accuracy.n > 1 else "",
+                f"{fmean(fact.points[-1].parameters for fact in done):,.0f}",
+                f"{fmean(fact.points[-1].parameters - fact.head for fact in done):,.0f}",
+                f"{fmean(fact.epochs for fact in done):.0f}",
+                words.duration(fmean(fact.seconds for fact in done)),
+                "" if isnan(memory) else words.size(memory),
+            ]
+        table.add_row(escape(name), *cells)
     return table
 
 

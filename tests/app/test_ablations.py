@@ -37,6 +37,11 @@ def test_a_group_is_compared(open_page: Open, make_run: MakeRun) -> None:
     assert "Not in the comparison: 1 run failed." in said
     assert "The same in all runs: MiMi, demo backbone, digits" in said
     assert list(app.dataframe[0].value["level"]) == ["global", "local"]
+    settings = app.dataframe[0].value
+    assert (settings["parameters"] - settings["without_head"]).tolist() == [2570, 2570]
+    assert settings["epochs"].tolist() == [5, 5], "one before any cut, and one after each of four"
+    assert settings["seconds"].gt(0).all()
+    assert settings["memory"].gt(0).all()
     assert app.dataframe[1].value["pairs"].tolist() == [2]
     assert "These runs have not kept their scores." in said
 
