@@ -62,7 +62,7 @@ HELP = {
     "prune.score": "What a neuron is worth. The lowest go.",
     "prune.scope": "global: all layers compete, and some may lose their adapter. local: every layer keeps its share.",
     "prune.schedule": "cycles: cut, train, cut, train. one_shot: a single cut. anneal: many small ones in one.",
-    "train.epochs": "Passes over the training images, in every cycle anew; with schedule anneal, in all.",
+    "train.epochs": "Passes over the training images: in every cycle anew, or in all where there is a single training.",
     "seed": "Same seed, same numbers. It decides initial weights and the order of images.",
 }
 SECTIONS = {
@@ -173,6 +173,7 @@ def _fields(preset: str, datasets: Sequence[str]) -> dict[str, Any]:
         with column:
             st.markdown(f"**{title}**")
             for path, label in labels.items():
+                label = _epochs_label(label) if path == "train.epochs" else label
                 values[path] = _field(all_settings[path], label, suggested.get(path), path in unused)
     others: dict[str, list[Setting]] = {}
     for path, setting in all_settings.items():
@@ -194,6 +195,12 @@ def _fields(preset: str, datasets: Sequence[str]) -> dict[str, Any]:
                     label = name.replace("_", " ").capitalize()
                     values[setting.path] = _field(setting, label, None, setting.path in unused)
     return values
+
+
+def _epochs_label(of_cycles: str) -> str:
+    """What the number counts, where there is a single training."""
+    method, schedule = (st.session_state[f"{_KEY}{path}"] for path in ("method", "prune.schedule"))
+    return of_cycles if method == "mimi" and schedule != "anneal" else "Epochs"
 
 
 def _columns(sections: dict[str, list[Setting]], count: int = 4) -> list[Any]:

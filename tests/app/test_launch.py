@@ -97,6 +97,18 @@ def test_wrong_values_are_said_in_a_line_each_and_start_nothing(open_page: Open,
     assert store.list() == []
 
 
+def test_epochs_are_those_of_a_cycle_only_where_there_are_cycles(open_page: Open) -> None:
+    app = open_page("launch", preset="quick")
+    for key, value, label in (
+        ("prune.schedule", "anneal", "Epochs"),
+        ("prune.schedule", "cycles", "Epochs per cycle"),
+        ("method", "linear", "Epochs"),
+    ):
+        app.selectbox(key=f"launch.{key}").set_value(value).run()
+        assert app.number_input(key="launch.train.epochs").label == label
+        assert app.number_input(key="launch.train.epochs").value == 5
+
+
 def test_a_config_fills_the_form(open_page: Open) -> None:
     app = open_page("launch")
     for text, error in (("method: mimy\nprune: {rho: 3}", ["method", "prune.rho"]), ("[" * 50, ["the config"])):
