@@ -41,6 +41,12 @@ def write_findings(store: Store, folder: Path) -> tuple[Path, Evidence]:
 def markdown(evidence: Evidence, sections: Sequence[Section]) -> str:
     missing = evidence.planned - evidence.finished
     more = listed([f"{shots} of {task}" for task, shots in MORE_SHOTS.items()])
+    killed = (
+        "The sweep over scores came last, and was killed on purpose again and again; its runs went on from their last "
+        "safe states, as `benchmarks/killed.py` tells. "
+        if any(sweep == "scores" for sweep, _ in evidence.runs)
+        else ""
+    )
     parts = [
         "# Findings",
         "Made by `python -m mimi_core findings` from the runs in `assets/study`; no number here was typed. "
@@ -57,9 +63,7 @@ def markdown(evidence: Evidence, sections: Sequence[Section]) -> str:
         "adapters gained over a linear probe: what they say in favour of adapters is to be read with that in mind.",
         "The runs were made in several sittings, while the program was being changed around its training. Runs that "
         "were interrupted or paused in a sitting were discarded and made anew, whatever they had found; five of the "
-        "schedules were first tried in a group of another name. The sweep over scores came last, and was killed on "
-        "purpose again and again; its runs went on from their last safe states, as `benchmarks/killed.py` tells. Times "
-        "of these runs are not to be compared.",
+        f"schedules were first tried in a group of another name. {killed}Times of these runs are not to be compared.",
         "What holds for this small backbone and a few images need not hold for a large one.",
     ]
     for section in sections:
