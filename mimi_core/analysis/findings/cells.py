@@ -46,6 +46,12 @@ def p_value(p: float) -> str:
     return "–" if isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def p_said(p: float) -> str:
+    """`p = 0.012`, for a sentence."""
+    told = p_value(p)
+    return f"p {told}" if told.startswith("<") else f"p = {told}"
+
+
 def size(evidence: Evidence, sweep: str, case: str) -> str:
     """Trained parameters without the head."""
     found = {seed: float(run.points[-1].parameters - run.head) for seed, run in evidence.of(sweep, case).items()}

@@ -8,7 +8,7 @@ from mimi_core.analysis.findings.cells import (
     Section,
     between,
     mean,
-    p_value,
+    p_said,
     points,
     size,
     tested,
@@ -158,7 +158,7 @@ def vanishing(evidence: Evidence) -> Section:
         sentences.append(
             f"{shown}: what is left of the layers correlates with Kendall's tau {found.within:.2f} between runs of one "
             f"task and {found.across:.2f} between runs of different tasks ({count(found.runs, 'run')} of "
-            f"{count(found.tasks, 'task')}, pairs of one seed left out; permutation test, p = {p_value(found.p)})."
+            f"{count(found.tasks, 'task')}, pairs of one seed left out; permutation test, {p_said(found.p)})."
         )
     pictures = {}
     if cells:
