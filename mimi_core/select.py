@@ -31,8 +31,8 @@ def normalise(raw: Scores, token_widths: Mapping[str, int], how: Normalise) -> d
     Args:
         raw: site name -> (N,) sums.
         token_widths: site name -> token width M.
-        how: "per_parameter" divides by 2 M (the authors' code), "fan" by M + N, "layer_max" by the site's largest
-            score, "none" by 1.
+        how: "per_parameter" divides by 2 M (the authors' code), "fan" by M + N, "layer_max" by the largest
+            absolute score of the site, "none" by 1.
 
     Returns:
         site name -> (N,) float64.
@@ -44,7 +44,7 @@ def normalise(raw: Scores, token_widths: Mapping[str, int], how: Normalise) -> d
         if how == "fan":
             return float(token_widths[site] + len(values))
         if how == "layer_max":
-            return float(values.max(initial=0.0)) or 1.0
+            return float(np.abs(values).max(initial=0.0)) or 1.0
         return 1.0
 
     return {site: np.asarray(values, np.float64) / divisor(site, values) for site, values in raw.items()}

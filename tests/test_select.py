@@ -156,6 +156,9 @@ def test_normalisers() -> None:
     assert normalise(raw, widths, "per_parameter")["a"].tolist() == [0.5, 1.0]
     assert normalise(raw, widths, "fan")["b"].tolist() == [1.0]
     assert normalise(raw, widths, "layer_max")["a"].tolist() == [0.5, 1.0]
+    signed = {"a": np.array([-3.0, 1e-6]), "b": np.array([-2.0])}
+    assert normalise(signed, widths, "layer_max")["a"].tolist() == pytest.approx([-1.0, 1e-6 / 3])
+    assert normalise(signed, widths, "layer_max")["b"].tolist() == [-1.0]
     assert normalise(raw, widths, "none")["b"].tolist() == [3.0]
     assert normalise({"a": np.zeros(2), "b": np.array([])}, widths, "layer_max")["a"].tolist() == [0.0, 0.0]
     assert normaliser_of("random", "per_parameter") == "none"

@@ -63,8 +63,9 @@ def mimi(adapter: Adapter, seen: Seen) -> Tensor:
 
 
 def l2(adapter: Adapter, seen: Seen) -> Tensor:
-    """Euclidean norm of the neuron's weights."""
-    return (adapter.down.square().sum(1) + adapter.up.square().sum(0)).sqrt()
+    """Sum of the squared weights. It ranks as their Euclidean norm does, and as their root mean square once divided
+    by their number, which a norm itself would not."""
+    return adapter.down.square().sum(1) + adapter.up.square().sum(0)
 
 
 def down_only(adapter: Adapter, seen: Seen) -> Tensor:

@@ -21,11 +21,11 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     },
     "scores": {
         "question": "Which score finds the neurons that matter, and does any beat chance?",
-        # SNIP cannot tell before training where `up` starts at zero, so it starts otherwise, and mimi beside it.
+        # SNIP cannot tell before training where `up` starts at zero, so it starts otherwise, beside mimi and chance.
         "grid": {"prune.score": [score for score in get_args(ScoreName) if score != "snip"]},
         "cases": [
             {"name": f"score={score}, init=paper", "settings": {"prune.score": score, "adapter.init": "paper"}}
-            for score in ("mimi", "snip")
+            for score in ("mimi", "snip", "random")
         ],
     },
     "normalisers": {

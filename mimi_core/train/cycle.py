@@ -129,8 +129,9 @@ class _Run:
             self._show("training", cycle=cycle, epoch=epoch + 1)
             self.watcher.last_epoch = epoch == epochs - 1
             self.model.train(self.setup.method.trains_backbone)
-            torch.manual_seed(derive(self.config.seed, Purpose.DROPOUT, cycle, epoch))
-            generator = torch_generator(self.config.seed, Purpose.ORDER, cycle, epoch)
+            overall = earlier + epoch  # wherever the cuts fall, so that runs with and without them see the same order
+            torch.manual_seed(derive(self.config.seed, Purpose.DROPOUT, 0, overall))
+            generator = torch_generator(self.config.seed, Purpose.ORDER, 0, overall)
             order = torch.randperm(len(self.setup.train), generator=generator)
             setup = self.setup
             done, self.begun = (resume.restore_epoch(self.begun, setup.device) if self.begun else None), None
@@ -142,7 +143,7 @@ class _Run:
                 self.watcher,
                 setup.vision,
                 self.config.train,
-                (earlier + epoch, self.plan.total_epochs) if self.plan.one_training else (epoch, epochs),
+                (overall, self.plan.total_epochs) if self.plan.one_training else (epoch, epochs),
                 self.progress,
                 done,
                 partial(self._keep_within, cycle, epoch),

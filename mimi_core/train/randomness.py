@@ -17,7 +17,7 @@ class Purpose(IntEnum):
 
 
 def derive(seed: int, purpose: Purpose, *position: int) -> int:
-    """A 32-bit seed for one use, such as the order of images in (cycle, epoch)."""
+    """A 32-bit seed for one use, such as the order of images in an epoch."""
     return int(np.random.SeedSequence([seed, purpose, *position]).generate_state(1)[0])
 
 

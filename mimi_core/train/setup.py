@@ -82,6 +82,8 @@ def set_up(config: RunConfig, recorder: AnyRecorder) -> Setup:
         MimiError: of the kind that fits what is wrong.
     """
     device = choose_device(config.train.device)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)  # of runs that this process did before
     recorder.update(phase="loading", message="reading the dataset", device=device_name(device))
     fetch_missing(config.data, lambda what: recorder.update(message=what))
     dataset = load(config.data, lambda done, all_: recorder.update(message=f"checking images: {done} of {all_}"))

@@ -73,9 +73,11 @@ def test_methods_see_the_same_images_in_the_same_order(monkeypatch: pytest.Monke
         return EpochResult(loss=1, accuracy=0, lr=1, images_per_second=1, seconds=1)
 
     monkeypatch.setattr(cycle, "train_epoch", look)
-    for method in ("linear", "adapter", "full", "vpt_deep", "lora", "vera"):  # the first draws nothing of its own
+    cuts = ("adapter.sigma_0=4", "prune.sigma_target=8")
+    once = [(method, 4, ()) for method in ("linear", "adapter", "full", "vpt_deep", "lora", "vera")]
+    for method, epochs, sets in (*once, ("mimi", 2, cuts), ("anneal", 4, cuts)):  # the first draws nothing of its own
         seen.append(())
-        events = list(cycle.run(config_of(method, "train.epochs=2", "data.max_eval=10")))
-        assert sum(isinstance(event, EpochEnded) for event in events) == 2
+        events = list(cycle.run(config_of(method, f"train.epochs={epochs}", "data.max_eval=10", *sets)))
+        assert sum(isinstance(event, EpochEnded) for event in events) == 4
     assert all(orders == seen[0] for orders in seen)
     assert seen[0][0] != seen[0][2], "every epoch has its own order"
