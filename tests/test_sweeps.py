@@ -76,6 +76,14 @@ def test_every_seed_can_draw_its_own_images() -> None:
     assert {c.data.seed for c in scopes(seeds=[4, 7])} == {0}
 
 
+def test_equal_epochs_give_no_run_that_could_not_be_written_alone() -> None:
+    """A schedule may not bear as many epochs as the base has; nothing must start then."""
+    many = {"preset": "paper", "base": {"prune.rho": 0.2}, "equal_epochs": True, "seeds": 1}
+    annealed = {"name": "anneal", "settings": {"prune.schedule": "anneal"}}
+    with pytest.raises(ConfigError, match=r"anneal: these settings make 1,100 cuts, more than 1,000"):
+        expand(make_sweep({**many, "name": "many", "cases": [{"name": "cycles"}, annealed]}))
+
+
 def test_equal_size_is_equal_in_neurons_and_in_epochs_whatever_the_base() -> None:
     tokens = [site.width for site in swin_sites()]
     for sets in ([], ["base.train.epochs=4", "base.prune.sigma_target=16"]):

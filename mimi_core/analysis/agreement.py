@@ -9,7 +9,7 @@ import pandas as pd
 from mimi_core.analysis.comparisons import Facts
 from mimi_core.analysis.cut_scores import Cut
 from mimi_core.analysis.stats import rank_correlation
-from mimi_core.config import ScoreName
+from mimi_core.config import RunConfig, ScoreName
 from mimi_core.select import normalise, normaliser_of
 
 COLUMNS = ["label", "cut", "tau", "low", "high", "n"]
@@ -18,13 +18,15 @@ COLUMNS = ["label", "cut", "tau", "low", "high", "n"]
 def score_correlations(cut: Cut, against: ScoreName) -> dict[ScoreName, float]:
     """Kendall's tau between one score and every other over all neurons that were there before the cut.
 
-    Scores are divided as in the run, so that neurons of all sites stand in the one order that a global cut would use.
-    Empty where the run did not keep the score `against`.
+    Scores are divided as in the run, so that neurons of all sites stand in the one order that a global cut would use;
+    where random ones decided, which are not divided, the others are as by default. Empty where the run did not keep
+    the score `against`.
     """
     if against not in cut.raw:
         return {}
+    how = RunConfig().prune.normalise if cut.real.score == "random" else cut.real.how
     ranked = {
-        score: np.concatenate(list(normalise(raw, cut.token_widths, normaliser_of(score, cut.real.how)).values()))
+        score: np.concatenate(list(normalise(raw, cut.token_widths, normaliser_of(score, how)).values()))
         for score, raw in cut.raw.items()
     }
     return {s: rank_correlation(ranked[against], values) for s, values in ranked.items() if s != against}
@@ -42,7 +44,8 @@ def scores_table(found: Iterable[tuple[int, Mapping[ScoreName, float]]]) -> pd.D
 def seeds_table(runs: Mapping[str, Sequence[Facts]]) -> pd.DataFrame:
     """How alike the runs of a setting are in where they keep neurons. One row per setting and cut.
 
-    For every two runs of a setting: Kendall's tau between the shares of the initial widths that their sites kept.
+    For every two runs of a setting with different seeds: Kendall's tau between the shares of the initial widths that
+    their sites kept.
 
     Columns: label (the setting), cut, tau (mean over the pairs), low, high (among them), n (pairs).
     """
@@ -50,6 +53,7 @@ def seeds_table(runs: Mapping[str, Sequence[Facts]]) -> pd.DataFrame:
         {"label": setting, "cut": cut, "tau": rank_correlation([one[s] for s in sites], [two[s] for s in sites])}
         for setting, members in runs.items()
         for first, second in combinations(members, 2)
+        if (first.seed, first.data_seed) != (second.seed, second.data_seed)
         for cut, (one, two) in enumerate(zip(first.shares, second.shares, strict=False))
         for sites in [[site for site in one if site in two]]
         if cut > 0

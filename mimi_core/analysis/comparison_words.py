@@ -8,6 +8,7 @@ import pandas as pd
 
 from mimi_core.analysis.contrasts import Measure
 from mimi_core.analysis.designs import Design, worded
+from mimi_core.analysis.stats import SIGNIFICANT
 from mimi_core.analysis.words import count, listed
 
 _PHASES = {"failed": "failed", "died": "died", "stopped": "stopped early", "broken": "cannot be read"}
@@ -83,7 +84,11 @@ def compared(row: pd.Series, measure: Measure, tests: int) -> str:
 
 
 def p_value(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
+    """Never rounded onto the limit below which a difference is called clear."""
+    if p < 0.001:
+        return "< 0.001"
+    digits = 2 if p >= 0.1 else 4 if f"{p:.3f}" == f"{SIGNIFICANT:.3f}" else 3
+    return f"= {p:.{digits}f}"
 
 
 def told_apart(how: Design) -> str:

@@ -73,14 +73,14 @@ def measures(runs: pd.DataFrame) -> list[Measure]:
 def levels_table(levels: Levels, measure: Measure, kind: IntervalKind) -> pd.DataFrame:
     """One row per block and level, in their order.
 
-    Columns: block, level, n (runs that have the measure), mean, std, low, high (of the measure), and the means of
+    Columns: block, level, n (seeds that have the measure), mean, std, low, high (of the measure), and the means of
     parameters, without_head, gone, epochs, seconds, memory (bytes).
     """
     others = ["parameters", "without_head", "gone", "epochs", "seconds", "memory"]
     averages = levels.table.groupby(["block", "level"], sort=False)[others].mean()
     rows = []
     for key, runs in _grouped(levels, ["block", "level"]):
-        found = mean_interval(list(runs[measure.column]), kind=kind)
+        found = mean_interval(_by_seed(runs, measure.column), kind=kind)
         row = {"block": key[0], "level": key[1], "n": found.n, "mean": found.mean, "std": found.std}
         rows.append({**row, "low": found.low, "high": found.high, **averages.loc[key]})
     return pd.DataFrame(rows, columns=["block", "level", "n", "mean", "std", "low", "high", *others])
@@ -93,7 +93,7 @@ def curves_table(levels: Levels, parameters: str, kind: IntervalKind) -> pd.Data
     """
     rows = []
     for (block, level, cycle), points in _grouped(levels, ["block", "level", "cycle"]):
-        found = mean_interval(list(points["accuracy"]), kind=kind)
+        found = mean_interval(_by_seed(points, "accuracy"), kind=kind)
         row = {"block": block, "level": level, "cycle": cycle, "n": found.n, "mean": found.mean}
         rows.append({**row, "parameters": points[parameters].mean(), "low": found.low, "high": found.high})
     return pd.DataFrame(rows, columns="block level cycle n parameters mean low high".split())
@@ -138,6 +138,11 @@ def pairs_table(levels: Levels, measure: Measure, reference: str | None, kind: I
     table = pd.DataFrame(rows, columns="first second pairs difference low high effect p wilcoxon".split())
     table["corrected"] = holm(list(table["p"]))
     return table.assign(claimed=table["corrected"] < SIGNIFICANT)
+
+
+def _by_seed(rows: pd.DataFrame, column: str) -> list[float]:
+    """One number for each seed: a seed that was run twice is no second repetition."""
+    return list(rows.groupby("pair", sort=False)[column].mean())
 
 
 def _to_compare(order: Sequence[str], reference: str | None) -> list[tuple[str, str]]:

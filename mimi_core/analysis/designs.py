@@ -33,8 +33,13 @@ _WORDS = {
     "train.epochs": "{} epochs a cycle",
     "train.batch_size": "batches of {}",
 }
+_WITH_ADAPTERS = ("mimi", "adapter", "adaptformer")
 _USED_BY = {
-    "adapter": ("mimi", "adapter", "adaptformer"),
+    "adapter.sigma_0": _WITH_ADAPTERS,
+    "adapter.placement": ("mimi", "adapter"),
+    "adapter.positions": ("mimi", "adapter", "lora", "dora", "adalora", "ia3", "vera", "oft"),
+    "adapter.init": (*_WITH_ADAPTERS, "ssf"),
+    "adapter.scale": ("mimi", "adapter"),
     "peft.rank": ("lora", "dora", "vera", "adalora", "oft"),
     "peft.alpha": ("lora", "dora", "adalora"),
     "peft.prompts": ("vpt_shallow", "vpt_deep"),
@@ -70,17 +75,16 @@ def used_values(config: RunConfig, *, cuts: bool) -> dict[str, Value]:
         cuts: whether it makes any.
     """
     unused = {path: config.method not in methods for path, methods in _USED_BY.items()}
+    prune, pruned = config.prune, cuts and config.method == "mimi"  # other methods' ranks are told as cuts, too
+    unused |= {path: not pruned for path in _paths() if path.startswith("prune.")}
     unused |= {
-        "prune": not cuts,
-        "prune.normalise": config.prune.score == "random",
-        "prune.rho": config.prune.schedule != "cycles",
-        **{f"prune.{name}": config.prune.schedule != "anneal" for name in ("every", "warm", "settle")},
-        "adapter.scale": config.adapter.placement == "series",
+        "prune.sigma_target": config.method != "mimi",  # without cuts it says that there were to be none
+        "prune.normalise": not pruned or prune.score == "random",
+        "prune.rho": not pruned or prune.schedule != "cycles",
+        **{f"prune.{name}": not pruned or prune.schedule != "anneal" for name in ("every", "warm", "settle")},
+        "adapter.scale": unused["adapter.scale"] or config.adapter.placement == "series",
     }
-    values = {
-        path: UNUSED if unused.get(path) or unused.get(path.partition(".")[0]) else _plain(config, path)
-        for path in _paths()
-    }
+    values = {path: UNUSED if unused.get(path) else _plain(config, path) for path in _paths()}
     return values | {"name": " ".join(config.name.split())}
 
 
@@ -171,7 +175,8 @@ def worded(path: str, value: Value) -> str:
 
 
 def _fewest(runs: Sequence[Values], varied: Sequence[str]) -> tuple[str, ...]:
-    """The first fields that, together, tell apart all that can be told apart; none that is not needed."""
+    """The first fields that, together, tell apart all that can be told apart; none that is not needed, but for the
+    method, without which a setting has no name."""
 
     def told_apart(paths: Iterable[str]) -> int:
         return len({_key(run, tuple(paths)) for run in runs})
@@ -182,7 +187,7 @@ def _fewest(runs: Sequence[Values], varied: Sequence[str]) -> tuple[str, ...]:
             chosen.append(path)
     for path in tuple(chosen):
         without = [p for p in chosen if p != path]
-        if told_apart(without) == told_apart(varied):
+        if path != "method" and told_apart(without) == told_apart(varied):
             chosen = without
     return tuple(chosen)
 

@@ -1,6 +1,6 @@
 """Accuracy for parameters: every method on one task, each run's path along its cuts, and what nothing beats."""
 
-from math import inf, isinf, nan
+from math import inf, isinf
 from typing import get_args
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 
 from mimi_core.analysis.designs import worded
 from mimi_core.analysis.stats import mean_interval, pareto_front
-from mimi_core.analysis.words import compact, listed, percent
+from mimi_core.analysis.words import compact, count, listed, percent
 from mimi_core.config import Method
 
 RESAMPLES = 400
@@ -17,19 +17,21 @@ SURE = 0.95
 
 
 def trade_off_table(points: pd.DataFrame, parameters: str) -> pd.DataFrame:
-    """One row per setting and cycle, means over the runs.
+    """One row per setting and cycle, means over the seeds; a seed that was run twice counts as one, by its mean.
 
     Args:
         points: a `points_table` of runs on one task.
         parameters: the column to take, "parameters" or "without_head".
 
-    Columns: setting, method (in words), cycle, cuts (of the setting in all), n (runs), epochs (so far), parameters,
+    Columns: setting, method (in words), cycle, cuts (of the setting in all), n (seeds), epochs (so far), parameters,
     mean, low, high (accuracy 0..1), front (no other point has as few parameters and as high a mean, and is better in
-    one of them), often (share of resamplings of the runs in which it is on the front, 0..1; NaN where every setting
-    has one run, so that nothing can be drawn).
+    one of them), often (share of resamplings of the seeds in which it is on the front, 0..1; NaN for a single one,
+    of which nothing else can be drawn).
     """
     rows = []
     points = points.assign(place=points["method"].map(_place)).sort_values("place", kind="stable")
+    by_seed = ["setting", "method", "cycle", "pair"]
+    points = points.groupby(by_seed, sort=False, as_index=False)[[parameters, "accuracy", "epochs"]].mean()
     for (setting, cycle), group in points.groupby(["setting", "cycle"], sort=False):
         found = mean_interval(list(group["accuracy"]))
         rows.append(
@@ -49,19 +51,19 @@ def trade_off_table(points: pd.DataFrame, parameters: str) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=columns)
     table["cuts"] = table.groupby("setting")["cycle"].transform("max")
     table["front"] = pareto_front(table["parameters"], table["mean"])
-    drawn = (table["n"] > 1).any()
-    return table.assign(often=_often_on_the_front(table, points, parameters) if drawn else nan)
+    often = pd.Series(_often_on_the_front(table, points, parameters), index=table.index)
+    return table.assign(often=often.where(table["n"] > 1))
 
 
 def _often_on_the_front(table: pd.DataFrame, points: pd.DataFrame, parameters: str) -> np.ndarray:
     """Share of resamplings in which each row of `table` is on the front. (rows,), 0..1.
 
-    The runs of a setting are drawn anew with replacement, each with all its cycles.
+    The seeds of a setting are drawn anew with replacement, each with all its cycles.
     """
     rng, x, y = np.random.default_rng(0), np.empty((RESAMPLES, len(table))), np.empty((RESAMPLES, len(table)))
     for setting, rows in table.groupby("setting", sort=False):
         own = points[points["setting"] == setting]
-        by_run = own.pivot_table(index="run", columns="cycle", values=[parameters, "accuracy"])
+        by_run = own.pivot_table(index="pair", columns="cycle", values=[parameters, "accuracy"])
         draws = rng.integers(0, len(by_run), (RESAMPLES, len(by_run)))
         for column, drawn in ((parameters, x), ("accuracy", y)):
             values = by_run[column].reindex(columns=rows["cycle"]).to_numpy()  # (runs, cycles)
@@ -111,15 +113,25 @@ def story(table: pd.DataFrame) -> str:
     ]
     beaten.sort(key=lambda row: -row["mean"])
     parts += [_beaten(row, front) for row in beaten[:2]]
-    if "often" in table and table["often"].notna().any():
-        sure = int((front["often"] >= SURE).sum())
-        resampled = f"on the front in {100 * SURE:.0f} % of resamplings of the runs"
-        if sure == len(front):
-            parts.append(f"All of these points stay {resampled}.")
-        else:
-            stay = f"{sure} of these {len(front)} points stay{'s' if sure == 1 else ''}"
-            parts.append(f"Only {stay} {resampled}; the others may owe their place to the seeds.")
+    if "often" in table:
+        parts += _how_sure(front["often"])
     return " ".join(parts)
+
+
+def _how_sure(often: pd.Series) -> list[str]:
+    """Of the points of the front; those of a single seed are told apart."""
+    drawn, parts = often.dropna(), []
+    sure, resampled = int((drawn >= SURE).sum()), f"on the front in {100 * SURE:.0f} % of resamplings of the seeds"
+    if len(drawn) and sure == len(drawn):
+        parts.append(f"{'All of these' if len(drawn) == len(often) else 'Those with several seeds'} stay {resampled}.")
+    elif len(drawn):
+        stay = f"{sure} of these {len(drawn)} points stay{'s' if sure == 1 else ''}"
+        parts.append(f"Only {stay} {resampled}; the others may owe their place to the seeds.")
+    if len(drawn) < len(often):
+        alone = len(often) - len(drawn)
+        whose = "its place" if alone == 1 else "their places"
+        parts.append(f"{count(alone, 'point')} of a single seed may owe {whose} to luck.")
+    return parts
 
 
 def point_name(row: pd.Series) -> str:

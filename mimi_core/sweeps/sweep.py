@@ -170,7 +170,7 @@ def _config(base: dict[str, Any], case: Case, equal_epochs: bool) -> RunConfig:
         return config
     longer = plan(validate(base)).total_epochs / plan(config).total_epochs
     epochs = max(1, round(longer * config.train.epochs))
-    return config.model_copy(update={"train": config.train.model_copy(update={"epochs": epochs})})
+    return validate(laid_over(config.model_dump(mode="json"), {"train.epochs": epochs}))
 
 
 def _seeded(config: RunConfig, seed: int, own_images: bool) -> RunConfig:

@@ -78,13 +78,14 @@ def _correlations(
 
 
 @st.cache_data(max_entries=100, show_spinner=False)
-def _seed_correlations(known: tuple[tuple[str, float], ...], _settings: Mapping[str, list[Facts]]) -> pd.DataFrame:
+def _seed_correlations(known: tuple[tuple[str, str, float], ...], _settings: Mapping[str, list[Facts]]) -> pd.DataFrame:
     return agreement.seeds_table({label: runs[:MOST_RUNS] for label, runs in _settings.items()})
 
 
 def _seeds(settings: Mapping[str, list[Facts]]) -> None:
     st.subheader("Do the seeds agree?", anchor=False)
-    table = _seed_correlations(tuple((run.id, run.seconds) for runs in settings.values() for run in runs), settings)
+    known = tuple((label, run.id, run.seconds) for label, runs in settings.items() for run in runs)
+    table = _seed_correlations(known, settings)
     if table["tau"].notna().any():
         order = [label for label in settings if label in set(table.loc[table["tau"].notna(), "label"])]
         st.vega_lite_chart(

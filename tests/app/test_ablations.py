@@ -106,8 +106,8 @@ def test_the_bundled_study_can_be_looked_at_before_any_run_of_ones_own(
 
 
 def test_scores_are_compared_where_they_were_kept(open_page: Open, store: Store) -> None:
-    for _ in range(2):
-        run_with_scores(store, scope="global")
+    for seed in range(2):
+        run_with_scores(store, scope="global", seed=seed)
     app = open_page("ablations", against="taylor")
     charts = app.get("vega_lite_chart")
     assert len(charts) == 4

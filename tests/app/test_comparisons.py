@@ -111,6 +111,37 @@ def test_what_plays_no_part_does_not_differ_and_what_goes_along_is_told() -> Non
     assert list(how.labels.values()) == ["MiMi", "linear probe", "full fine-tuning"]
 
 
+def test_what_plays_a_part_differs() -> None:
+    places = [run(0, method="lora", cuts=0, adapter__positions=positions) for positions in ("attn", "mlp")]
+    assert design([one.values for one in places]).fields == ("adapter.positions",)
+    uncut = [run(0, cuts=0, adapter__sigma_0=2, prune__sigma_target=2), run(0, prune__sigma_target=32)]
+    assert design([one.values for one in uncut]).fields == ("prune.sigma_target",)
+    ranks = [run(0, method="adalora", cuts=1, prune__rho=rho) for rho in (0.25, 0.5)]
+    assert design([one.values for one in ranks]).fields == (), "its ranks are told as a cut, but rho has no part in it"
+    beside = [run(0, method="adaptformer", cuts=0, adapter__placement=place) for place in ("series", "parallel")]
+    assert design([one.values for one in beside]).fields == (), "it has a place of its own"
+
+
+def test_a_method_always_names_its_settings() -> None:
+    runs = [run(0, prune__rho=0.25), run(0, prune__rho=0.5), run(0, method="linear", cuts=0)]
+    how = design([one.values for one in runs])
+    assert list(how.labels.values()) == ["MiMi · ρ 0.25", "MiMi · ρ 0.5", "linear probe"]
+
+
+def test_a_seed_that_was_run_twice_counts_once() -> None:
+    once = [run(0, 0.90), run(1, 0.93), *(run(seed, 0.8 + seed / 100, prune__scope="local") for seed in (0, 1))]
+    twice = [*once, replace(once[0], id="again"), replace(once[1], id="and again")]
+    for table, expected in zip(tables(twice), tables(once), strict=True):
+        pd.testing.assert_frame_equal(table, expected)
+    alike = agreement.seeds_table({"global": [twice[0], twice[4]]})
+    assert alike.empty, "a run is no seed beside itself"
+
+
+def test_p_is_never_rounded_onto_the_limit() -> None:
+    said = [comparison_words.p_value(p) for p in (0.0002, 0.04976, 0.0503, 0.0612, 0.3)]
+    assert said == ["< 0.001", "= 0.0498", "= 0.0503", "= 0.061", "= 0.30"]
+
+
 def test_numbers_are_in_their_order_and_long_names_stay_apart() -> None:
     rhos = [run(0, prune__rho=rho) for rho in (0.75, 0.5, 0.25)]
     assert list(design([one.values for one in rhos]).labels.values()) == ["ρ 0.25", "ρ 0.5", "ρ 0.75"]

@@ -68,11 +68,25 @@ def test_the_front_is_told_in_words() -> None:
     assert (
         "full fine-tuning is not on it: MiMi after cut 2 has 39.6 times fewer parameters and 5.0 points more." in said
     )
-    assert said.endswith("All of these points stay on the front in 95 % of resamplings of the runs.")
+    assert said.endswith("All of these stay on the front in 95 % of resamplings of the seeds.")
     alone, _ = table_of([run(0)])
     assert headline(alone) == "Only MiMi so far: nothing to weigh it against"
     assert alone["often"].isna().all()  # one run: nothing can be drawn
     assert "resamplings" not in story(alone)
+
+
+def test_a_point_of_one_seed_is_never_sure() -> None:
+    """However often it is drawn, and however often it was run."""
+    probes = [run(seed, 0.8 + 0.001 * seed, method="linear", cuts=0) for seed in range(3)]
+    once = at(run(0, 0.9, method="lora", cuts=0), 10_000)
+    for lora in ([once], [once, replace(once, id="again")]):
+        table, _ = table_of([*probes, *lora])
+        assert table["n"].tolist() == [3, 1]
+        assert table["often"].isna().tolist() == [False, True]
+        said = story(table)
+        assert "Those with several seeds stay on the front in 95 % of resamplings of the seeds." in said
+        assert said.endswith("1 point of a single seed may owe its place to luck.")
+    assert story(table_of([probes[0], once])[0]).endswith("2 points of a single seed may owe their places to luck.")
 
 
 def test_published_results_have_their_sources() -> None:

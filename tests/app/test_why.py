@@ -35,7 +35,7 @@ def run_with_scores(
     store: Store, *, sites: list[SiteInfo] | None = None, seed: int = 0, cuts: int | None = None, **prune: object
 ) -> str:
     """A run cut as a worker cuts: random weights, but the real scores file, selection and events."""
-    config = make_config({"prune": prune, "method": "mimi"}, preset="demo")
+    config = make_config({"prune": prune, "method": "mimi", "seed": seed}, preset="demo")
     sites = sites or swin_sites()
     rng = np.random.default_rng(seed)
     tokens = {site.name: site.width for site in sites}
