@@ -1,5 +1,6 @@
 """Findings: the page says what the study's runs say, and no more than these allow."""
 
+from dataclasses import replace
 from math import nan
 from pathlib import Path
 from xml.etree import ElementTree
@@ -8,6 +9,9 @@ import pytest
 
 from mimi_core.analysis.comparisons import Facts, Point
 from mimi_core.analysis.findings import write_findings
+from mimi_core.analysis.findings.beyond import scores
+from mimi_core.analysis.findings.cells import p_said, p_value
+from mimi_core.analysis.findings.claims import SIGMAS, extreme, scores_and_scopes
 from mimi_core.analysis.findings.evidence import (
     Evidence,
     averaged,
@@ -23,7 +27,8 @@ from mimi_core.analysis.findings.likeness import likeness
 from mimi_core.analysis.labels import layers
 from mimi_core.runs.events import SiteInfo
 from mimi_core.runs.store import Store
-from mimi_core.sweeps.study import SEEDS, study
+from mimi_core.sweeps.study import GLOBAL, GRADIENT, LOCAL, NONE, RANDOM, SEEDS, study
+from mimi_core.sweeps.study import scores as scores_of_the_study
 from mimi_core.sweeps.sweep import expand
 
 ROOT = Path(__file__).parents[2]
@@ -114,6 +119,76 @@ def test_averages_and_growth_need_a_seed_everywhere() -> None:
 def test_survivors() -> None:
     found = evidence({("s", "mimi"): {1: ended(1, kept="110000"), 2: ended(2, kept="101000")}})
     assert survivors_table(found, {"task": ("s", "mimi")})["survived"].tolist() == [2, 1, 1, 0, 0, 0]
+
+
+def course(seed: int, accuracies: list[float], cuts: list[float] | None = None) -> Facts:
+    """A run through the cuts of the sweep over compression, or of another."""
+    points = tuple(
+        Point(cycle=k, parameters=10, neurons=4, accuracy=accuracy, cut=(cuts or accuracies)[k], epochs=1.0)
+        for k, accuracy in enumerate(accuracies)
+    )
+    return replace(ended(seed), points=points, shares=ended(seed).shares * len(points))
+
+
+def compressed(gains: list[float]) -> Evidence:
+    """So much above a linear probe at every compression, a little more or less from seed to seed."""
+    spread = {10: -0.01, 11: 0.0, 12: 0.01, 13: 0.005, 14: -0.005}
+    cut = {seed: course(seed, [0.8 + gain + by for gain in gains]) for seed, by in spread.items()}
+    return evidence({("compression", GLOBAL): cut, ("compression", NONE): {seed: ended(seed, 0.8) for seed in spread}})
+
+
+@pytest.mark.parametrize(
+    ("gains", "says"),
+    [
+        ([0.1, 0.1, 0.1, 0.0, 0.0, -0.1], "From σ = 128 on, no gain"),
+        ([0.1, 0.1, 0.0, 0.1, 0.1, 0.1], "Even at σ = 2,048 adapters are above"),
+        ([0.1, 0.1, 0.1, 0.1, 0.1, -0.1], "From σ = 2,048 on, no gain"),
+        ([-0.1] * 6, "From σ = 2 on, no gain"),
+    ],
+)
+def test_a_gain_ends_where_none_is_shown_any_more_and_a_loss_is_none(gains: list[float], says: str) -> None:
+    told = extreme(compressed(gains)).sentences
+    assert told[0].startswith(says)
+    halved = [k for k, gain in enumerate(gains) if gain < gains[0] / 2]
+    if gains[0] > 0:
+        assert f"at σ = {SIGMAS[halved[0]]:,.0f} less than half" in told[1]
+    else:
+        assert len(told) == 1, "of a loss no half is left"
+
+
+def test_a_smaller_loss_is_no_gap_that_grows() -> None:
+    falling, growing, steady = [0.9, 0.83, 0.84, 0.85, 0.86, 0.89], [0.9, 0.9, 0.9, 0.91, 0.92, 0.95], [0.9] * 6
+    few = {s: 0.001 * s for s in range(4)}
+    cases = {GLOBAL: falling, LOCAL: steady, GRADIENT: growing, RANDOM: steady}
+    runs = {
+        ("compression", case): {
+            s: course(s, [a + by * (1 + k * a) for k, a in enumerate(accuracies)]) for s, by in few.items()
+        }
+        for case, accuracies in cases.items()
+    }
+    told = scores_and_scopes(evidence(runs)).sentences
+    assert told[-1] == f"The gap grows with compression for {GRADIENT} over {RANDOM}."
+
+
+def test_scores_are_held_against_chance_of_their_own_start() -> None:
+    """The initialisation helps by ten points here, and no score does."""
+    cases = {config.name for config in expand(scores_of_the_study())}
+    runs: dict[tuple[str, str], dict[int, Facts]] = {}
+    for number, case in enumerate(sorted(cases)):
+        better = 0.1 if "init=paper" in case else 0.0
+        drawn = {s: 0.8 + better + 0.01 * ((7 * s + 3 * number) % 5 - 2) for s in range(5)}
+        runs["scores", case] = {s: course(s, [a, a], [nan, a]) for s, a in drawn.items()}
+    section = scores(evidence(runs))
+    assert all("no score of 11 is shown to be better" in sentence for sentence in section.sentences)
+    assert len(section.sentences) == 2
+    assert [row[0] for row in section.tables[0][1]][-2:] == ["score=random", "score=random, init=paper"]
+
+
+def test_p_is_never_rounded_onto_the_limit() -> None:
+    assert [p_value(p) for p in (nan, 0.0001, 0.0498, 0.0502, 0.0494, 0.2)] == [
+        "–", "< 0.001", "0.0498", "0.0502", "0.049", "0.200",
+    ]  # fmt: skip
+    assert (p_said(0.2), p_said(0.0001)) == ("p = 0.200", "p < 0.001")
 
 
 def test_likeness_tells_tasks_from_seeds() -> None:

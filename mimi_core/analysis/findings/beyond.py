@@ -43,19 +43,22 @@ def schedules(evidence: Evidence) -> Section:
 
 
 def scores(evidence: Evidence) -> Section:
-    """Every score against random ones, at the end and right after the cuts."""
+    """Every score against random ones of the same start, at the end and right after the cuts."""
     cases = [config.name for config in expand(study.scores()) if config.seed == SEEDS[0]]
     cuts = range(1, 1 + max((len(run.points) - 1 for run in evidence.of("scores", RANDOMLY).values()), default=0))
     end = {case: evidence.accuracies("scores", case) for case in cases}
     bare = {case: averaged([evidence.after_the_cut("scores", case, k) for k in cuts]) for case in cases}
-    others = [case for case in cases if case != RANDOMLY]
-    trained = family([contrast("at the end", (case, end[case]), (RANDOMLY, end[RANDOMLY])) for case in others])
-    damage = family([contrast("right after", (case, bare[case]), (RANDOMLY, bare[RANDOMLY])) for case in others])
+    pairs = [(case, _chance(case)) for case in cases if case != _chance(case)]
+    trained = family([contrast("at the end", (case, end[case]), (chance, end[chance])) for case, chance in pairs])
+    damage = family([contrast("right after", (case, bare[case]), (chance, bare[chance])) for case, chance in pairs])
     rows = [
         [c.first, str(c.interval.n), mean(end[c.first]), *tested(c), mean(bare[c.first]), *tested(b)]
         for c, b in zip(trained, damage, strict=True)
     ]
-    rows.append([RANDOMLY, str(len(end[RANDOMLY])), mean(end[RANDOMLY]), *"–––", mean(bare[RANDOMLY]), *"–––"])
+    rows += [
+        [chance, str(len(end[chance])), mean(end[chance]), *"–––", mean(bare[chance]), *"–––"]
+        for chance in dict.fromkeys(chance for _, chance in pairs)
+    ]
     sentences = [
         _beside_chance([c for c in found if c.claimed and c.interval.mean > 0], found, when)
         for found, when in ((trained, "Trained again after every cut"), (damage, "Right after the cuts"))
@@ -75,6 +78,11 @@ def scores(evidence: Evidence) -> Section:
         if damage[0].interval.n
         else {},
     )
+
+
+def _chance(case: str) -> str:
+    """The random scores of adapters that start likewise."""
+    return f"{RANDOMLY}{case[case.index(',') :] if ',' in case else ''}"
 
 
 def _beside_chance(better: Sequence[Contrast], tried: Sequence[Contrast], when: str) -> str:

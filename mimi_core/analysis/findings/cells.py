@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 
+from mimi_core.analysis.comparisons import Facts
 from mimi_core.analysis.findings.evidence import BySeed, Contrast, Evidence, contrast, interval
-from mimi_core.analysis.stats import Interval
+from mimi_core.analysis.stats import SIGNIFICANT, Interval
 from mimi_core.analysis.words import listed, percent
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
@@ -43,7 +44,10 @@ def points(found: Interval) -> str:
 
 
 def p_value(p: float) -> str:
-    return "–" if isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    """Never rounded onto the limit below which a difference is claimed."""
+    if isnan(p):
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.4f}" if f"{p:.3f}" == f"{SIGNIFICANT:.3f}" else f"{p:.3f}"
 
 
 def p_said(p: float) -> str:
@@ -54,8 +58,13 @@ def p_said(p: float) -> str:
 
 def size(evidence: Evidence, sweep: str, case: str) -> str:
     """Trained parameters without the head."""
-    found = {seed: float(run.points[-1].parameters - run.head) for seed, run in evidence.of(sweep, case).items()}
+    found = {seed: without_head(run) for seed, run in evidence.of(sweep, case).items()}
     return f"{interval(found).mean:,.0f}" if found else "–"
+
+
+def without_head(run: Facts) -> float:
+    """Trained parameters at the end."""
+    return float(run.points[-1].parameters - run.head)
 
 
 def epochs(evidence: Evidence, sweep: str, case: str) -> str:

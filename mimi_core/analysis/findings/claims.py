@@ -12,6 +12,7 @@ from mimi_core.analysis.findings.cells import (
     points,
     size,
     tested,
+    without_head,
 )
 from mimi_core.analysis.findings.evidence import (
     BySeed,
@@ -26,10 +27,12 @@ from mimi_core.analysis.findings.evidence import (
 )
 from mimi_core.analysis.findings.figures import curves, differences, survival
 from mimi_core.analysis.findings.likeness import likeness
+from mimi_core.analysis.stats import SIGNIFICANT
 from mimi_core.analysis.words import count, listed
 from mimi_core.sweeps import study
 from mimi_core.sweeps.study import GLOBAL, GRADIENT, LOCAL, MIMI, NONE, RANDOM, SMALL, TASKS
 
+SCOPES = ("scope=global", "scope=local")
 SIGMAS = (2.0, 8.0, 32.0, 128.0, 512.0, 2048.0)
 """Of the sweep over compression: at the start, and after every cut."""
 
@@ -54,13 +57,25 @@ def equal_size(evidence: Evidence) -> Section:
     ]
     head = ["task", "seeds", "MiMi", "small from the start", "linear probe", "parameters, MiMi", "parameters, small"]
     sentences = [f"On {listed([c.where for c in some])}: {words}." for words, some in _by_verdict(found).items()]
-    first = evidence.accuracies("equal-size", study.LARGE)
-    if first:
-        large = contrast("digits", ("wide adapters, never cut", first), (MIMI, evidence.accuracies("equal-size", MIMI)))
+    if known:
+        ratios = [ratio for name in known.values() for ratio in _ratios(evidence, name)]
         sentences.append(
-            f"What cutting costs: adapters that keep their first size are {points(large.interval)} points above MiMi's "
-            f"cut ones on digits, with {size(evidence, 'equal-size', study.LARGE)} trained parameters."
+            "Equal in size means as many neurons. Which layers keep them decides how many parameters these are: MiMi "
+            f"has {min(ratios):.2f} to {max(ratios):.2f} times those of the small adapter, head left out; means below."
         )
+    probed = family([between(evidence, task, name, MIMI, study.PROBE) for task, name in known.items()])
+    sentences += [
+        f"Against a linear probe of as many epochs, on {c.where}: {points(c.interval)} points ({c.verdict})."
+        for c in probed
+        if c.interval.n > 1
+    ]
+    for c in family([between(evidence, "digits", "equal-size", study.LARGE, MIMI)]):
+        if c.interval.n > 1:
+            sentences.append(
+                "What cutting costs on digits: wide adapters that are never cut, with "
+                f"{size(evidence, 'equal-size', study.LARGE)} trained parameters, against MiMi's cut ones: "
+                f"{points(c.interval)} points ({c.verdict})."
+            )
     picture = differences(found, "MiMi beside an adapter of the same final size", "equal-size")
     return Section(
         "1. At equal final size and equal total epochs, MiMi beats an adapter trained small from the start",
@@ -83,10 +98,11 @@ def scores_and_scopes(evidence: Evidence) -> Section:
 
     def over_all(of: Callable[[str, int], BySeed], where: str) -> list[Contrast]:
         means = {case: averaged([of(case, k) for k in cycles]) for case in (GLOBAL, LOCAL, GRADIENT, RANDOM)}
-        return family([contrast(where, (a, means[a]), (b, means[b])) for a, b in pairs])
+        return [contrast(where, (a, means[a]), (b, means[b])) for a, b in pairs]
 
-    trained = over_all(at, "mean over all five cuts, trained again")
-    bare = over_all(right_after, "mean over all five cuts, before training again")
+    demo = between(evidence, "at the demo's σ = 32, in cuts of half", "local-vs-global", *SCOPES)
+    *trained, demo = family([*over_all(at, "mean over all five cuts, trained again"), demo])  # one claim, one family
+    bare = family(over_all(right_after, "mean over all five cuts, before training again"))
     last = len(SIGMAS) - 1
     grown = family(
         [
@@ -98,17 +114,14 @@ def scores_and_scopes(evidence: Evidence) -> Section:
             for a, b in pairs
         ]
     )
-    demo = [
-        between(evidence, "at the demo's σ = 32, in cuts of half", "local-vs-global", "scope=global", "scope=local")
-    ]
     curve = [
         [f"{SIGMAS[k]:,.0f}", *(mean(at(case, k)) for case in (GLOBAL, LOCAL, GRADIENT, RANDOM)), mean(at(NONE, 0))]
         for k in range(len(SIGMAS))
     ]
     tests = [
-        [f"{c.first} against {c.second}", c.where, str(c.interval.n), *tested(c)] for c in (*trained, *bare, *grown)
+        [f"{c.first} against {c.second}", c.where, str(c.interval.n), *tested(c)]
+        for c in (*trained, demo, *bare, *grown)
     ]
-    tests += [[f"{c.first} against {c.second}", c.where, str(c.interval.n), *tested(c)] for c in family(demo)]
     lines = {
         case: [(SIGMAS[k], interval(at(case, k))) for k in range(len(SIGMAS))]
         for case in (GLOBAL, LOCAL, GRADIENT, RANDOM)
@@ -119,7 +132,14 @@ def scores_and_scopes(evidence: Evidence) -> Section:
         f"{points(b.interval)} right after the cuts ({b.verdict})."
         for c, b in zip(trained, bare, strict=True)
     ]
-    larger = [c for c in grown if c.claimed and c.interval.mean > 0]
+    sentences.append(
+        f"{demo.first} against {demo.second} {demo.where}: {points(demo.interval)} points ({demo.verdict})."
+    )
+    larger = [
+        c
+        for c in grown
+        if c.claimed and c.interval.mean > 0 and interval(at(c.first, last)).mean > interval(at(c.second, last)).mean
+    ]
     sentences.append(
         f"The gap grows with compression for {listed([f'{c.first} over {c.second}' for c in larger])}."
         if larger
@@ -148,18 +168,16 @@ def vanishing(evidence: Evidence) -> Section:
             [task, str(len(gone)), f"{interval(gone).mean:.1f}", f"{low:g} to {high:g}", str(never), str(always)]
         )
         sentences.append(f"On {task}, {low:g} to {high:g} of {len(kept)} adapters disappear completely.")
-    found = likeness(evidence, list(cells.values()))
-    if found:
-        shown = (
-            "The task decides, beyond the seed, which adapters go"
-            if found.p < 0.05
-            else "That the task decides which adapters go was not shown"
-        )
-        sentences.append(
-            f"{shown}: what is left of the layers correlates with Kendall's tau {found.within:.2f} between runs of one "
-            f"task and {found.across:.2f} between runs of different tasks ({count(found.runs, 'run')} of "
-            f"{count(found.tasks, 'task')}, pairs of one seed left out; permutation test, {p_said(found.p)})."
-        )
+    asked = (("What is left of the layers", False), ("Which adapters go", True))
+    for what, only_gone in asked:
+        found = likeness(evidence, list(cells.values()), only_gone)
+        if found:
+            shown = "depends on the task" if found.p < SIGNIFICANT else "was not shown to depend on the task"
+            sentences.append(
+                f"{what} {shown}, beyond the seed: Kendall's tau {found.within:.2f} between runs of one task and "
+                f"{found.across:.2f} between runs of different tasks ({count(found.runs, 'run')} of "
+                f"{count(found.tasks, 'task')}, pairs of one seed left out; permutation test, {p_said(found.p)})."
+            )
     pictures = {}
     if cells:
         drawn = survival(table, "In how many runs each layer keeps an adapter", "survival")
@@ -189,18 +207,24 @@ def extreme(evidence: Evidence) -> Section:
         left = {run.seed: float(sum(share > 0 for share in run.shares[k].values())) for run in runs}
         number = f"{interval(neurons).mean:,.0f}" if neurons else "–"
         rows.append([c.where, number, f"{interval(left).mean:.1f}" if left else "–", str(c.interval.n), *tested(c)])
-    lost = [c for c in found if c.interval.n > 1 and not c.claimed]
-    sentences = [
-        f"From {lost[0].where} on, no gain over a linear probe trained in as many epochs could be shown."
-        if lost
-        else f"Even at {found[-1].where} adapters are above a linear probe trained in as many epochs "
-        f"({points(found[-1].interval)} points)."
-    ]
-    begin = found[0].interval.mean
-    half = [c for c in found if c.interval.n > 1 and c.interval.mean < begin / 2]
+    known = [c for c in found if c.interval.n > 1]
+    gains = [c.claimed and c.interval.mean > 0 for c in known]
+    lasting = 1 + max((i for i, gain in enumerate(gains) if gain), default=-1)
+    sentences = []
+    if lasting < len(known):
+        sentences.append(
+            f"From {known[lasting].where} on, no gain over a linear probe trained in as many epochs could be shown."
+        )
+    elif known:
+        sentences.append(
+            f"Even at {known[-1].where} adapters are above a linear probe trained in as many epochs "
+            f"({points(known[-1].interval)} points)."
+        )
+    half = [c for c in known if c.interval.mean < known[0].interval.mean / 2] if known and gains[0] else []
     if half:
         sentences.append(
-            f"At {half[0].where} less than half is left of the gain at the start ({100 * begin:.1f} points)."
+            f"Going by the means, at {half[0].where} less than half is left of the gain at the start "
+            f"({100 * known[0].interval.mean:.1f} points)."
         )
     return Section(
         "4. Beyond 1000-fold compression something breaks: where?",
@@ -215,6 +239,12 @@ def extreme(evidence: Evidence) -> Section:
         if found[0].interval.n
         else {},
     )
+
+
+def _ratios(evidence: Evidence, sweep: str) -> list[float]:
+    """Trained parameters of MiMi over those of the small adapter, without the head, for every seed of both."""
+    cut, small = evidence.of(sweep, MIMI), evidence.of(sweep, SMALL)
+    return [without_head(cut[seed]) / without_head(small[seed]) for seed in sorted(set(cut) & set(small))]
 
 
 def _by_verdict(found: Sequence[Contrast]) -> dict[str, list[Contrast]]:

@@ -27,18 +27,20 @@ class Likeness:
     tasks: int
 
 
-def likeness(evidence: Evidence, cells: Sequence[tuple[str, str]]) -> Likeness | None:
+def likeness(evidence: Evidence, cells: Sequence[tuple[str, str]], only_gone: bool = False) -> Likeness | None:
     """None where there are fewer than two tasks with two runs each.
 
     Args:
         cells: sweep and case of every task.
+        only_gone: look at which adapters are gone, and not at how much is left of the others.
     """
     found = [(task, seed, run) for task, cell in enumerate(cells) for seed, run in evidence.of(*cell).items()]
     tasks = np.array([task for task, _, _ in found])
     enough = [task for task in set(tasks.tolist()) if (tasks == task).sum() > 1]
     if len(enough) < 2:
         return None
-    ends = [[run.shares[-1].get(layer.site, 0.0) for layer in evidence.named] for _, _, run in found]
+    left = [[run.shares[-1].get(layer.site, 0.0) for layer in evidence.named] for _, _, run in found]
+    ends = [[float(share > 0) for share in shares] for shares in left] if only_gone else left
     taus = np.full((len(found), len(found)), np.nan)
     for i, j in combinations(range(len(found)), 2):
         if found[i][1] != found[j][1]:  # one seed starts different tasks alike
