@@ -21,6 +21,7 @@ MOST_LEVELS = 30
 MOST_BLOCKS = 4
 """So many parts of a comparison are drawn one below the other; of more, one is chosen."""
 ONE_ANOTHER = "one another"
+OF_THE_STUDY = "Times and memory of the study are not to be compared: other work went on beside some of its runs."
 NUMBER = st.column_config.NumberColumn
 Choice = tuple[str, str]
 """("group", its name), ("study", a group of the bundled study) or ("like", a task)."""
@@ -135,6 +136,8 @@ def show(chosen: list[common.Found]) -> None:
         st.markdown(common.plain(comparison_words.finding(means, pairs, measure)))
         seeds = {str(level): list(rows["pair"]) for level, rows in table.groupby("setting", sort=False)}
         told = [comparison_words.uneven(means, seeds), left_out, comparison_words.told_apart(how)]
+        if chosen[0].store.directory == common.STUDY:
+            told.append(OF_THE_STUDY)
         st.caption(common.plain(" ".join(text for text in told if text)))
     charts(levels, by_level(points, how, compared), means, measure, parameters, kind)
     numbers(means, pairs, levels, measure)

@@ -103,6 +103,7 @@ def test_the_bundled_study_can_be_looked_at_before_any_run_of_ones_own(
     assert chosen.value == ("study", "local-vs-global")
     assert [option.split(" · ")[1] for option in chosen.options[:2]] == ["group of 1 run", "bundled study of 10 runs"]
     assert "scope" in app.title[0].value
+    assert "not to be compared" in texts(app)
 
 
 def test_scores_are_compared_where_they_were_kept(open_page: Open, store: Store) -> None:

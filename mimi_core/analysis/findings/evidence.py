@@ -17,6 +17,7 @@ from mimi_core.sweeps.sweep import expand
 
 MARGIN = 0.005
 """Of accuracy, 0..1: a schedule that is at most so much worse is as good."""
+REORDERED_UNTIL = "0.1.0"
 BySeed = Mapping[int, float]
 """Seed -> accuracy 0..1, or another number of a run."""
 
@@ -32,6 +33,8 @@ class Evidence:
     devices: tuple[str, ...]
     named: list[Layer]
     """Of the backbone that all share."""
+    reordered: int = 0
+    """Runs with cuts of a version that began the order of images anew after every cut."""
 
     @property
     def finished(self) -> int:
@@ -60,7 +63,7 @@ def gather(store: Store) -> Evidence:
     versions: set[str] = set()
     devices: set[str] = set()
     named: list[Layer] = []
-    planned = 0
+    planned = reordered = 0
     for sweep in study():
         configs = expand(sweep)
         planned += len(configs)
@@ -75,7 +78,8 @@ def gather(store: Store) -> Evidence:
             versions |= {f"{name} {number}" for name, number in state.started.versions.items()}
             devices.add(re.sub(r"\b1 threads$", "1 thread", state.started.device))  # as runs of the first days say
             named = named or layers(state.sites)
-    return Evidence(runs, planned, tuple(sorted(versions)), tuple(sorted(devices)), named)
+            reordered += bool(state.cuts) and state.started.versions.get("mimi_core") == REORDERED_UNTIL
+    return Evidence(runs, planned, tuple(sorted(versions)), tuple(sorted(devices)), named, reordered)
 
 
 @dataclass(frozen=True)

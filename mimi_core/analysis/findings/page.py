@@ -6,7 +6,7 @@ from pathlib import Path
 from mimi_core.analysis.findings.beyond import schedules, scores
 from mimi_core.analysis.findings.cells import Section, Table
 from mimi_core.analysis.findings.claims import equal_size, extreme, scores_and_scopes, vanishing
-from mimi_core.analysis.findings.evidence import Evidence, gather
+from mimi_core.analysis.findings.evidence import REORDERED_UNTIL, Evidence, gather
 from mimi_core.analysis.stats import CONFIDENCE, SIGNIFICANT
 from mimi_core.analysis.words import listed
 from mimi_core.runs import files
@@ -47,6 +47,13 @@ def markdown(evidence: Evidence, sections: Sequence[Section]) -> str:
         if any(sweep == "scores" for sweep, _ in evidence.runs)
         else ""
     )
+    reordered = (
+        f"In {evidence.reordered} of the runs with cuts, those of version {REORDERED_UNTIL}, the order of images began "
+        "anew after every cut: runs of a seed with and without cuts saw the same images in the same order up to the "
+        "first cut, and in another one from then on. "
+        if evidence.reordered
+        else ""
+    )
     parts = [
         "# Findings",
         "Made by `python -m mimi_core findings` from the runs in `assets/study`; no number here was typed. "
@@ -65,7 +72,8 @@ def markdown(evidence: Evidence, sections: Sequence[Section]) -> str:
         "in mind.",
         "The runs were made in several sittings, while the program was being changed around its training. Runs that "
         "were interrupted or paused in a sitting were discarded and made anew, whatever they had found; five of the "
-        f"schedules were first tried in a group of another name. {killed}Times of these runs are not to be compared.",
+        f"schedules were first tried in a group of another name. {killed}{reordered}Times and memory of these runs are "
+        "not to be compared.",
         "What holds for this small backbone and a few images need not hold for a large one.",
     ]
     for section in sections:
