@@ -109,7 +109,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
     """Kendall's tau-b, -1..1: 1 for the same order. NaN where one of them orders nothing, or for fewer than two."""
     one, two = np.asarray(first, float), np.asarray(second, float)
-    if len(one) < 2 or _all_the_same(one) or _all_the_same(two):
+    if len(one) < 2 or not np.ptp(one) or not np.ptp(two):
         return nan
     return float(pd.DataFrame({"one": one, "two": two}).corr(method="kendall").loc["one", "two"])
 

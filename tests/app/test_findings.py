@@ -105,6 +105,7 @@ def test_verdicts_claim_no_more_than_the_corrected_p_allows() -> None:
         ([-0.02, -0.021, -0.019, -0.02], "no"),
         ([-0.03, 0.03, 0.0, 0.01], "cannot be told"),
         ([0.5], "too few runs"),
+        ([-0.002, -0.002], "cannot be told"),
     ],
 )
 def test_as_good_as_needs_the_whole_interval(differences: list[float], says: str) -> None:

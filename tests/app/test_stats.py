@@ -68,6 +68,7 @@ def test_rank_correlation_is_kendalls_tau() -> None:
     assert rank_correlation([3, 2, 1], [1, 2, 3]) == pytest.approx(-1)
     assert isnan(rank_correlation([1, 1, 1], [1, 2, 3]))
     assert isnan(rank_correlation([1], [2]))
+    assert rank_correlation(np.array([1, 2, 3, 4]) * 1e-15, [1, 2, 3, 4]) == 1, "scores may be tiny"
     one, two = np.random.default_rng(0).integers(0, 9, (2, 200))  # many ties
     assert rank_correlation(one, two) == pytest.approx(kendalltau(one, two).statistic, abs=1e-12)
 

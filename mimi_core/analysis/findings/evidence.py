@@ -141,9 +141,14 @@ def interval(values: BySeed) -> Interval:
 
 
 def within_margin(found: Interval, margin: float = MARGIN) -> str:
-    """Whether something is at most `margin` worse: only where the whole interval says so."""
+    """Whether something is at most `margin` worse: only where the whole interval says so.
+
+    Differences that are all the same give no interval: no spread is no certainty.
+    """
     if found.n < 2:
         return "too few runs"
+    if not found.std:
+        return "cannot be told"
     if found.low >= -margin:
         return "yes"
     return "no" if found.high < -margin else "cannot be told"
