@@ -17,17 +17,17 @@ STUDY, DOCS = Path("assets/study"), Path("docs")
 
 def findings(
     run: Annotated[
-        bool, typer.Option("--run", help="first do what is missing of the study, one run at a time")
+        bool, typer.Option("--run", help="first do what is missing of the study, through the queue")
     ] = False,
     runs: Annotated[Path, typer.Option("--study", help="folder of the study's runs")] = STUDY,
     folder: Annotated[Path, typer.Option("--output", "-o", help="folder for findings.md and its pictures")] = DOCS,
 ) -> None:
-    """What the study says of the claims about MiMi. Stopped on the way, it goes on where it was when given again."""
+    """What the study says of the claims about MiMi. Given again, it starts only what is missing of the study."""
     from mimi_core.analysis.findings import write_findings
 
     store = Store(runs)
     for sweep in study() if run else []:
         out.print(escape(sweep.question))
-        carry_out(store, expand(sweep), here=True, wait=True, retry_failed=True, dry_run=False)
+        carry_out(store, expand(sweep), here=False, wait=True, retry_failed=True, dry_run=False)
     page, evidence = write_findings(store, folder)
     out.print(f"{escape(str(page))}: from {evidence.finished} of {evidence.planned} runs")
