@@ -182,7 +182,7 @@ def test_scores_are_held_against_chance_of_their_own_start() -> None:
     section = scores(evidence(runs))
     assert all("no score of 11 is shown to be better" in sentence for sentence in section.sentences)
     assert len(section.sentences) == 2
-    assert [row[0] for row in section.tables[0][1]][-2:] == ["score=random", "score=random, init=paper"]
+    assert [row[0] for row in section.tables[0][1]][-2:] == ["random", "random, init=paper"]
 
 
 def test_p_is_never_rounded_onto_the_limit() -> None:

@@ -10,7 +10,7 @@ from mimi_core.sweeps import study
 from mimi_core.sweeps.study import MIMI, SEEDS
 from mimi_core.sweeps.sweep import expand
 
-RANDOMLY = "score=random"
+RANDOMLY = "random"
 
 
 def schedules(evidence: Evidence) -> Section:
@@ -44,13 +44,16 @@ def schedules(evidence: Evidence) -> Section:
 
 def scores(evidence: Evidence) -> Section:
     """Every score against random ones of the same start, at the end and right after the cuts."""
-    cases = [config.name for config in expand(study.scores()) if config.seed == SEEDS[0]]
-    cuts = range(1, 1 + max((len(run.points) - 1 for run in evidence.of("scores", RANDOMLY).values()), default=0))
-    end = {case: evidence.accuracies("scores", case) for case in cases}
-    bare = {case: averaged([evidence.after_the_cut("scores", case, k) for k in cuts]) for case in cases}
-    pairs = [(case, _chance(case)) for case in cases if case != _chance(case)]
-    trained = family([contrast("at the end", (case, end[case]), (chance, end[chance])) for case, chance in pairs])
-    damage = family([contrast("right after", (case, bare[case]), (chance, bare[chance])) for case, chance in pairs])
+    named = {_short(config.name): config.name for config in expand(study.scores()) if config.seed == SEEDS[0]}
+    by_chance = evidence.of("scores", named[RANDOMLY]).values()
+    cuts = range(1, max((len(run.points) for run in by_chance), default=1))
+    end = {name: evidence.accuracies("scores", case) for name, case in named.items()}
+    bare = {name: averaged([evidence.after_the_cut("scores", case, k) for k in cuts]) for name, case in named.items()}
+    pairs = [(name, _chance(name)) for name in named if name != _chance(name)]
+    trained, damage = (
+        family([contrast(when, (name, found[name]), (chance, found[chance])) for name, chance in pairs])
+        for when, found in (("at the end", end), ("right after the cuts", bare))
+    )
     rows = [
         [c.first, str(c.interval.n), mean(end[c.first]), *tested(c), mean(bare[c.first]), *tested(b)]
         for c, b in zip(trained, damage, strict=True)
@@ -64,8 +67,7 @@ def scores(evidence: Evidence) -> Section:
         for found, when in ((trained, "Trained again after every cut"), (damage, "Right after the cuts"))
     ]
     sentences += [
-        f"{c.second} is better than {c.first}, {'right after the cuts' if c in damage else 'at the end'}: "
-        f"{points(c.interval)} points."
+        f"{c.second} is better than {c.first} {c.where}: {points(c.interval)} points."
         for c in (*trained, *damage)
         if c.claimed and c.interval.mean < 0
     ]
@@ -80,9 +82,13 @@ def scores(evidence: Evidence) -> Section:
     )
 
 
-def _chance(case: str) -> str:
+def _short(case: str) -> str:
+    return case.removeprefix("score=")
+
+
+def _chance(name: str) -> str:
     """The random scores of adapters that start likewise."""
-    return f"{RANDOMLY}{case[case.index(',') :] if ',' in case else ''}"
+    return f"{RANDOMLY}{name[name.index(',') :] if ',' in name else ''}"
 
 
 def _beside_chance(better: Sequence[Contrast], tried: Sequence[Contrast], when: str) -> str:
