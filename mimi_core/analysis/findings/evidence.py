@@ -1,6 +1,5 @@
 """The study's finished runs by what they were asked for, and settings of it compared seed by seed."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan, nan
@@ -17,7 +16,6 @@ from mimi_core.sweeps.sweep import expand
 
 MARGIN = 0.005
 """Of accuracy, 0..1: a schedule that is at most so much worse is as good."""
-REORDERED_UNTIL = "0.1.0"
 BySeed = Mapping[int, float]
 """Seed -> accuracy 0..1, or another number of a run."""
 
@@ -33,8 +31,6 @@ class Evidence:
     devices: tuple[str, ...]
     named: list[Layer]
     """Of the backbone that all share."""
-    reordered: int = 0
-    """Runs with cuts of a version that began the order of images anew after every cut."""
 
     @property
     def finished(self) -> int:
@@ -63,7 +59,7 @@ def gather(store: Store) -> Evidence:
     versions: set[str] = set()
     devices: set[str] = set()
     named: list[Layer] = []
-    planned = reordered = 0
+    planned = 0
     for sweep in study():
         configs = expand(sweep)
         planned += len(configs)
@@ -76,10 +72,9 @@ def gather(store: Store) -> Evidence:
                 continue
             runs.setdefault((sweep.name, found.config.name), {})[found.config.seed] = known
             versions |= {f"{name} {number}" for name, number in state.started.versions.items()}
-            devices.add(re.sub(r"\b1 threads$", "1 thread", state.started.device))  # as runs of the first days say
+            devices.add(state.started.device)
             named = named or layers(state.sites)
-            reordered += bool(state.cuts) and state.started.versions.get("mimi_core") == REORDERED_UNTIL
-    return Evidence(runs, planned, tuple(sorted(versions)), tuple(sorted(devices)), named, reordered)
+    return Evidence(runs, planned, tuple(sorted(versions)), tuple(sorted(devices)), named)
 
 
 @dataclass(frozen=True)

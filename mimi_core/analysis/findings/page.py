@@ -6,7 +6,7 @@ from pathlib import Path
 from mimi_core.analysis.findings.beyond import schedules, scores
 from mimi_core.analysis.findings.cells import Section, Table
 from mimi_core.analysis.findings.claims import equal_size, extreme, scores_and_scopes, vanishing
-from mimi_core.analysis.findings.evidence import REORDERED_UNTIL, Evidence, gather
+from mimi_core.analysis.findings.evidence import Evidence, gather
 from mimi_core.analysis.stats import CONFIDENCE, SIGNIFICANT
 from mimi_core.analysis.words import listed
 from mimi_core.runs import files
@@ -41,19 +41,6 @@ def write_findings(store: Store, folder: Path) -> tuple[Path, Evidence]:
 def markdown(evidence: Evidence, sections: Sequence[Section]) -> str:
     missing = evidence.planned - evidence.finished
     more = listed([f"{shots} of {task}" for task, shots in MORE_SHOTS.items()])
-    killed = (
-        "The sweep over scores came last, and was killed on purpose again and again; its runs went on from their last "
-        "safe states, as `benchmarks/killed.py` tells. "
-        if any(sweep == "scores" for sweep, _ in evidence.runs)
-        else ""
-    )
-    reordered = (
-        f"In {evidence.reordered} of the runs with cuts, those of version {REORDERED_UNTIL}, the order of images began "
-        "anew after every cut: runs of a seed with and without cuts saw the same images in the same order up to the "
-        "first cut, and in another one from then on. "
-        if evidence.reordered
-        else ""
-    )
     parts = [
         "# Findings",
         "Made by `python -m mimi_core findings` from the runs in `assets/study`; no number here was typed. "
@@ -70,10 +57,14 @@ def markdown(evidence: Evidence, sections: Sequence[Section]) -> str:
         "drawn tasks were made easier, and the images of sprites-count more, after looking at test accuracies of one "
         "seed, until adapters gained over a linear probe: what they say in favour of adapters is to be read with that "
         "in mind.",
-        "The runs were made in several sittings, while the program was being changed around its training. Runs that "
-        "were interrupted or paused in a sitting were discarded and made anew, whatever they had found; five of the "
-        f"schedules were first tried in a group of another name. {killed}{reordered}Times and memory of these runs are "
-        "not to be compared.",
+        "All runs were made in one sitting on one machine, two at a time, by one version of the program. The sweep "
+        "over scores was killed on purpose again and again, as `benchmarks/killed.py` tells; its runs went on from "
+        "their last safe states, and their times are not to be compared.",
+        "Most had been made before, in several sittings on several machines, by a version that began the order of "
+        "images anew after every cut, so that runs with and without cuts saw another; those were discarded, whatever "
+        "they had found. The same seeds did not show the same both times: on which tasks MiMi beats a small adapter or "
+        "loses to a linear probe, how far cuts keep a gain over the probe, and which schedules are worse than cycles "
+        "came out otherwise. With five seeds, single verdicts of this page hang on such things.",
         "What holds for this small backbone and a few images need not hold for a large one.",
     ]
     for section in sections:
