@@ -59,7 +59,8 @@ def markdown(evidence: Evidence, sections: Sequence[Section]) -> str:
         "in mind.",
         "All runs were made in one sitting on one machine, two at a time, by one version of the program. The sweep "
         "over scores was killed on purpose again and again, as `benchmarks/killed.py` tells; its runs went on from "
-        "their last safe states, and their times are not to be compared.",
+        "their last safe states. Times and memory are not to be compared: runs shared the machine with one another, "
+        "and some with other work.",
         "Most had been made before, in several sittings on several machines, by a version that began the order of "
         "images anew after every cut, so that runs with and without cuts saw another; those were discarded, whatever "
         "they had found. The same seeds did not show the same both times: on which tasks MiMi beats a small adapter or "
