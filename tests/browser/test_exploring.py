@@ -51,11 +51,12 @@ def test_a_what_if_answers_and_can_be_shared(page: Any, browser: Any, address: s
 def test_two_runs_side_by_side(page: Any, address: str) -> None:
     page.goto(f"{address}/widths?run={BY_SCOPE['global']}")
     page.get_by_text("Compare with another run").wait_for()
+    page.locator("[data-test-script-state=notRunning]").wait_for()  # what is still drawn may take the focus
     second = page.get_by_role("combobox", name="Second run")
-    second.focus()
-    page.keyboard.type("local")
+    second.click()
+    second.press_sequentially("local")
     page.get_by_role("option", name=re.compile("local")).first.wait_for()
-    page.keyboard.press("Enter")
+    second.press("Enter")
     for side in ("First", "Second"):
         page.locator(f".st-key-compare_{side} .heatmaplayer").wait_for()
     page.wait_for_url(re.compile(f"with={BY_SCOPE['local']}"))
