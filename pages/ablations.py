@@ -16,8 +16,6 @@ from pages import common
 from pages.parts.agreements import agreements
 from pages.parts.finished import by_task, finished, kept_fresh
 
-MOST_LEVELS = 30
-"""More settings than these are not compared whole."""
 MOST_BLOCKS = 4
 """So many parts of a comparison are drawn one below the other; of more, one is chosen."""
 ONE_ANOTHER = "one another"
@@ -123,12 +121,6 @@ def show(chosen: list[common.Found]) -> None:
         kind = pick_interval()
         parameters = pick_parameters()
     levels = by_level(comparisons.with_area(table, points, parameters), how, compared)
-    if len(levels.order) > MOST_LEVELS:
-        with findings:
-            st.title(f"{len(levels.order)} settings are too many to compare", anchor=False)
-            st.markdown("Choose one field under *Compare*, or runs that differ in less, such as a group.")
-        downloads(table, points)
-        return
     means = contrasts.levels_table(levels, measure, kind)
     pairs = contrasts.pairs_table(levels, measure, reference, kind)
     with findings:
@@ -139,10 +131,15 @@ def show(chosen: list[common.Found]) -> None:
         if chosen[0].store.directory == common.STUDY:
             told.append(OF_THE_STUDY)
         st.caption(common.plain(" ".join(text for text in told if text)))
-    charts(levels, by_level(points, how, compared), means, measure, parameters, kind)
+    few = len(levels.order) <= contrasts.MOST_DRAWN
+    if few:
+        charts(levels, by_level(points, how, compared), means, measure, parameters, kind)
+    else:
+        st.info(f"{len(levels.order)} settings are too many for pictures; the tables have them all.")
     numbers(means, pairs, levels, measure)
     downloads(table, points)
-    agreements(chosen, runs, how)
+    if few:
+        agreements(chosen, runs, how)
     explain()
 
 
@@ -153,7 +150,7 @@ def pick_compared(how: Design) -> str:
     return st.selectbox(
         "Compare",
         [EVERY, *how.fields],
-        index=0 if len(how.labels) <= MOST_LEVELS else 1,
+        index=0 if len(how.labels) <= contrasts.MOST_DRAWN else 1,
         key="compare",
         bind="query-params",
         help="One setting alone is compared between runs that agree in the others; each seed counts once.",
@@ -186,10 +183,11 @@ def pick_reference(levels: Levels) -> str | None:
     """Everything with everything, as long as that is not too much."""
     if len(levels.order) < 3:
         return None
+    offered = [ONE_ANOTHER, *levels.order] if len(levels.order) <= contrasts.MOST_DRAWN else levels.order
     chosen = st.selectbox(
         "Compared with",
-        [ONE_ANOTHER, *levels.order],
-        index=0 if len(levels.order) <= contrasts.MOST_PAIRED else 1,
+        offered,
+        index=0 if len(levels.order) <= contrasts.MOST_PAIRED else offered.index(levels.order[0]),
         key="with",
         bind="query-params",
         help="The more comparisons, the larger the correction of each p value: name a reference where there is one.",

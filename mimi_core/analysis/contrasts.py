@@ -12,6 +12,8 @@ from mimi_core.analysis.designs import Levels
 from mimi_core.analysis.stats import SIGNIFICANT, IntervalKind, holm, mean_interval, paired
 from mimi_core.analysis.words import duration, percent
 
+MOST_DRAWN = 30
+"""More settings than these are told in tables only, beside one of them."""
 MOST_PAIRED = 5
 """Up to so many levels are all compared with one another; more of them with one reference only."""
 

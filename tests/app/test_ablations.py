@@ -75,6 +75,23 @@ def test_an_unknown_group_is_said_and_all_runs_of_a_task_can_be_compared(
     assert app.selectbox(key="comparison").value == ("like", "digits, 30 images per class · demo")
 
 
+def test_too_many_settings_for_pictures_have_tables(
+    open_page: Open, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mimi_core.analysis.contrasts.MOST_DRAWN", 2)
+    monkeypatch.setattr("mimi_core.analysis.contrasts.MOST_PAIRED", 2)
+    for number in range(6):
+        settings = {"prune": {"score": ("mimi", "l2", "random")[number // 2]}}
+        make_run(make_config({"group": GROUP, "seed": number % 2, **settings}, "demo"), seed=number)
+    app = open_page("ablations", group=GROUP)
+    assert "too many for pictures" in texts(app)
+    assert not app.get("vega_lite_chart")
+    settings, pairs = app.dataframe[0].value, app.dataframe[1].value
+    assert len(settings) == 3
+    assert len(pairs) == 2, "with one of them, not with one another"
+    assert app.selectbox(key="with").options == settings["level"].tolist()
+
+
 def test_a_group_that_has_not_finished_says_so(open_page: Open, make_run: MakeRun) -> None:
     make_run(make_config({"group": "g"}, "demo"), cuts=1, outcome=None)
     app = open_page("ablations", group="g")
