@@ -60,7 +60,7 @@ backbones: $(RUNTIME)
 	$(BIN)/python -m docs.backbones
 
 demo-backbone: $(RUNTIME)
-	$(BIN)/python -m mimi_core.pretrain_demo
+	$(BIN)/python -m mimi_core.train.pretrain_demo
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage

@@ -5,8 +5,8 @@ from pathlib import Path
 import streamlit as st
 
 from pages import common
-from pages.parts.memory import spare
-from pages.parts.theme import follow_theme
+from pages.widgets.memory import spare
+from pages.widgets.theme import follow_theme
 
 ASSETS = Path(__file__).parent / "assets"
 

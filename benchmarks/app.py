@@ -26,7 +26,7 @@ from mimi_core.runs import files
 from mimi_core.runs.status import read_status, write_status
 from mimi_core.runs.store import Store
 
-EXAMPLE = next((ROOT / "assets" / "examples").glob("*demo-global*"))
+EXAMPLE = next((ROOT / "mimi_core" / "resources" / "examples").glob("*demo-global*"))
 RUNS, REPEATS, TABS, LOAD_SECONDS, THINKING = 1000, 9, 20, 30.0, 5.0
 PAGES = [path.stem for path in sorted((ROOT / "pages").glob("*.py")) if path.stem not in ("__init__", "common")]
 

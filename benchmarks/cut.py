@@ -22,7 +22,7 @@ from mimi_core.adapters.attach import adapters_of, attach
 from mimi_core.adapters.scores import Watcher, score_all
 from mimi_core.adapters.shrink import carry_state, shrink
 from mimi_core.adapters.sites import find_sites
-from mimi_core.backbones import load_backbone
+from mimi_core.backbones.loading import load_backbone
 from mimi_core.budget import initial_width
 from mimi_core.config import AdapterConfig, BackboneConfig, TrainConfig
 from mimi_core.select import normalise, select

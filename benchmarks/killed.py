@@ -30,8 +30,8 @@ from mimi_core.budget import plan
 from mimi_core.config import RunConfig
 from mimi_core.runs.events import RunState
 from mimi_core.runs.store import Store
+from mimi_core.study.design import scores
 from mimi_core.sweeps.matching import compare
-from mimi_core.sweeps.study import scores
 from mimi_core.sweeps.sweep import Sweep, expand, to_yaml
 
 PAUSE = (30.0, 75.0)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from mimi_core.backbones.families import FAMILIES, OTHERS, Family
 from mimi_core.cli.sites import SIGMA_0, outlook
-from mimi_core.families import FAMILIES, OTHERS, Family
 
 FILE = Path(__file__).with_suffix(".md")
 HEAD = f"""# Backbones

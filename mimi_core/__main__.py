@@ -22,9 +22,9 @@ from mimi_core.cli.sites import sites
 from mimi_core.cli.suite import suite
 from mimi_core.cli.sweep import sweep
 from mimi_core.config import PRESETS, RunConfig, make_config
-from mimi_core.config_text import read_config_file
+from mimi_core.config.text import read_config_file
 from mimi_core.errors import MimiError
-from mimi_core.runs.check_report import STAGE, CheckReport
+from mimi_core.runs.jobs.check_report import STAGE, CheckReport
 from mimi_core.runs.store import RunSummary, Store
 
 app = typer.Typer(
@@ -82,7 +82,7 @@ def work(run: Annotated[Path, typer.Argument(help="a run folder")]) -> None:
 @app.command()
 def dispatch(runs: Annotated[Path, typer.Argument(help="folder of all runs")] = RUNS) -> None:
     """Start queued runs as slots become free; ends when the queue has been empty for a while."""
-    from mimi_core.runs.dispatcher import dispatch as dispatch_runs
+    from mimi_core.runs.queue.dispatcher import dispatch as dispatch_runs
 
     dispatch_runs(runs)
 
@@ -167,7 +167,7 @@ def queue(
 ) -> None:
     """The waiting runs, the next one first."""
     from mimi_core.runs import control
-    from mimi_core.runs.dispatcher import queued
+    from mimi_core.runs.queue.dispatcher import queued
 
     if first is not None:
         control.move(Store(runs), first, 0)

@@ -7,14 +7,17 @@ from typing import get_args
 import pandas as pd
 import streamlit as st
 
-from mimi_core.analysis import comparison_figures, comparison_words, comparisons, contrasts
-from mimi_core.analysis.contrasts import MEASURES, Measure
-from mimi_core.analysis.designs import EVERY, Design, Levels, by_level, design
-from mimi_core.analysis.stats import IntervalKind
-from mimi_core.analysis.words import count
+from mimi_core.analysis.common.stats import IntervalKind
+from mimi_core.analysis.common.words import count
+from mimi_core.analysis.compare import contrasts
+from mimi_core.analysis.compare import figures as comparison_figures
+from mimi_core.analysis.compare import tables as comparisons
+from mimi_core.analysis.compare import words as comparison_words
+from mimi_core.analysis.compare.contrasts import MEASURES, Measure
+from mimi_core.analysis.compare.design import EVERY, Design, Levels, by_level, design
 from pages import common
-from pages.parts.agreements import agreements
-from pages.parts.finished import by_task, finished, kept_fresh
+from pages.widgets.agreements import agreements
+from pages.widgets.finished import by_task, finished, kept_fresh
 
 MOST_BLOCKS = 4
 """So many parts of a comparison are drawn one below the other; of more, one is chosen."""

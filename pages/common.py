@@ -10,14 +10,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from mimi_core.analysis.theme import Scale, colour_scale
+from mimi_core.analysis.common.theme import Scale, colour_scale
 from mimi_core.errors import MimiError, ResourceError
-from mimi_core.runs.dispatcher import ensure_dispatcher, queued
+from mimi_core.resources import EXAMPLES
+from mimi_core.runs.queue.dispatcher import ensure_dispatcher, queued
 from mimi_core.runs.status import ENDED
 from mimi_core.runs.store import RunSummary, Store
 
 ROOT = Path(__file__).resolve().parents[1]
-EXAMPLES = ROOT / "assets" / "examples"
 STUDY = ROOT / "assets" / "study"
 HOME, LAUNCH, RUNS, MONITOR = "pages/home.py", "pages/launch.py", "pages/runs.py", "pages/monitor.py"
 WIDTHS, WHY, PREDICT = "pages/widths.py", "pages/why.py", "pages/predict.py"

@@ -5,9 +5,9 @@ import time
 
 import streamlit as st
 
-from mimi_core.analysis import cards
-from mimi_core.analysis.groups import Member, Variant, variants
-from mimi_core.analysis.words import count
+from mimi_core.analysis.common.words import count
+from mimi_core.analysis.overview import cards
+from mimi_core.analysis.overview.groups import Member, Variant, variants
 from mimi_core.config import make_config
 from mimi_core.errors import MimiError
 from mimi_core.runs import control

@@ -5,16 +5,17 @@ import shlex
 
 import streamlit as st
 
-from mimi_core.analysis import words
-from mimi_core.analysis.settings import link, plan_in_words
+from mimi_core.analysis.common import words
+from mimi_core.analysis.launch.words import plan_in_words
 from mimi_core.config import RunConfig, to_yaml
+from mimi_core.config.settings import link
 from mimi_core.errors import MimiError
 from mimi_core.runs import control
 from mimi_core.runs.status import ENDED
 from pages import common
-from pages.parts import checks, dataset, dataset_choice
-from pages.parts.launch_form import form, keep_form, open_with
-from pages.parts.sweep_builder import sweep_builder
+from pages.widgets import checks, dataset, dataset_choice
+from pages.widgets.launch_form import form, keep_form, open_with
+from pages.widgets.sweep_builder import sweep_builder
 
 KINDS = ("One run", "Sweep")
 """As the address has them, too: with a `format_func` it would have its words."""

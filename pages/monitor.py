@@ -6,18 +6,19 @@ import time
 import plotly.graph_objects as go
 import streamlit as st
 
-from mimi_core.analysis import cards, tables, words
-from mimi_core.analysis.curves import accuracy_chart, curves_table, loss_chart, total_steps
-from mimi_core.analysis.heatmap import heatmap_figure
-from mimi_core.analysis.signatures import findings, linear_probe
-from mimi_core.analysis.stats import Interval
+from mimi_core.analysis.common import tables, words
+from mimi_core.analysis.common.stats import Interval
+from mimi_core.analysis.monitor.curves import accuracy_chart, curves_table, loss_chart, total_steps
+from mimi_core.analysis.monitor.signatures import findings, linear_probe
+from mimi_core.analysis.overview import cards
+from mimi_core.analysis.widths.heatmap import heatmap_figure
 from mimi_core.config import RunConfig, differences, to_yaml
 from mimi_core.errors import MimiError
 from mimi_core.runs.describe import describe_death
 from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED, Status
 from pages import common
-from pages.parts import run_actions
+from pages.widgets import run_actions
 
 STATUS_SECONDS, CHARTS_SECONDS = 2.0, 5.0
 """Clocks of a live page. The browser's share is the larger one, and it may be on the two cores that train: charts cost

@@ -9,14 +9,17 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from mimi_core.analysis import gallery, gallery_figures, jobs, words
-from mimi_core.analysis.gallery import SHOWS, Seen, Show
+from mimi_core.analysis.common import words
+from mimi_core.analysis.predictions import figures as gallery_figures
+from mimi_core.analysis.predictions import tables as gallery
+from mimi_core.analysis.predictions.tables import SHOWS, Seen, Show
 from mimi_core.errors import MimiError
 from mimi_core.runs.events import RunState
-from mimi_core.runs.predictions import Prediction, gallery_path, predictions_path, saved_files
+from mimi_core.runs.formats.predictions import Prediction, gallery_path, predictions_path, saved_files
+from mimi_core.runs.jobs import job as jobs
 from mimi_core.runs.status import ENDED
 from pages import common
-from pages.parts import waiting
+from pages.widgets import waiting
 
 LIVE_SECONDS = 3.0
 TIMEOUT_SECONDS = 180.0

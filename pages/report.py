@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from mimi_core.analysis.common.words import count
 from mimi_core.analysis.report import group_report, run_report
-from mimi_core.analysis.words import count
 from mimi_core.errors import MimiError
 from pages import common
-from pages.parts.exports import exports
+from pages.widgets.exports import exports
 
 PREVIEW_PIXELS = 1000
 

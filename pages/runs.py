@@ -8,18 +8,18 @@ from typing import get_args
 import pandas as pd
 import streamlit as st
 
-from mimi_core.analysis.groups import Variant
-from mimi_core.analysis.runs_table import EXAMPLE, Filters, by_group, filtered, groups_table, runs_table
-from mimi_core.analysis.tables import in_percent
-from mimi_core.analysis.words import count
+from mimi_core.analysis.common.tables import in_percent
+from mimi_core.analysis.common.words import count
+from mimi_core.analysis.overview.groups import Variant
+from mimi_core.analysis.overview.runs_table import EXAMPLE, Filters, by_group, filtered, groups_table, runs_table
 from mimi_core.config import Method
 from mimi_core.errors import MimiError
 from mimi_core.runs import control
-from mimi_core.runs.dispatcher import queued
+from mimi_core.runs.queue.dispatcher import queued
 from mimi_core.runs.status import ENDED, ShownPhase
 from mimi_core.runs.store import Store
 from pages import common
-from pages.parts import run_actions
+from pages.widgets import run_actions
 
 EVERY_RUN, OVER_SEEDS = "every run", "means over seeds"
 STATES = (*get_args(get_args(ShownPhase)[0]), *get_args(get_args(ShownPhase)[1]), EXAMPLE)

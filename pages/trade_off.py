@@ -3,15 +3,19 @@
 import pandas as pd
 import streamlit as st
 
-from mimi_core.analysis import comparison_words, comparisons, tables, trade_off, trade_off_figure
-from mimi_core.analysis.designs import design
-from mimi_core.analysis.references import References, published_table, read_references
-from mimi_core.analysis.words import count
+from mimi_core.analysis.common import tables
+from mimi_core.analysis.common.words import count
+from mimi_core.analysis.compare import tables as comparisons
+from mimi_core.analysis.compare import words as comparison_words
+from mimi_core.analysis.compare.design import design
+from mimi_core.analysis.trade_off import figures as trade_off_figure
+from mimi_core.analysis.trade_off import tables as trade_off
+from mimi_core.analysis.trade_off.references import References, published_table, read_references
 from mimi_core.errors import ConfigError
+from mimi_core.resources import REFERENCES
 from pages import common
-from pages.parts.finished import by_task, finished, kept_fresh
+from pages.widgets.finished import by_task, finished, kept_fresh
 
-REFERENCES = common.ROOT / "assets" / "references.yaml"
 PUBLISHED = "Published: "
 NUMBER = st.column_config.NumberColumn
 

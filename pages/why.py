@@ -6,15 +6,18 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from mimi_core.analysis import tables, why, why_figures, why_words, words
-from mimi_core.analysis.cut_scores import Cut, read_cut, stamp
-from mimi_core.analysis.labels import Layer, layers
+from mimi_core.analysis.common import tables, words
+from mimi_core.analysis.common.labels import Layer, layers
+from mimi_core.analysis.why import figures as why_figures
+from mimi_core.analysis.why import tables as why
+from mimi_core.analysis.why import words as why_words
+from mimi_core.analysis.why.cut_scores import Cut, read_cut, stamp
 from mimi_core.config import Scope
 from mimi_core.errors import MimiError
 from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED
 from pages import common
-from pages.parts.what_if import NORMALISERS, controls, decided_anew
+from pages.widgets.what_if import NORMALISERS, controls, decided_anew
 
 LIVE_SECONDS = 3.0
 MOST_BUTTONS = 8  # more cuts than these have a slider instead of a button each

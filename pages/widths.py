@@ -5,12 +5,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from mimi_core.analysis import sentences, tables
-from mimi_core.analysis.heatmap import MODE_NAMES, by_position, heatmap_figure
-from mimi_core.analysis.widths import widths_figure
+from mimi_core.analysis.common import tables
+from mimi_core.analysis.widths import words as sentences
+from mimi_core.analysis.widths.figures import widths_figure
+from mimi_core.analysis.widths.heatmap import MODE_NAMES, by_position, heatmap_figure
 from mimi_core.runs.status import ENDED
 from pages import common
-from pages.parts.seeds import across_seeds
+from pages.widgets.seeds import across_seeds
 
 POSITIONS = {"all": ("attn", "mlp"), "attention": ("attn",), "mlp": ("mlp",)}
 PLAY_SECONDS = 1.2

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from mimi_core.data.names import DTD, EUROSAT, PETS
-from mimi_core.data.vtab import TASKS
+from mimi_core.data.sources.vtab import TASKS
 
 
 def write_jpeg(path: Path, seed: int, size: tuple[int, int] = (12, 10), label: int = 0) -> Path:

@@ -9,13 +9,14 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from mimi_core import torchvision_remedy  # noqa: F401  (before timm)
+from mimi_core.backbones import torchvision_remedy  # noqa: F401  (before timm)
 
 import timm  # isort: skip
 
-from mimi_core.backbones import DEMO_FILE, load_backbone
+from mimi_core.backbones.loading import load_backbone
 from mimi_core.config import BackboneConfig
 from mimi_core.errors import BackboneError
+from mimi_core.resources import DEMO_BACKBONE
 
 VIT = "vit_tiny_patch16_224"
 
@@ -41,7 +42,7 @@ def as_training_checkpoint(model: nn.Module, folder: Path) -> Path:
 def test_the_bundled_backbone() -> None:
     backbone = load_backbone(BackboneConfig(name="demo"), num_classes=7)
     assert (backbone.image_size, backbone.warnings) == (64, ())
-    assert DEMO_FILE.stat().st_size < 8_000_000
+    assert DEMO_BACKBONE.stat().st_size < 8_000_000
     with torch.no_grad():
         assert backbone.model(torch.zeros(1, 3, 64, 64)).shape == (1, 7)
     random = load_backbone(BackboneConfig(name="demo", pretrained=False), num_classes=7)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mimi_core.config import PRESETS, RunConfig, differences, make_config, to_yaml, validate
-from mimi_core.config_text import read_config_file, read_config_text
+from mimi_core.config.text import read_config_file, read_config_text
 from mimi_core.errors import ConfigError
 
 

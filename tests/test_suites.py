@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from mimi_core.__main__ import app
-from mimi_core.analysis.references import published_table, read_references
-from mimi_core.analysis.suites import (
+from mimi_core.analysis.trade_off.references import published_table, read_references
+from mimi_core.analysis.trade_off.suites import (
     OVER_GROUPS,
     OVER_TASKS,
     beside_published,
@@ -21,7 +21,7 @@ from mimi_core.analysis.suites import (
 from mimi_core.cli.suite import REFERENCES
 from mimi_core.data import known
 from mimi_core.errors import ConfigError, MimiError
-from mimi_core.runs.check_report import CheckReport
+from mimi_core.runs.jobs.check_report import CheckReport
 from mimi_core.runs.store import Store
 from mimi_core.sweeps.suites import SUITES, prepare
 from tests.layouts import write_cifar10, write_domainnet, write_vtab

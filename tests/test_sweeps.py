@@ -18,7 +18,7 @@ from mimi_core.budget import initial_width, plan
 from mimi_core.config import RunConfig, make_config
 from mimi_core.errors import ConfigError, MimiError, RunError
 from mimi_core.runs import files
-from mimi_core.runs.check_report import CheckReport
+from mimi_core.runs.jobs.check_report import CheckReport
 from mimi_core.runs.status import Status, write_status
 from mimi_core.runs.store import Store
 from mimi_core.sweeps import estimate, matching

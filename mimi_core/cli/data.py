@@ -11,11 +11,12 @@ from rich.table import Table
 
 from mimi_core.cli.common import err, out
 from mimi_core.config import FOLDER_PREFIX, HF_PREFIX, DataConfig, datasets_folder, make_config
-from mimi_core.data import absent, hf, known, load, missing, named
-from mimi_core.data.preview import balance, counts_of
-from mimi_core.data.preview import preview as look
-from mimi_core.data.sheet import sheet
-from mimi_core.data.upload import uploaded
+from mimi_core.data import absent, known, load, missing, named
+from mimi_core.data.intake.preview import balance, counts_of
+from mimi_core.data.intake.preview import preview as look
+from mimi_core.data.intake.sheet import sheet
+from mimi_core.data.intake.upload import uploaded
+from mimi_core.data.sources import hf
 from mimi_core.errors import DataError, ResourceError
 
 MOST_TOLD = 20

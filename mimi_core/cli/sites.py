@@ -46,7 +46,7 @@ def outlook(model: str, image_size: int | None = None) -> Outlook:
     from torch import nn
 
     from mimi_core.adapters.sites import find_sites
-    from mimi_core.backbones import outline
+    from mimi_core.backbones.loading import outline
 
     backbone = outline(model, image_size)
     sites = find_sites(backbone.model, backbone.image_size)

@@ -10,10 +10,10 @@ import yaml
 from rich.markup import escape
 from rich.table import Table
 
-from mimi_core.analysis import suites as tables
-from mimi_core.analysis import words
-from mimi_core.analysis.comparisons import Facts, facts, for_spreadsheets
-from mimi_core.analysis.references import published_table, read_references
+from mimi_core.analysis.common import words
+from mimi_core.analysis.compare.tables import Facts, facts, for_spreadsheets
+from mimi_core.analysis.trade_off import suites as tables
+from mimi_core.analysis.trade_off.references import published_table, read_references
 from mimi_core.cli.common import RUNS, RunsOption, err, out
 from mimi_core.cli.sweep import (
     DryRunOption,
@@ -26,13 +26,12 @@ from mimi_core.cli.sweep import (
 )
 from mimi_core.config import RunConfig
 from mimi_core.errors import DataError, ResourceError
+from mimi_core.resources import REFERENCES
 from mimi_core.runs.store import Store
 from mimi_core.sweeps import matching
 from mimi_core.sweeps.estimate import Kind
 from mimi_core.sweeps.matching import Planned
 from mimi_core.sweeps.suites import SUITES, Prepared, Suite, prepare
-
-REFERENCES = Path(__file__).resolve().parents[2] / "assets" / "references.yaml"
 
 
 def suite(

@@ -14,16 +14,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from mimi_core.analysis import words
-from mimi_core.analysis.comparisons import facts
-from mimi_core.analysis.precheck import check_all
-from mimi_core.analysis.stats import mean_interval
+from mimi_core.analysis.common import words
+from mimi_core.analysis.common.stats import mean_interval
+from mimi_core.analysis.compare.tables import facts
 from mimi_core.cli.common import RUNS, STOPPED, RunsOption, err, out
 from mimi_core.config import RunConfig
-from mimi_core.config_text import read_config_file
+from mimi_core.config.text import read_config_file
 from mimi_core.errors import ConfigError, MimiError
-from mimi_core.runs.dispatcher import ensure_dispatcher
-from mimi_core.runs.slots import slots
+from mimi_core.runs.jobs.checking import check_all
+from mimi_core.runs.queue.dispatcher import ensure_dispatcher
+from mimi_core.runs.queue.slots import slots
 from mimi_core.runs.status import Status
 from mimi_core.runs.store import Store
 from mimi_core.sweeps import estimate, matching

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from mimi_core.config import DataConfig
-from mimi_core.data import digits, domainnet, fashion_mnist, folder, hf, sprites, torchvision_sets, vtab
 from mimi_core.data.sampling import few_shot, subset
+from mimi_core.data.sources import digits, domainnet, fashion_mnist, folder, hf, sprites, torchvision_sets, vtab
 from mimi_core.data.types import Dataset, Progress, Split, joined
 from mimi_core.errors import DataError
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from mimi_core.adapters.attach import adapters_of
 from mimi_core.config import RunConfig, to_yaml, validate
-from mimi_core.config_text import read_config_file
+from mimi_core.config.text import read_config_file
 from mimi_core.errors import RunError
 from mimi_core.export.saved import (
     Preprocess,
@@ -28,7 +28,7 @@ from mimi_core.export.saved import (
     restorable,
 )
 from mimi_core.runs import files
-from mimi_core.runs.predictions import ADAPTERS, adapters_path
+from mimi_core.runs.formats.predictions import ADAPTERS, adapters_path
 
 MANIFEST, README = "pack.json", "README.md"
 _MOST_TEXT = 10 * 2**20

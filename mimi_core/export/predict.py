@@ -14,7 +14,7 @@ from mimi_core.config import RunConfig
 from mimi_core.data.decode import read_image
 from mimi_core.errors import MimiError, RunError
 from mimi_core.export.saved import Saved, learned_from_grey, read_saved, restorable, saved_cycles
-from mimi_core.runs.predictions import CyclePrediction, Prediction, adapters_path
+from mimi_core.runs.formats.predictions import CyclePrediction, Prediction, adapters_path
 
 SEEN_EDGE = 256
 

@@ -19,7 +19,7 @@ from mimi_core.config import RunConfig
 from mimi_core.data.pixels import resident, to_float
 from mimi_core.data.types import ArrayImages, Split
 from mimi_core.errors import RunError
-from mimi_core.runs.predictions import adapters_path, read_gallery
+from mimi_core.runs.formats.predictions import adapters_path, read_gallery
 from mimi_core.train.setup import build_model
 
 MOST_CLASSES = 100_000

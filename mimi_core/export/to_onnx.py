@@ -15,7 +15,7 @@ from mimi_core.config import RunConfig
 from mimi_core.errors import RunError
 from mimi_core.export.saved import Preprocess, read_saved, restorable
 from mimi_core.runs import files
-from mimi_core.runs.predictions import adapters_path
+from mimi_core.runs.formats.predictions import adapters_path
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 TOLERANCE = 1e-4

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from mimi_core.budget import Widths, plan
 from mimi_core.config import Branch, RunConfig, ScoreName, differences, laid_over, validate
-from mimi_core.config_text import parse_set
+from mimi_core.config.text import parse_set
 from mimi_core.errors import RunError
 from mimi_core.runs import files
 from mimi_core.runs.events import EpochEnded, Event, RunEnded, RunStarted, RunState, parse_line, to_line

@@ -11,7 +11,7 @@ from mimi_core.config import RunConfig
 from mimi_core.errors import RunError
 from mimi_core.runs import files
 from mimi_core.runs.branch import branch
-from mimi_core.runs.dispatcher import ensure_dispatcher, queue_locked, queued
+from mimi_core.runs.queue.dispatcher import ensure_dispatcher, queue_locked, queued
 from mimi_core.runs.status import ENDED, Status, worker_is_alive, write_status
 from mimi_core.runs.store import Store
 

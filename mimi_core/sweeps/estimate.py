@@ -7,7 +7,7 @@ from statistics import median
 from mimi_core.budget import plan
 from mimi_core.config import RunConfig, with_absolute_paths
 from mimi_core.errors import ConfigError
-from mimi_core.runs.check_report import CheckReport
+from mimi_core.runs.jobs.check_report import CheckReport
 from mimi_core.runs.store import Store
 from mimi_core.sweeps.matching import Planned
 

@@ -11,7 +11,7 @@ from filelock import FileLock
 from mimi_core.config import RunConfig, with_absolute_paths
 from mimi_core.errors import ConfigError
 from mimi_core.runs import control, files
-from mimi_core.runs.dispatcher import ensure_dispatcher, queue_locked
+from mimi_core.runs.queue.dispatcher import ensure_dispatcher, queue_locked
 from mimi_core.runs.status import ENDED, ShownPhase, claimed, write_status
 from mimi_core.runs.store import RunSummary, Store
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mimi_core.config import DataConfig, RunConfig, known_one, laid_over, parse
-from mimi_core.config_text import parse_set
-from mimi_core.data import domainnet, missing, vtab
+from mimi_core.config.text import parse_set
+from mimi_core.data import missing
+from mimi_core.data.sources import domainnet, vtab
 from mimi_core.sweeps.sweep import Sweep, expand
 
 SEEDS = (0, 1, 2)

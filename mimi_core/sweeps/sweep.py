@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from mimi_core.budget import plan
 from mimi_core.config import PRESETS, SHORT_METHODS, RunConfig, Section, Seed, known_one, laid_over, parse, validate
-from mimi_core.config_text import parse_set
+from mimi_core.config.text import parse_set
 from mimi_core.errors import ConfigError
 from mimi_core.sweeps.questions import QUESTIONS
 

@@ -19,8 +19,8 @@ from mimi_core.budget import Widths
 from mimi_core.config import RunConfig
 from mimi_core.data.pixels import Pixels
 from mimi_core.errors import MimiError
-from mimi_core.runs.check_report import CheckReport, CycleEstimate, KeptImages
 from mimi_core.runs.events import SiteInfo
+from mimi_core.runs.jobs.check_report import CheckReport, CycleEstimate, KeptImages
 from mimi_core.runs.recorder import NoRecorder
 from mimi_core.select import select
 from mimi_core.train.evaluate import EVAL_BATCH, predict

@@ -18,11 +18,12 @@ from urllib.error import URLError
 
 from filelock import FileLock
 
-from mimi_core import torchvision_remedy  # noqa: F401  (before torchvision)
+from mimi_core.backbones import torchvision_remedy  # noqa: F401  (before torchvision)
 from mimi_core.config import DataConfig, datasets_folder
-from mimi_core.data import hf, missing
-from mimi_core.data.fashion_mnist import KEPT_FOLDER
-from mimi_core.data.torchvision_sets import SETS
+from mimi_core.data import missing
+from mimi_core.data.sources import hf
+from mimi_core.data.sources.fashion_mnist import KEPT_FOLDER
+from mimi_core.data.sources.torchvision_sets import SETS
 from mimi_core.errors import DataError, ResourceError
 
 TIMEOUT_SECONDS = 60.0

@@ -9,7 +9,7 @@ from torch import nn
 
 from mimi_core.adapters.attach import adapters_of, head_parameters
 from mimi_core.adapters.sites import Site
-from mimi_core.backbones import load_backbone
+from mimi_core.backbones.loading import load_backbone
 from mimi_core.budget import Plan, plan
 from mimi_core.config import RunConfig
 from mimi_core.data import Dataset, load

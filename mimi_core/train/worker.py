@@ -10,7 +10,7 @@ from types import FrameType
 import torch
 
 from mimi_core.config import validate
-from mimi_core.config_text import read_config_file
+from mimi_core.config.text import read_config_file
 from mimi_core.errors import MimiError, ResourceError, RunError
 from mimi_core.runs import files
 from mimi_core.runs.describe import describe

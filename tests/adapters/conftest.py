@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mimi_core import torchvision_remedy  # noqa: F401  (before timm)
+from mimi_core.backbones import torchvision_remedy  # noqa: F401  (before timm)
 
 import timm  # isort: skip
 

@@ -1,4 +1,4 @@
-"""A whole life with adapters in every family of `mimi_core.families`, in tiny models with random weights."""
+"""A whole life with adapters in every family of `mimi_core.backbones.families`, in tiny models with random weights."""
 
 import copy
 import re
@@ -14,7 +14,7 @@ from safetensors.numpy import load, save
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from mimi_core import hf_backbones, torchvision_remedy  # noqa: F401  (before timm)
+from mimi_core.backbones import cvt as hf_backbones
 
 import timm  # isort: skip
 from timm.models import focalnet, gcvit, metaformer, mvitv2, nest, pit, tiny_vit, volo
@@ -24,11 +24,11 @@ from mimi_core.adapters.attach import adapters_of, attach
 from mimi_core.adapters.scores import Watcher
 from mimi_core.adapters.shrink import carry_state, shrink
 from mimi_core.adapters.sites import find_sites
-from mimi_core.backbones import load_backbone
+from mimi_core.backbones.cvt import cvt
+from mimi_core.backbones.families import FAMILIES, OTHERS
+from mimi_core.backbones.loading import load_backbone
 from mimi_core.config import AdapterConfig, BackboneConfig
 from mimi_core.errors import BackboneError
-from mimi_core.families import FAMILIES, OTHERS
-from mimi_core.hf_backbones import cvt
 from mimi_core.train.resume import Position, pack, restore_model, restore_optimizer
 
 VIT = {"embed_dim": 48, "depth": 2, "num_heads": 3}

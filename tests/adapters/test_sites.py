@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from mimi_core import torchvision_remedy  # noqa: F401  (before timm)
+from mimi_core.backbones import torchvision_remedy  # noqa: F401  (before timm)
 
 import timm  # isort: skip
 
 from mimi_core.adapters.sites import find_sites
-from mimi_core.backbones import demo_swin
+from mimi_core.backbones.loading import demo_swin
 from mimi_core.errors import NoSitesError
 
 from .conftest import EDGE, SITES

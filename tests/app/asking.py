@@ -5,12 +5,12 @@ import time
 
 import pytest
 
-from mimi_core.analysis.jobs import Job, Jobs
+from mimi_core.runs.jobs.job import Job, Jobs
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, script: str) -> Jobs:
     pretended = Jobs([sys.executable, "-S", "-c", script])
-    monkeypatch.setattr("pages.parts.waiting.jobs", lambda: pretended)
+    monkeypatch.setattr("pages.widgets.waiting.jobs", lambda: pretended)
     return pretended
 
 

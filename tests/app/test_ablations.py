@@ -78,8 +78,8 @@ def test_an_unknown_group_is_said_and_all_runs_of_a_task_can_be_compared(
 def test_too_many_settings_for_pictures_have_tables(
     open_page: Open, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mimi_core.analysis.contrasts.MOST_DRAWN", 2)
-    monkeypatch.setattr("mimi_core.analysis.contrasts.MOST_PAIRED", 2)
+    monkeypatch.setattr("mimi_core.analysis.compare.contrasts.MOST_DRAWN", 2)
+    monkeypatch.setattr("mimi_core.analysis.compare.contrasts.MOST_PAIRED", 2)
     for number in range(6):
         settings = {"prune": {"score": ("mimi", "l2", "random")[number // 2]}}
         make_run(make_config({"group": GROUP, "seed": number % 2, **settings}, "demo"), seed=number)

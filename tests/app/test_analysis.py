@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mimi_core.analysis import sentences, settings, tables, words
-from mimi_core.analysis.heatmap import DARK_INK, LIGHT_INK, are_bright, by_position, heatmap_figure, rows_of
-from mimi_core.analysis.labels import layers
-from mimi_core.analysis.theme import MUTED, colour_scale
-from mimi_core.analysis.widths import widths_figure
-from mimi_core.config import RunConfig, make_config
+from mimi_core.analysis.common import tables, words
+from mimi_core.analysis.common.labels import layers
+from mimi_core.analysis.common.theme import MUTED, colour_scale
+from mimi_core.analysis.launch.words import plan_in_words
+from mimi_core.analysis.widths import words as sentences
+from mimi_core.analysis.widths.figures import widths_figure
+from mimi_core.analysis.widths.heatmap import DARK_INK, LIGHT_INK, are_bright, by_position, heatmap_figure, rows_of
+from mimi_core.config import RunConfig, make_config, settings
 from mimi_core.runs.events import Evaluated, Pruned, RunStarted, RunState, SiteInfo, fold
 from mimi_core.runs.store import Store
 from tests.app.conftest import swin_sites, vit_sites
@@ -20,7 +22,7 @@ from tests.app.conftest import swin_sites, vit_sites
 SCALE = colour_scale("light")
 DEMO = make_config(preset="demo", sets=["adapter.sigma_0=2", "prune.sigma_target=32", "train.epochs=15"])
 """Four cuts of fifteen epochs, whatever the preset becomes."""
-EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
+EXAMPLES = Path(__file__).resolve().parents[2] / "mimi_core" / "resources" / "examples"
 
 
 def state_of(widths: list[list[int]], sites: list[SiteInfo], accuracies: dict[tuple[int, str], float]) -> RunState:
@@ -335,7 +337,7 @@ def test_nested_values_make_the_same_config() -> None:
     ],
 )
 def test_the_plan_in_a_sentence(sets: list[str], says: str) -> None:
-    assert says in settings.plan_in_words(make_config(DEMO.model_dump(), sets=sets))
+    assert says in plan_in_words(make_config(DEMO.model_dump(), sets=sets))
 
 
 # --- the bundled examples ---------------------------------------------------------------------------------------------

@@ -10,20 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mimi_core.analysis import agreement, comparison_figures, comparison_words
-from mimi_core.analysis.comparisons import (
-    Facts,
-    Point,
-    facts,
-    for_spreadsheets,
-    points_table,
-    runs_table,
-    with_area,
-)
-from mimi_core.analysis.contrasts import MEASURES, curves_table, levels_table, measures, pairs_table
-from mimi_core.analysis.cut_scores import read_cut
-from mimi_core.analysis.designs import EVERY, UNUSED, by_level, design, task_of, used_values
-from mimi_core.analysis.theme import colour_scale
+from mimi_core.analysis.common.theme import colour_scale
+from mimi_core.analysis.compare import agreement
+from mimi_core.analysis.compare import figures as comparison_figures
+from mimi_core.analysis.compare import words as comparison_words
+from mimi_core.analysis.compare.contrasts import MEASURES, curves_table, levels_table, measures, pairs_table
+from mimi_core.analysis.compare.design import EVERY, UNUSED, by_level, design, task_of, used_values
+from mimi_core.analysis.compare.tables import Facts, Point, facts, for_spreadsheets, points_table, runs_table, with_area
+from mimi_core.analysis.why.cut_scores import read_cut
 from mimi_core.config import make_config
 from mimi_core.runs.store import Store
 from tests.app.opening import HOSTILE, MakeRun

@@ -7,7 +7,7 @@ import pytest
 from altair.vegalite.v6.schema.core import load_schema
 from jsonschema.validators import validator_for
 
-from mimi_core.analysis.curves import CUT, TRAINING, accuracy_chart, curves_table, loss_chart, total_steps
+from mimi_core.analysis.monitor.curves import CUT, TRAINING, accuracy_chart, curves_table, loss_chart, total_steps
 from mimi_core.config import make_config
 from mimi_core.runs.events import RunState
 from mimi_core.runs.store import Store

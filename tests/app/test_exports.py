@@ -18,7 +18,7 @@ def page() -> None:
     import streamlit as st
 
     from pages import common
-    from pages.parts.exports import exports
+    from pages.widgets.exports import exports
 
     exports(next(found for found in common.all_runs() if found.run.id == st.query_params["of"]))
 

@@ -7,12 +7,16 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mimi_core.analysis.comparisons import Facts, Point
-from mimi_core.analysis.findings import write_findings
-from mimi_core.analysis.findings.beyond import scores
-from mimi_core.analysis.findings.cells import p_said, p_value
-from mimi_core.analysis.findings.claims import SIGMAS, extreme, scores_and_scopes
-from mimi_core.analysis.findings.evidence import (
+from mimi_core.analysis.common.labels import layers
+from mimi_core.analysis.compare.tables import Facts, Point
+from mimi_core.runs.events import SiteInfo
+from mimi_core.runs.store import Store
+from mimi_core.study import write_findings
+from mimi_core.study.cells import p_said, p_value
+from mimi_core.study.claims import SIGMAS, extreme, scores_and_scopes
+from mimi_core.study.design import GLOBAL, GRADIENT, LOCAL, NONE, RANDOM, SEEDS, study
+from mimi_core.study.design import scores as scores_of_the_study
+from mimi_core.study.evidence import (
     Evidence,
     averaged,
     contrast,
@@ -23,12 +27,8 @@ from mimi_core.analysis.findings.evidence import (
     survivors_table,
     within_margin,
 )
-from mimi_core.analysis.findings.likeness import likeness
-from mimi_core.analysis.labels import layers
-from mimi_core.runs.events import SiteInfo
-from mimi_core.runs.store import Store
-from mimi_core.sweeps.study import GLOBAL, GRADIENT, LOCAL, NONE, RANDOM, SEEDS, study
-from mimi_core.sweeps.study import scores as scores_of_the_study
+from mimi_core.study.exploratory import scores
+from mimi_core.study.layer_agreement import likeness
 from mimi_core.sweeps.sweep import expand
 
 ROOT = Path(__file__).parents[2]

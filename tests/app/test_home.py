@@ -5,8 +5,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mimi_core.analysis import cards, svg
-from mimi_core.analysis.theme import colour_scale
+from mimi_core.analysis.common import svg
+from mimi_core.analysis.common.theme import colour_scale
+from mimi_core.analysis.overview import cards
 from mimi_core.config import make_config
 from mimi_core.runs.status import Status
 from mimi_core.runs.store import Store

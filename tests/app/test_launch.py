@@ -11,14 +11,15 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from mimi_core.analysis import check_figures, dataset_figures, precheck
-from mimi_core.analysis.labels import layers
-from mimi_core.analysis.settings import from_link, link
+from mimi_core.analysis.common.labels import layers
+from mimi_core.analysis.launch import check_figures, dataset_figures
 from mimi_core.config import PRESETS, DataConfig, make_config, to_yaml
+from mimi_core.config.settings import from_link, link
 from mimi_core.data import known
-from mimi_core.data.preview import Preview, Sample, preview
+from mimi_core.data.intake.preview import Preview, Sample, preview
 from mimi_core.errors import ConfigError
-from mimi_core.runs.check_report import CheckReport, CycleEstimate, KeptImages
+from mimi_core.runs.jobs import checking as precheck
+from mimi_core.runs.jobs.check_report import CheckReport, CycleEstimate, KeptImages
 from mimi_core.runs.store import Store
 from tests.app.conftest import swin_sites
 from tests.app.opening import HOSTILE, Open, button, texts

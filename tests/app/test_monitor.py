@@ -86,7 +86,7 @@ def dialog(app, label: str, lines: str):
 
 
 def test_a_branch_says_where_it_comes_from(open_page: Open, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    examples = Store(ROOT / "assets" / "examples")
+    examples = Store(ROOT / "mimi_core" / "resources" / "examples")
     (run_id,) = (run.id for run in examples.list() if run.scope == "global")
     new_id = branch(examples, run_id, 2, ["prune.score=l2"], store)
     app = open_page("monitor", run=new_id)

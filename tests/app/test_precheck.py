@@ -8,10 +8,10 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from mimi_core.analysis import precheck
-from mimi_core.analysis.precheck import Checking, check_all
 from mimi_core.config import make_config
-from mimi_core.runs.check_report import CheckReport
+from mimi_core.runs.jobs import checking as precheck
+from mimi_core.runs.jobs.check_report import CheckReport
+from mimi_core.runs.jobs.checking import Checking, check_all
 
 CONFIG = make_config(preset="quick")
 Program = Callable[[str], None]

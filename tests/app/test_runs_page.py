@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from mimi_core.analysis.groups import variants
-from mimi_core.analysis.runs_table import Filters, by_group, filtered, groups_table, runs_table
-from mimi_core.analysis.stats import mean_interval
+from mimi_core.analysis.common.stats import mean_interval
+from mimi_core.analysis.overview.groups import variants
+from mimi_core.analysis.overview.runs_table import Filters, by_group, filtered, groups_table, runs_table
 from mimi_core.config import Branch, make_config
-from mimi_core.runs.dispatcher import queued
+from mimi_core.runs.queue.dispatcher import queued
 from mimi_core.runs.store import Store
 from tests.app.conftest import change_status, record
 from tests.app.opening import HOSTILE, ROOT, MakeRun, Open, button, texts
@@ -166,7 +166,7 @@ def test_examples_are_listed_and_left_alone(
     open_page: Open, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_run(config("name=mine"))
-    monkeypatch.setattr("pages.common.EXAMPLES", ROOT / "assets" / "examples")
+    monkeypatch.setattr("pages.common.EXAMPLES", ROOT / "mimi_core" / "resources" / "examples")
     app = open_page("runs", state="example")
     assert len(app.dataframe[-1].value) == 2
     choose(app, 0)

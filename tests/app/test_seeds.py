@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mimi_core.analysis import seeds
-from mimi_core.analysis.theme import colour_scale
+from mimi_core.analysis.common.theme import colour_scale
+from mimi_core.analysis.widths import seeds
 from mimi_core.config import make_config
 from mimi_core.runs.events import RunState
 from mimi_core.runs.store import Store

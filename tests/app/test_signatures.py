@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mimi_core.analysis.signatures import findings, linear_probe
-from mimi_core.analysis.stats import mean_interval
+from mimi_core.analysis.common.stats import mean_interval
+from mimi_core.analysis.monitor.signatures import findings, linear_probe
 from mimi_core.config import RunConfig, make_config
 from mimi_core.runs.events import EpochEnded, Evaluated, Event, Pruned, RunEnded, RunStarted, RunState, SiteInfo, fold
 from mimi_core.runs.store import Store
@@ -64,7 +64,7 @@ def test_a_run_as_it_should_be_has_none() -> None:
 
 
 def test_the_bundled_examples_have_none() -> None:
-    store = Store(ROOT / "assets" / "examples")
+    store = Store(ROOT / "mimi_core" / "resources" / "examples")
     assert [findings(store.state(run.id), store.config(run.id)) for run in store.list()] == [[], []]
 
 

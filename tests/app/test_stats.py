@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from mimi_core.analysis.stats import area_under, holm, mean_interval, paired, pareto_front, rank_correlation
+from mimi_core.analysis.common.stats import area_under, holm, mean_interval, paired, pareto_front, rank_correlation
 
 
 def test_the_interval_is_students() -> None:

@@ -4,7 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mimi_core.config import make_config
-from mimi_core.runs.check_report import CheckReport
+from mimi_core.runs.jobs.check_report import CheckReport
 from mimi_core.runs.store import Store
 from mimi_core.sweeps.sweep import expand, make_sweep
 from tests.app.opening import HOSTILE, MakeRun, Open, button, texts
@@ -20,7 +20,7 @@ def builder(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> AppTest:
 
     def page() -> None:
         from mimi_core.config import make_config
-        from pages.parts.sweep_builder import sweep_builder
+        from pages.widgets.sweep_builder import sweep_builder
 
         sweep_builder("quick", make_config(preset="quick", sets=["train.lr=0.02", "seed=5"]))
 
@@ -91,7 +91,7 @@ def test_what_cannot_run_is_told_and_nothing_is_queued(
     builder: AppTest, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = [CheckReport(ok=True, seconds=62, start_seconds=2), CheckReport(ok=False, error=HOSTILE)]
-    monkeypatch.setattr("pages.parts.sweep_builder.check_all", lambda configs: [answers.pop() for _ in configs])
+    monkeypatch.setattr("pages.widgets.sweep_builder.check_all", lambda configs: [answers.pop() for _ in configs])
     app = builder.run()
     assert numbers(app)["Expected time"] == "unknown"
     button(app, "Queue 6 runs").click().run()

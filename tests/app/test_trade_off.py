@@ -7,18 +7,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mimi_core.analysis.comparisons import Facts, points_table
-from mimi_core.analysis.designs import design
-from mimi_core.analysis.references import published_table, read_references
-from mimi_core.analysis.trade_off import front_line, headline, story, trade_off_table
-from mimi_core.analysis.trade_off_figure import name_places, published_figure, trade_off_figure
+from mimi_core.analysis.compare.design import design
+from mimi_core.analysis.compare.tables import Facts, points_table
+from mimi_core.analysis.trade_off.figures import name_places, published_figure, trade_off_figure
+from mimi_core.analysis.trade_off.references import published_table, read_references
+from mimi_core.analysis.trade_off.tables import front_line, headline, story, trade_off_table
 from mimi_core.config import make_config
 from mimi_core.errors import ConfigError
 from tests.app.opening import HOSTILE, ROOT, MakeRun, Open, texts
 from tests.app.test_comparisons import run
 from tests.app.vega import hold_to_schema
 
-FILE = ROOT / "assets" / "references.yaml"
+FILE = ROOT / "mimi_core" / "resources" / "references.yaml"
 PUBLISHED = "Published: VTAB-1k, ViT-B/16 pre-trained on ImageNet-21k"
 
 

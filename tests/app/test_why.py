@@ -13,10 +13,12 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from mimi_core.analysis import why, why_figures, why_words
-from mimi_core.analysis.cut_scores import Cut, read_cut, scores_path
-from mimi_core.analysis.labels import layers
-from mimi_core.analysis.tables import cycles_table
+from mimi_core.analysis.common.labels import layers
+from mimi_core.analysis.common.tables import cycles_table
+from mimi_core.analysis.why import figures as why_figures
+from mimi_core.analysis.why import tables as why
+from mimi_core.analysis.why import words as why_words
+from mimi_core.analysis.why.cut_scores import Cut, read_cut, scores_path
 from mimi_core.budget import initial_width, keep_fractions
 from mimi_core.config import Normalise, Scope, ScoreName, make_config
 from mimi_core.errors import RunError
@@ -28,7 +30,7 @@ from tests.app.conftest import swin_sites, vit_sites
 from tests.app.opening import HOSTILE, ROOT, Open, texts
 from tests.app.vega import hold_to_schema
 
-EXAMPLES = sorted(path.parent for path in (ROOT / "assets" / "examples").glob("*/events.jsonl"))
+EXAMPLES = sorted(path.parent for path in (ROOT / "mimi_core" / "resources" / "examples").glob("*/events.jsonl"))
 
 
 def run_with_scores(

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from mimi_core.config import DataConfig
-from mimi_core.data import fashion_mnist, load
-from mimi_core.data.fashion_mnist import CLASS_NAMES, DEBIAN_FOLDER, read_idx, read_split
+from mimi_core.data import load
+from mimi_core.data.sources import fashion_mnist
+from mimi_core.data.sources.fashion_mnist import CLASS_NAMES, DEBIAN_FOLDER, read_idx, read_split
 from mimi_core.errors import DataError
 
 Idx = Callable[..., Path]

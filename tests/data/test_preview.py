@@ -11,7 +11,7 @@ from PIL import Image
 from mimi_core.config import DataConfig
 from mimi_core.data import load
 from mimi_core.data.decode import read_thumbnail
-from mimi_core.data.preview import EDGE, Preview, preview, stamp
+from mimi_core.data.intake.preview import EDGE, Preview, preview, stamp
 from mimi_core.errors import DataError
 
 Tree = Callable[..., Path]
@@ -103,7 +103,7 @@ def test_narrow_pictures_are_told(tree: Tree, image: Callable[..., Path]) -> Non
 
 
 def test_a_folder_too_large_to_list_ends_in_a_message(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mimi_core.data.preview.SECONDS", -1.0)
+    monkeypatch.setattr("mimi_core.data.intake.preview.SECONDS", -1.0)
     with pytest.raises(DataError, match="is it the right folder"):
         look(tree({"cat": 3, "dog": 3}))
 

@@ -7,7 +7,7 @@ import pytest
 
 from mimi_core.config import DataConfig
 from mimi_core.data import load
-from mimi_core.data.sprites import CELL, EDGE, MARGIN, POINTED, SIZES, TASKS, Sprite, _paint, draw
+from mimi_core.data.sources.sprites import CELL, EDGE, MARGIN, POINTED, SIZES, TASKS, Sprite, _paint, draw
 
 NAMES = sorted(TASKS)
 

@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from mimi_core import torchvision_remedy  # noqa: F401  (before torchvision)
+from mimi_core.backbones import torchvision_remedy  # noqa: F401  (before torchvision)
 from mimi_core.config import KEPT_SETS, DataConfig, make_config, with_absolute_paths
 from mimi_core.data import SOURCES, Dataset, Split, known, load, missing, scan
-from mimi_core.data.plain_pickle import read_plain
-from mimi_core.data.torchvision_sets import SETS
+from mimi_core.data.sources.plain_pickle import read_plain
+from mimi_core.data.sources.torchvision_sets import SETS
 from mimi_core.errors import DataError
 from mimi_core.train.fetch import fetch_missing
 from tests import layouts
@@ -142,7 +142,7 @@ def test_absent_sets_are_told_with_where_to_get_them(tmp_path: Path, monkeypatch
 
 def test_runs_know_where_the_files_lie_wherever_they_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIMI_DATA", str(tmp_path))
-    monkeypatch.setattr("mimi_core.data.fashion_mnist.DEBIAN_FOLDER", tmp_path / "absent")
+    monkeypatch.setattr("mimi_core.data.sources.fashion_mnist.DEBIAN_FOLDER", tmp_path / "absent")
     kept = [s.name for s in SOURCES if s.missing and s.name != "fashion-mnist"]
     assert sorted(kept) == sorted(KEPT_SETS)
     for name in known():

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from mimi_core.config import DataConfig
-from mimi_core.data import Dataset, load, missing, scan, vtab
-from mimi_core.data.preview import preview
+from mimi_core.data import Dataset, load, missing, scan
+from mimi_core.data.intake.preview import preview
+from mimi_core.data.sources import vtab
 from mimi_core.data.types import FileImages, Split
 from mimi_core.errors import DataError
 from tests.layouts import write_vtab

@@ -17,7 +17,7 @@ from mimi_core.config import make_config
 from mimi_core.errors import BackboneError, MimiError, RunError
 from mimi_core.export import load_pack
 from mimi_core.export.pack import write_pack
-from mimi_core.runs.predictions import read_gallery, read_probabilities
+from mimi_core.runs.formats.predictions import read_gallery, read_probabilities
 from mimi_core.runs.store import Store
 from tests.export.conftest import Mimi
 
@@ -70,7 +70,7 @@ def test_what_is_in_a_pack(store: Store, pruned: Path, pack: Path) -> None:
 
 
 def test_another_backbone_is_told(pack: Path, tmp_path: Path) -> None:
-    other = Path("assets/demo_backbone.safetensors").resolve()
+    other = Path("mimi_core/resources/demo_backbone.safetensors").resolve()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load_pack(pack, checkpoint=other)

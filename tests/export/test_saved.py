@@ -14,7 +14,7 @@ from mimi_core.data import load
 from mimi_core.errors import RunError
 from mimi_core.export.predict import predict
 from mimi_core.export.saved import Preprocess, read_saved, restorable, saved_cycles
-from mimi_core.runs.predictions import adapters_path, read_gallery, read_probabilities
+from mimi_core.runs.formats.predictions import adapters_path, read_gallery, read_probabilities
 from mimi_core.runs.store import Store
 from tests.export.conftest import MakeRun, Mimi
 

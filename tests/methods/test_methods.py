@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mimi_core import torchvision_remedy  # noqa: F401  (before timm)
+from mimi_core.backbones import torchvision_remedy  # noqa: F401  (before timm)
 
 import timm  # isort: skip
 
-from mimi_core.backbones import demo_swin
+from mimi_core.backbones.loading import demo_swin
 from mimi_core.config import Method, RunConfig, make_config
 from mimi_core.errors import ConfigError, MimiError
 from mimi_core.methods import METHODS

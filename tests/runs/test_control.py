@@ -9,9 +9,10 @@ from typer.testing import CliRunner
 from mimi_core.__main__ import app
 from mimi_core.config import RunConfig
 from mimi_core.errors import RunError
-from mimi_core.runs import control, dispatcher, files
+from mimi_core.runs import control, files
 from mimi_core.runs.describe import describe_death
-from mimi_core.runs.dispatcher import queued
+from mimi_core.runs.queue import dispatcher
+from mimi_core.runs.queue.dispatcher import queued
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.status import Status, claimed, read_status, write_status
 from mimi_core.runs.store import Store

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from mimi_core.errors import ConfigError
-from mimi_core.runs import slots as module
-from mimi_core.runs.dispatcher import ensure_dispatcher
-from mimi_core.runs.slots import Slot, free_slot, slots, spare_cores, worker_environment
+from mimi_core.runs.queue import slots as module
+from mimi_core.runs.queue.dispatcher import ensure_dispatcher
+from mimi_core.runs.queue.slots import Slot, free_slot, slots, spare_cores, worker_environment
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from mimi_core.budget import plan
 from mimi_core.config import RunConfig, make_config
 from mimi_core.data import pixels, spool
-from mimi_core.runs.check_report import CycleEstimate
 from mimi_core.runs.events import Pruned, RunStarted
+from mimi_core.runs.jobs.check_report import CycleEstimate
 from mimi_core.train import check as checks
 from mimi_core.train.check import check
 from mimi_core.train.cycle import run

@@ -8,15 +8,15 @@ from statistics import fmean
 from typing import Any
 
 from mimi_core import __version__
-from mimi_core.analysis import svg, words
-from mimi_core.analysis.groups import Variant, variants
-from mimi_core.analysis.labels import Layer, layers
+from mimi_core.analysis.common import svg, words
+from mimi_core.analysis.common.labels import Layer, layers
+from mimi_core.analysis.common.stats import Interval, mean_interval
+from mimi_core.analysis.overview.groups import Variant, variants
 from mimi_core.analysis.report import pictures
 from mimi_core.analysis.report.page import drawn, render
 from mimi_core.analysis.report.run import Table, as_yaml, moment, percent
-from mimi_core.analysis.settings import nested, settings, value_at
-from mimi_core.analysis.stats import Interval, mean_interval
 from mimi_core.config import RunConfig
+from mimi_core.config.settings import nested, settings, value_at
 from mimi_core.errors import ConfigError, RunError
 from mimi_core.runs.status import ENDED
 from mimi_core.runs.store import RunSummary, Store

@@ -8,8 +8,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from mimi_core.analysis import svg
-from mimi_core.analysis.theme import colour_scale
+from mimi_core.analysis.common import svg
+from mimi_core.analysis.common.theme import colour_scale
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _DARK = (

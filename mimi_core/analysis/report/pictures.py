@@ -7,11 +7,11 @@ from math import isnan
 
 import pandas as pd
 
-from mimi_core.analysis import svg
-from mimi_core.analysis.labels import Layer
-from mimi_core.analysis.stats import Interval
-from mimi_core.analysis.svg import Axis, Element, add
-from mimi_core.analysis.words import compact, count, percent
+from mimi_core.analysis.common import svg
+from mimi_core.analysis.common.labels import Layer
+from mimi_core.analysis.common.stats import Interval
+from mimi_core.analysis.common.svg import Axis, Element, add
+from mimi_core.analysis.common.words import compact, count, percent
 
 WIDTH = 824
 NAMES = 124

@@ -9,8 +9,9 @@ import pandas as pd
 import yaml
 
 from mimi_core import __version__
-from mimi_core.analysis import cards, tables, words
-from mimi_core.analysis.designs import worded
+from mimi_core.analysis.common import tables, words
+from mimi_core.analysis.compare.design import worded
+from mimi_core.analysis.overview import cards
 from mimi_core.analysis.report import pictures
 from mimi_core.analysis.report.page import drawn, render
 from mimi_core.config import PRESETS, RunConfig, differences, make_config

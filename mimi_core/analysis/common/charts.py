@@ -1,0 +1,88 @@
+"""What statistical charts have in common: the parts of a Vega-Lite chart, a colour and a shape for every series.
+
+Charts are plain dictionaries, their tables in `datasets`: Altair's objects take longer to build than all the rest of a
+page. The tests hold them against Vega-Lite's schema. Names are data, never code or HTML.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import isnan
+from typing import Any
+
+import pandas as pd
+
+from mimi_core.analysis.common.theme import GAIN, GRID, LOST, SECOND
+
+Chart = dict[str, Any]
+SERIES = (GAIN, LOST, SECOND, "#a98422", "#4a7fd6", "#c4568a")
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+"""A series is told by its colour and by its shape; after six the colours come again with other shapes."""
+MOST_DRAWN = 1500
+"""Marks of single runs."""
+LEGEND_CHARACTERS = 55
+"""Names together longer than that do not fit into one line beside another chart."""
+
+
+def number(field: str, **more: Any) -> Chart:
+    return {"field": field, "type": "quantitative", **more}
+
+
+def nominal(field: str, **more: Any) -> Chart:
+    return {"field": field, "type": "nominal", **more}
+
+
+def layer(data: str, mark: Chart, **channels: Any) -> Chart:
+    """One kind of mark for a table of `datasets`."""
+    return {"data": {"name": data}, "mark": mark, "encoding": channels}
+
+
+def colour(field: str, order: Sequence[str], *, legend: bool = True) -> Chart:
+    """A colour for each value of a field, by its place in `order`."""
+    colours = [SERIES[i % len(SERIES)] for i in range(len(order))]
+    looks = {"title": None, "orient": "top", "labelLimit": 300, "symbolSize": 110, "symbolOpacity": 1}
+    looks |= {"columns": 5 if sum(map(len, order)) <= LEGEND_CHARACTERS else 3}
+    return nominal(field, scale={"domain": list(order), "range": colours}, legend=looks if legend else None)
+
+
+def shape(field: str, order: Sequence[str]) -> Chart:
+    """A shape for each value of a field, to go with its colour."""
+    shapes = [SHAPES[(i + i // len(SERIES)) % len(SHAPES)] for i in range(len(order))]
+    return nominal(field, scale={"domain": list(order), "range": shapes})
+
+
+def interval_tips(form: str) -> list[Chart]:
+    """Mean, interval and number of runs, from columns of these names."""
+    return [
+        number("mean", title="mean", format=form),
+        number("low", title="interval from", format=form),
+        number("high", title="to", format=form),
+        number("n", title="runs"),
+    ]
+
+
+def thinned(runs: pd.DataFrame) -> pd.DataFrame:
+    """So many rows, evenly spread, as a browser draws at ease. Means are made of all of them."""
+    return runs.iloc[:: len(runs) // MOST_DRAWN + 1]
+
+
+def accuracy_domain(accuracies: Sequence[float]) -> list[float]:
+    """An axis for accuracies 0..1 and some of the intervals around them; intervals of two seeds may be far wider."""
+    known = [value for value in accuracies if not isnan(value)] or [0.0, 1.0]
+    room = max(0.15 * (max(known) - min(known)), 0.01)
+    return [max(0.0, min(known) - room), min(1.0, max(known) + room)]
+
+
+def axis(**more: Any) -> Chart:
+    """Calm lines, no ticks; anything of Vega-Lite's axes over that."""
+    return {"gridColor": GRID, "domain": False, "ticks": False, "labelOverlap": True, **more}
+
+
+def finished(layers: Sequence[Chart], datasets: Mapping[str, pd.DataFrame], height: int, *, top: int = 5) -> Chart:
+    """As wide as the page says, as high as asked for, so that charts beside each other stay level."""
+    return {
+        "layer": list(layers),
+        "datasets": dict(datasets),
+        "height": height,
+        "padding": {"left": 5, "top": top, "right": 12, "bottom": 5},
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "config": {"view": {"stroke": None}},
+    }

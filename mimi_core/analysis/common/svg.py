@@ -1,0 +1,188 @@
+"""Small pictures as SVG, made without a plotting library: for cards and for reports that must work on paper.
+
+Elements are built as a tree, so that text is escaped by construction. Colours are classes (`c0` .. `c11` for a share,
+few to many; `line`, `soft`, `lost`, ..): a picture that stands alone carries the rules of one theme inside, a report
+has them once for all its pictures, and for light, dark and paper.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, floor, isnan, log10
+from xml.etree import ElementTree
+
+from mimi_core.analysis.common.labels import Layer
+from mimi_core.analysis.common.theme import GAIN, LOST, MUTED, SECOND, Scale
+
+LEVELS = 12
+GROUP_GAP = 0.6
+"""Between two stages, in cells."""
+_UNPRINTABLE = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+Element = ElementTree.Element
+
+
+def printable(text: object) -> str:
+    """Without characters that XML forbids or that turn the direction of writing; for all text in a report."""
+    return _UNPRINTABLE.sub("\ufffd", str(text))
+
+
+def clean(text: object) -> str:
+    """The same as one line."""
+    return printable(" ".join(str(text).split()))
+
+
+def picture(width: float, height: float, title: str, description: str, name: str) -> Element:
+    """An empty picture. `name` is unique on its page; `title` and `description` are read to whoever cannot see it."""
+    ids = f"{name}-title {name}-description"
+    svg = Element("svg", _attributes(xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {width:g} {height:g}"))
+    svg.attrib |= {"role": "img", "aria-labelledby": ids}
+    add(svg, "title", title, id=f"{name}-title")
+    add(svg, "desc", description, id=f"{name}-description")
+    return svg
+
+
+def add(parent: Element, tag: str, text: str | None = None, /, **attributes: object) -> Element:
+    """Put an element into another. `class_` and `text_anchor` become `class` and `text-anchor`."""
+    element = ElementTree.SubElement(parent, tag, _attributes(**attributes))
+    element.text = None if text is None else clean(text)
+    return element
+
+
+def source(svg: Element, rules: str | None = None) -> str:
+    """The picture as text; with `rules` it needs no page around it."""
+    if rules is not None:
+        style = Element("style")
+        style.text = rules
+        svg.insert(0, style)
+    return ElementTree.tostring(svg, encoding="unicode")
+
+
+def level(share: float) -> int:
+    """Class of a share above zero, 0 .. LEVELS - 1. The square root tells few from fewer, as the heatmap does."""
+    return min(LEVELS - 1, max(0, int(max(share, 0.0) ** 0.5 * LEVELS)))
+
+
+def colours(scale: Scale) -> list[str]:
+    """One colour for each level, mixed from a scale of the theme."""
+    stops = [tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5)) for _, colour in scale]
+    mixed = []
+    for i in range(LEVELS):
+        at = i / (LEVELS - 1) * (len(stops) - 1)
+        low = min(int(at), len(stops) - 2)
+        parts = zip(stops[low], stops[low + 1], strict=True)
+        mixed.append("#" + "".join(f"{round(a + (b - a) * (at - low)):02x}" for a, b in parts))
+    return mixed
+
+
+def rules(scale: Scale) -> str:
+    """CSS of the level classes: `c3` fills a shape, `n3` a number on that shape."""
+    found = []
+    for i, colour in enumerate(colours(scale)):
+        found.append(f".c{i}{{fill:{colour}}}.n{i}{{fill:{'#ffffff' if _luminance(colour) < 0.19 else '#10161f'}}}")
+    return "".join(found)
+
+
+ACCENTS = (
+    f".lost{{fill:{LOST}}}.gain{{fill:{GAIN}}}.to-come{{fill:{MUTED};fill-opacity:.13}}"
+    f".fall{{stroke:{LOST}}}.rise{{stroke:{GAIN}}}.second{{stroke:{SECOND}}}.quiet{{fill:{MUTED}}}"
+    f".fall,.rise,.second{{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}}"
+    f".rule{{stroke:{MUTED};stroke-opacity:.3}}.cut{{stroke:{MUTED};stroke-dasharray:2 3}}"
+)
+"""CSS of what looks the same on a light and on a dark page."""
+
+
+def places(groups: Sequence[str]) -> tuple[list[float], float]:
+    """Where cells of size one begin along an axis, groups set apart; and the length of the whole."""
+    starts, at = [], 0.0
+    for i, group in enumerate(groups):
+        at += GROUP_GAP if i and group != groups[i - 1] else 0.0
+        starts.append(at)
+        at += 1.0
+    return starts, at
+
+
+def rain(
+    named: Sequence[Layer],
+    widths: Sequence[dict[str, int]],
+    cuts: int,
+    title: str,
+    name: str,
+    *,
+    size: tuple[float, float] = (300, 78),
+) -> Element:
+    """A run at a glance: layers from left to right, the start and every cut from top to bottom.
+
+    The colour is the share of the initial width. A dot marks the cut that took the last neuron, and below it is
+    nothing. What is still to come is grey.
+    """
+    width, height = size
+    svg = picture(width, height, title, "Layers from left to right, cuts from top to bottom; darker means wider.", name)
+    starts, length = places([layer.group for layer in named])
+    cell, row = width / max(length, 1), height / (cuts + 1)
+    wide, high = cell - min(1.0, 0.18 * cell), row - min(1.0, 0.18 * row)
+    cells: dict[str, list[str]] = {}
+    for k in range(cuts + 1):
+        for layer, at in zip(named, starts, strict=True):
+            x, y = at * cell, k * row
+            if k >= len(widths):
+                cells.setdefault("to-come", []).append(box(x, y, wide, high))
+                continue
+            start, now = widths[0].get(layer.site, 0), widths[k].get(layer.site, 0)
+            if now:
+                cells.setdefault(f"c{level(now / start if start else 1)}", []).append(box(x, y, wide, high))
+            elif k and widths[k - 1].get(layer.site, 0):
+                add(svg, "circle", class_="lost", cx=x + wide / 2, cy=y + row / 2, r=min(cell, row, 8) * 0.3)
+    for colour, boxes in sorted(cells.items()):
+        add(svg, "path", class_=colour, d="".join(boxes))
+    return svg
+
+
+def box(x: float, y: float, width: float, height: float) -> str:
+    """A rectangle as a part of a path: many of one colour are one element."""
+    return f"M{_short(x)} {_short(y)}h{_short(width)}v{_short(height)}h-{_short(width)}z"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A straight scale from values to pixels."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+
+    def ticks(self, about: int = 5) -> list[float]:
+        """Round values inside the range."""
+        rough = (self.high - self.low) / about
+        power = 10.0 ** floor(log10(rough))
+        step = next(power * part for part in (1, 2, 5, 10) if power * part >= rough)
+        first = ceil(self.low / step - 1e-9)
+        return [round(i * step, 12) for i in range(first, floor(self.high / step + 1e-9) + 1)]
+
+
+def axis(values: Sequence[float], start: float, end: float, least: float = 0.02) -> Axis:
+    """An axis around all values that are numbers, with a little air; at least `least` long."""
+    known = [v for v in values if not isnan(v)] or [0.0, 1.0]
+    low, high = min(known), max(known)
+    air = max((high - low) * 0.08, (least - (high - low)) / 2, abs(high) * 1e-6, 1e-9)
+    return Axis(low - air, high + air, start, end)
+
+
+def _attributes(**attributes: object) -> dict[str, str]:
+    return {key.rstrip("_").replace("_", "-"): _short(value) for key, value in attributes.items()}
+
+
+def _short(value: object) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else clean(value)
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance of `#rrggbb` by WCAG, 0..1."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -1,0 +1,1 @@
+"""Runs compared: what they differ in, by how much, and how sure that is."""

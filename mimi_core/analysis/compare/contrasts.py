@@ -1,0 +1,160 @@
+"""Settings compared over seeds: what is measured, mean and spread of every setting, and tests between them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import isnan
+from typing import Any
+
+import pandas as pd
+
+from mimi_core.analysis.common.stats import SIGNIFICANT, IntervalKind, holm, mean_interval, paired
+from mimi_core.analysis.common.words import duration, percent
+from mimi_core.analysis.compare.design import Levels
+
+MOST_DRAWN = 30
+"""More settings than these are told in tables only, beside one of them."""
+MOST_PAIRED = 5
+"""Up to so many levels are all compared with one another; more of them with one reference only."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Something that a run came out with: a column of a `runs_table`."""
+
+    column: str
+    title: str
+    unit: str
+    """"share" is 0..1, and its differences are percentage points."""
+    more: str
+    """What the one with more does, in place of `is more accurate than`."""
+    by: str = "is {} above"
+    """The same with a number."""
+
+    def said(self, value: float) -> str:
+        if isnan(value):
+            return "unknown"
+        if self.unit == "share":
+            return percent(value)
+        return (
+            duration(value)
+            if self.unit == "seconds"
+            else f"{value:,.0f}"
+            if self.unit == "parameters"
+            else f"{value:,.1f}"
+        )
+
+    def difference(self, value: float, with_unit: bool = True) -> str:
+        """`1.2 points`; `1.2` without its unit."""
+        number = 100 * value if self.unit == "share" else value
+        digits = 0 if self.unit == "parameters" else 1
+        text = f"{number:z,.{digits}f}"  # z: no "-0.0"
+        return f"{text} {'points' if self.unit == 'share' else self.unit}" if with_unit else text
+
+
+MEASURES = {
+    measure.column: measure
+    for measure in (
+        Measure("accuracy", "test accuracy", "share", "is more accurate than"),
+        Measure("area", "accuracy over the whole curve", "share", "is more accurate over the whole curve than"),
+        Measure("cut", "accuracy right after the last cut", "share", "is more accurate right after the last cut than"),
+        Measure("parameters", "trained parameters", "parameters", "trains more parameters than", "trains {} more than"),
+        Measure("gone", "adapters gone", "adapters", "loses more adapters than", "loses {} more than"),
+        Measure("seconds", "time", "seconds", "takes longer than", "takes {} longer than"),
+    )
+}
+
+
+def measures(runs: pd.DataFrame) -> list[Measure]:
+    """Those in which some runs differ; the accuracy in any case."""
+    return [
+        m for column, m in MEASURES.items() if column == "accuracy" or (column in runs and runs[column].nunique() > 1)
+    ]
+
+
+def levels_table(levels: Levels, measure: Measure, kind: IntervalKind) -> pd.DataFrame:
+    """One row per block and level, in their order.
+
+    Columns: block, level, n (seeds that have the measure), mean, std, low, high (of the measure), and the means of
+    parameters, without_head, gone, epochs, seconds, memory (bytes).
+    """
+    others = ["parameters", "without_head", "gone", "epochs", "seconds", "memory"]
+    averages = levels.table.groupby(["block", "level"], sort=False)[others].mean()
+    rows = []
+    for key, runs in _grouped(levels, ["block", "level"]):
+        found = mean_interval(_by_seed(runs, measure.column), kind=kind)
+        row = {"block": key[0], "level": key[1], "n": found.n, "mean": found.mean, "std": found.std}
+        rows.append({**row, "low": found.low, "high": found.high, **averages.loc[key]})
+    return pd.DataFrame(rows, columns=["block", "level", "n", "mean", "std", "low", "high", *others])
+
+
+def curves_table(levels: Levels, parameters: str, kind: IntervalKind) -> pd.DataFrame:
+    """The mean path along the cuts. One row per block, level and cycle; made from the levels of a `points_table`.
+
+    Columns: block, level, cycle, n, parameters (mean of that column), mean, low, high (accuracy, 0..1).
+    """
+    rows = []
+    for (block, level, cycle), points in _grouped(levels, ["block", "level", "cycle"]):
+        found = mean_interval(_by_seed(points, "accuracy"), kind=kind)
+        row = {"block": block, "level": level, "cycle": cycle, "n": found.n, "mean": found.mean}
+        rows.append({**row, "parameters": points[parameters].mean(), "low": found.low, "high": found.high})
+    return pd.DataFrame(rows, columns="block level cycle n parameters mean low high".split())
+
+
+def pairs_table(levels: Levels, measure: Measure, reference: str | None, kind: IntervalKind) -> pd.DataFrame:
+    """Paired comparisons over seeds, p values corrected for their number.
+
+    Where levels are compared within blocks, a seed counts once: its differences in all blocks that have both levels
+    are averaged, because runs of one seed are not independent of each other.
+
+    Args:
+        levels: of a `runs_table`.
+        measure: what to compare.
+        reference: a level, which all others are compared with; None: all with one another, the higher one first.
+        kind: of the interval.
+
+    Columns: first, second, pairs, difference (first - second), low, high, effect (Cohen's d_z), p, corrected (Holm),
+    wilcoxon (NaN for Student's intervals), claimed (corrected p below 0.05).
+    """
+    values = levels.table.pivot_table(index=["block", "pair"], columns="level", values=measure.column, aggfunc="mean")
+    values = values.reindex(columns=levels.order)
+    rows = []
+    for first, second in _to_compare(levels.order, reference):
+        both = values[[first, second]].dropna().groupby("pair").mean()
+        if reference is None and both[first].mean() < both[second].mean():
+            first, second = second, first
+        found = paired(list(both[first]), list(both[second]), kind)
+        rows.append(
+            {
+                "first": first,
+                "second": second,
+                "pairs": found.difference.n,
+                "difference": found.difference.mean,
+                "low": found.difference.low,
+                "high": found.difference.high,
+                "effect": found.effect,
+                "p": found.p,
+                "wilcoxon": found.p_wilcoxon,
+            }
+        )
+    table = pd.DataFrame(rows, columns="first second pairs difference low high effect p wilcoxon".split())
+    table["corrected"] = holm(list(table["p"]))
+    return table.assign(claimed=table["corrected"] < SIGNIFICANT)
+
+
+def _by_seed(rows: pd.DataFrame, column: str) -> list[float]:
+    """One number for each seed: a seed that was run twice is no second repetition."""
+    return list(rows.groupby("pair", sort=False)[column].mean())
+
+
+def _to_compare(order: Sequence[str], reference: str | None) -> list[tuple[str, str]]:
+    if reference is None:
+        return list(combinations(order, 2))
+    return [(level, reference) for level in order if level != reference]
+
+
+def _grouped(levels: Levels, by: list[str]) -> list[tuple[Any, pd.DataFrame]]:
+    """The groups of a table by block, level and so on, blocks and levels in the order in which they are shown."""
+    blocks, order = ({name: i for i, name in enumerate(names)} for names in (levels.blocks, levels.order))
+    groups: list[tuple[Any, pd.DataFrame]] = list(levels.table.groupby(by, sort=False))
+    return sorted(groups, key=lambda found: (blocks[found[0][0]], order[found[0][1]], *found[0][2:]))

@@ -1,0 +1,25 @@
+"""What a config amounts to, in words."""
+
+from mimi_core import budget
+from mimi_core.analysis.common.words import percent
+from mimi_core.config import RunConfig
+
+
+def plan_in_words(config: RunConfig) -> str:
+    """What the numbers amount to, in one sentence."""
+    epochs = config.train.epochs
+    if config.method != "mimi":
+        return f"{epochs} epochs of training, nothing is cut."
+    planned = budget.plan(config)
+    shares = planned.keep
+    if not shares:
+        return f"{epochs} epochs of training; σ is at its target from the start, so nothing is cut."
+    steps = [config.adapter.sigma_0, *(config.adapter.sigma_0 / float(share) for share in shares)]
+    shown = steps if len(steps) <= 8 else [*steps[:4], *steps[-2:]]
+    sigmas = [f"{s:.3g}" for s in shown]
+    if len(steps) > 8:
+        sigmas.insert(4, "…")
+    return (
+        f"{len(shares)} cut{'s' * (len(shares) > 1)}: compression σ goes {' → '.join(sigmas)}, "
+        f"{percent(float(shares[-1]))} of the neurons stay, {planned.total_epochs} epochs in all."
+    )

@@ -1,0 +1,1 @@
+"""A run while it goes on: curves, and signs that something went wrong."""

@@ -1,0 +1,1 @@
+"""Where predictions change from cut to cut."""

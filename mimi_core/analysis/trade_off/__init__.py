@@ -1,0 +1,1 @@
+"""Accuracy for parameters, and published results beside it."""

@@ -1,0 +1,1 @@
+"""The widths of every layer, cut by cut."""

@@ -1,0 +1,180 @@
+"""The same run under several seeds: which layers keep their adapter whatever the seed, and which by chance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from pydantic import ValidationError
+
+from mimi_core.analysis.common.labels import escape_html
+from mimi_core.analysis.common.tables import widths_table
+from mimi_core.analysis.common.theme import Scale
+from mimi_core.analysis.common.words import count, listed
+from mimi_core.analysis.widths.heatmap import (
+    HEAD,
+    Grid,
+    cover,
+    cycle_name,
+    heatmap_trace,
+    layout_of,
+    numbers_traces,
+    pivoted,
+    rows_of,
+    vanished_traces,
+)
+from mimi_core.config import RunConfig
+from mimi_core.runs.events import RunState
+
+LISTED = 6
+"""So many layers are named one by one."""
+Seeds = tuple[int, int]
+"""Of the run and of its data."""
+
+
+def repetitions(this: RunState, others: Sequence[RunState]) -> list[RunState]:
+    """`this` and, of the others, those that differ by their seeds alone; all with all their cuts made.
+
+    A seed counts once: the same run again would agree with itself. Empty where `this` has cuts to make.
+    """
+    ours = _settings(this)
+    if ours is None or not _whole(this):
+        return []
+    found = {ours[1]: this}
+    for other in others:
+        theirs = _settings(other)
+        if theirs is not None and theirs[0] == ours[0] and _whole(other) and other.widths[0] == this.widths[0]:
+            found.setdefault(theirs[1], other)
+    return list(found.values())
+
+
+def survival_table(runs: Sequence[RunState]) -> pd.DataFrame:
+    """In how many of the runs a layer still has its adapter after every cut.
+
+    Columns: those of the first run's `widths_table` up to cycle, then runs, survived (how many of them), fewest, most
+    (neurons in any run), gone (in all), vanished (gone in all, and since this cut).
+    """
+    columns = "site label order stage group position colour cycle".split()
+    table = widths_table(runs[0])[columns]
+    neurons = np.array(
+        [[run.widths[k].get(s, 0) for s, k in zip(table["site"], table["cycle"], strict=True)] for run in runs]
+    )
+    table = table.assign(
+        runs=len(runs), survived=(neurons > 0).sum(0), fewest=neurons.min(0), most=neurons.max(0), vanished=False
+    )
+    table["gone"] = table["survived"] == 0
+    first = table[table["gone"]].sort_values("cycle").drop_duplicates("site").index
+    table.loc[first, "vanished"] = True
+    return table
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Between any two of the runs after their last cut, on average. All are 0..1."""
+
+    layers: float
+    """Jaccard index of the layers that keep an adapter."""
+    by_chance: float
+    """What that would be if each run had drawn as many layers by lot."""
+    widths: float
+    """Shared neurons over all neurons, layer by layer: the Jaccard index of the widths."""
+
+
+def agreement(runs: Sequence[RunState]) -> Agreement:
+    """Needs two runs or more."""
+    sites = list(runs[0].widths[0])
+    widths = np.array([[run.widths[-1].get(site, 0) for site in sites] for run in runs], float)
+    alive = (widths > 0).astype(float)
+    pairs = list(combinations(range(len(runs)), 2))
+    kept = alive.sum(1)
+    lot = [(kept[i] * kept[j] / len(sites), kept[i] + kept[j]) for i, j in pairs]
+    return Agreement(
+        layers=float(np.mean([_jaccard(alive[i], alive[j]) for i, j in pairs])),
+        by_chance=float(np.mean([shared / (both - shared) if both else 1.0 for shared, both in lot])),
+        widths=float(np.mean([_jaccard(widths[i], widths[j]) for i, j in pairs])),
+    )
+
+
+def told(table: pd.DataFrame) -> str:
+    """Which layers all runs agree on, after the last cut of a `survival_table`. Plain text."""
+    last = table[table["cycle"] == table["cycle"].max()]
+    runs = int(last["runs"].iloc[0])
+    lost, kept = last[last["survived"] == 0], last[last["survived"] == runs]
+    differ = last[last["survived"].between(1, runs - 1)]
+    if len(kept) == len(last):
+        return f"All {count(len(last), 'layer')} kept an adapter in all {runs} runs."
+    who = f"{_named(lost)} lost {_its(lost)}" if len(lost) else "No layer lost its adapter"
+    parts = [f"{who} in all {runs} runs"]
+    parts.append(f"{_named(kept)} kept {_its(kept)} in all of them" if len(kept) else "none kept it in all of them")
+    parts.append(f"for {_named(differ)} it depends on the seed" if len(differ) else "the seed made no difference")
+    return f"{'; '.join(parts)}."
+
+
+def survival_figure(table: pd.DataFrame, scale: Scale) -> go.Figure:
+    """Layer x cut: the share of the runs in which the layer still has its adapter."""
+    cuts, runs = int(table["cycle"].max()), int(table["runs"].iloc[0])
+    rows = rows_of(table)
+    rows = replace(rows, pixels=max(13, 3 * rows.pixels // 4))
+    survived = pivoted(table, rows, "survived", cuts)
+    grid = Grid(
+        heights=np.where(survived > 0, survived / runs, np.nan),
+        text=np.vectorize(lambda n: f"{n:.0f}" if 0 < n < runs else "", otypes=[object])(survived),
+        scale=scale,
+        ticks={n / runs: str(n) for n in range(1, runs + 1)},
+    )
+    left = table.groupby("cycle")["survived"].agg(lambda n: int((n == runs).sum()))
+    lines, crosses = vanished_traces(table, rows)
+    return go.Figure(
+        [
+            heatmap_trace(grid, rows).update(showscale=False),
+            *numbers_traces(grid, rows),
+            lines,
+            crosses.update(showlegend=False),
+            cover(table, rows, [_hover(cell) for cell in table.to_dict("records")]),
+        ],
+        layout_of(rows, cuts, [str(n) for n in left], what="in all runs", height=HEAD + rows.height * rows.pixels + 8),
+    )
+
+
+def _settings(state: RunState) -> tuple[RunConfig, Seeds] | None:
+    """What two repetitions have in common, and what tells them apart. None for a config that is not one."""
+    if state.started is None:
+        return None
+    try:
+        return split(RunConfig.model_validate(state.started.config))
+    except ValidationError:
+        return None
+
+
+def split(config: RunConfig) -> tuple[RunConfig, Seeds]:
+    """The settings that repetitions have in common, and the seeds that tell them apart."""
+    data = config.data.model_copy(update={"seed": 0})
+    same = config.model_copy(update={"name": "", "group": "", "seed": 0, "data": data, "versions": {}})
+    return same, (config.seed, config.data.seed)
+
+
+def _whole(state: RunState) -> bool:
+    return 0 < state.total_cuts == len(state.cuts)
+
+
+def _jaccard(one: np.ndarray, other: np.ndarray) -> float:
+    either = np.maximum(one, other).sum()
+    return float(np.minimum(one, other).sum() / either) if either else 1.0
+
+
+def _named(layers: pd.DataFrame) -> str:
+    names = list(layers["label"])
+    return listed(names) if len(names) <= LISTED else f"{len(names)} layers"
+
+
+def _its(layers: pd.DataFrame) -> str:
+    return "its adapter" if len(layers) == 1 else "their adapters"
+
+
+def _hover(cell: dict[Any, Any]) -> str:
+    where = f"<b>{escape_html(cell['label'])}</b>, {cycle_name(cell['cycle'])}<br>"
+    neurons = f"{cell['fewest']:,} to {cell['most']:,}" if cell["fewest"] < cell["most"] else f"{cell['most']:,}"
+    return f"{where}has its adapter in {cell['survived']} of {cell['runs']} runs<br>{neurons} neurons"

@@ -1,0 +1,198 @@
+"""Backbones: any timm model, CvT, weights from the hub or a local file, and the small one bundled for the demo."""
+
+import difflib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from mimi_core.backbones import cvt as hf_backbones
+
+import timm  # isort: skip
+from timm.models import load_state_dict, model_entrypoint
+
+from mimi_core.config import DEMO_BACKBONE, BackboneConfig
+from mimi_core.errors import BackboneError
+from mimi_core.resources import DEMO_BACKBONE as DEMO_BACKBONE_FILE
+
+DEMO_IMAGE_SIZE = 64
+_HUB_PREFIXES = ("hf-hub:", "hf_hub:")
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A model with a fresh classifier head, and what its images must look like.
+
+    Attributes:
+        image_size: edge of the square input in pixels.
+        mean, std: of the three channels, for images in 0..1.
+        warnings: what a user should know about the weights.
+    """
+
+    model: nn.Module
+    image_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def load_backbone(config: BackboneConfig, num_classes: int, seed: int = 0) -> Backbone:
+    """Build the model, fill in its weights, and give it a head for `num_classes`.
+
+    Random numbers (head, or all weights when none are loaded) depend on `seed` alone.
+
+    Raises:
+        BackboneError: unknown name, hub out of reach, or a checkpoint that is missing, unsafe, or of another model.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        warnings: list[str] = []
+        if config.name == DEMO_BACKBONE:
+            model = demo_swin(image_size=config.image_size or DEMO_IMAGE_SIZE)
+            if config.checkpoint or config.pretrained:
+                _load_weights(model, config.checkpoint or DEMO_BACKBONE_FILE, "swin_tiny_patch4_window7_224")
+        elif config.name.startswith(hf_backbones.PREFIX):
+            model = hf_backbones.cvt(config.name)
+            if config.checkpoint or config.pretrained:
+                _load_weights(model, config.checkpoint or _fetched_cvt(config.name), config.name)
+        else:
+            model = _timm_model(config)
+            if config.checkpoint:
+                _load_weights(model, config.checkpoint, config.name)
+        if not config.pretrained and not config.checkpoint:
+            warnings.append("the backbone has random weights: set backbone.pretrained or backbone.checkpoint")
+        model.reset_classifier(num_classes)  # type: ignore[operator]  # every timm model has it
+    expected: dict[str, Any] = getattr(model, "pretrained_cfg", {})
+    size = config.image_size or (DEMO_IMAGE_SIZE if config.name == DEMO_BACKBONE else expected["input_size"][-1])
+    _try_out(model, config.name, size)
+    return Backbone(model, size, tuple(expected["mean"]), tuple(expected["std"]), tuple(warnings))
+
+
+def outline(name: str, image_size: int | None = None) -> Backbone:
+    """The model on torch's meta device, without a head: all of its shapes, none of its weights, in no memory.
+
+    Raises:
+        BackboneError: unknown name.
+    """
+    with torch.device("meta"):
+        return load_backbone(BackboneConfig(name=name, pretrained=False, image_size=image_size), num_classes=0)
+
+
+def _try_out(model: nn.Module, name: str, size: int) -> None:
+    """One forward, so that a size that does not fit is told here and in the user's words."""
+    try:
+        with torch.no_grad():
+            model.eval()(next(model.parameters()).new_zeros(1, 3, size, size))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise BackboneError(
+            f"{name} cannot take images of {size} pixels ({_first_line(error)}); change backbone.image_size"
+        ) from error
+
+
+def demo_swin(num_classes: int = 0, drop_path_rate: float = 0.0, image_size: int = DEMO_IMAGE_SIZE) -> nn.Module:
+    """The bundled architecture: 3.1 M parameters, 12 blocks in four stages like Swin-T, for images of 64 pixels."""
+    model: nn.Module = timm.create_model(
+        "swin_tiny_patch4_window7_224",
+        img_size=image_size,
+        window_size=4,
+        embed_dim=32,
+        depths=(2, 2, 6, 2),
+        num_heads=(1, 2, 4, 8),
+        num_classes=num_classes,
+        drop_path_rate=drop_path_rate,
+    )
+    half = (0.5, 0.5, 0.5)
+    model.pretrained_cfg = {**model.pretrained_cfg, "mean": half, "std": half}  # type: ignore[dict-item, assignment]
+    return model
+
+
+def _timm_model(config: BackboneConfig) -> nn.Module:
+    from_hub = config.pretrained and not config.checkpoint
+    if not config.name.startswith(_HUB_PREFIXES) and not timm.is_model(config.name):
+        names = [DEMO_BACKBONE, *timm.list_models()]
+        close = difflib.get_close_matches(config.name, names, n=3, cutoff=0.4)
+        raise BackboneError(
+            f"unknown backbone {config.name!r}: choose `{DEMO_BACKBONE}`, a CvT as hf:microsoft/cvt-13, or a timm model"
+            + (f", such as {', '.join(close)}" if close else "")
+        )
+    sized: dict[str, Any] = {"img_size": config.image_size} if config.image_size else {}
+    try:
+        return _create(config.name, from_hub, sized)
+    except Exception as error:  # timm, huggingface_hub and its HTTP library each raise their own kinds
+        if from_hub:
+            raise _not_fetched(config.name, error) from error
+        size = f" for {config.image_size} pixels" if config.image_size else ""
+        raise BackboneError(f"{config.name} cannot be built{size}: {_first_line(error)}") from error
+
+
+def _fetched_cvt(name: str) -> Path:
+    try:
+        return hf_backbones.fetch(name)
+    except Exception as error:  # as above
+        raise _not_fetched(name, error) from error
+
+
+def _not_fetched(name: str, error: Exception) -> BackboneError:
+    return BackboneError(
+        f"the weights of {name} could not be fetched from the hub ({_first_line(error)}). Give a local file with "
+        f"backbone.checkpoint=FILE, use the bundled backbone with backbone={DEMO_BACKBONE}, or set "
+        "backbone.pretrained=false for random weights"
+    )
+
+
+def _create(name: str, pretrained: bool, sized: dict[str, Any]) -> nn.Module:
+    try:
+        model: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0, **sized)
+    except TypeError:  # models for images of any size take no img_size
+        if not sized:
+            raise
+        model = timm.create_model(name, pretrained=pretrained, num_classes=0)
+    return model
+
+
+def _load_weights(model: nn.Module, path: Path, name: str) -> None:
+    """Load a local file with timm's own key remapping and resampling of position embeddings; the head is left out."""
+    weights = _read_checkpoint(path)
+    made_by = model_entrypoint(name).__module__ if timm.is_model(name) else type(model).__module__
+    remap = getattr(sys.modules[made_by], "checkpoint_filter_fn", None)
+    try:
+        if remap is not None:
+            weights = remap(weights, model)
+        heads = _classifier_names(model)
+        weights = {key: value for key, value in weights.items() if not key.startswith(heads)}
+        missing, unexpected = model.load_state_dict(weights, strict=False)
+    except (RuntimeError, KeyError, ValueError, AttributeError, TypeError) as error:
+        raise BackboneError(f"{path} does not fit {name}: {_first_line(error, 300)}") from error
+    wrong = [key for key in missing if not key.startswith(heads)] + list(unexpected)
+    if wrong:
+        raise BackboneError(
+            f"{path} does not fit {name}: {len(missing)} weights are missing and {len(unexpected)} are foreign, "
+            f"such as {', '.join(wrong[:3])}; is it a checkpoint of another model?"
+        )
+
+
+def _read_checkpoint(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise BackboneError(f"checkpoint {path} not found")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return load_state_dict(str(path), weights_only=True)
+    except Exception as error:  # bytes that nobody vouches for can make a parser fail in any way
+        if "weights_only" in str(error):
+            raise BackboneError(f"{path} holds code, not just weights: convert it to safetensors") from error
+        raise BackboneError(f"checkpoint {path} cannot be read: {_first_line(error)}") from error
+
+
+def _classifier_names(model: nn.Module) -> tuple[str, ...]:
+    named = getattr(model, "pretrained_cfg", {}).get("classifier") or "head"
+    return tuple(f"{name}." for name in ((named,) if isinstance(named, str) else named))
+
+
+def _first_line(error: Exception, limit: int = 160) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:limit]

@@ -1,0 +1,60 @@
+"""Everything a run depends on, validated whole before anything is touched."""
+
+from mimi_core.config.merging import differences, known_one, laid_over, make_config, parse, to_yaml, validate
+from mimi_core.config.places import datasets_folder, with_absolute_paths
+from mimi_core.config.presets import PRESETS
+from mimi_core.config.schema import (
+    DEMO_BACKBONE,
+    FOLDER_PREFIX,
+    HF_PREFIX,
+    KEPT_SETS,
+    AdapterConfig,
+    BackboneConfig,
+    Branch,
+    DataConfig,
+    Init,
+    Method,
+    Normalise,
+    Placement,
+    Positions,
+    RunConfig,
+    Scope,
+    ScoreName,
+    Section,
+    Seed,
+    TrainConfig,
+)
+from mimi_core.config.short_forms import SHORT_METHODS
+
+__all__ = [
+    "DEMO_BACKBONE",
+    "FOLDER_PREFIX",
+    "HF_PREFIX",
+    "KEPT_SETS",
+    "PRESETS",
+    "SHORT_METHODS",
+    "AdapterConfig",
+    "BackboneConfig",
+    "Branch",
+    "DataConfig",
+    "Init",
+    "Method",
+    "Normalise",
+    "Placement",
+    "Positions",
+    "RunConfig",
+    "Scope",
+    "ScoreName",
+    "Section",
+    "Seed",
+    "TrainConfig",
+    "datasets_folder",
+    "differences",
+    "known_one",
+    "laid_over",
+    "make_config",
+    "parse",
+    "to_yaml",
+    "validate",
+    "with_absolute_paths",
+]

@@ -1,0 +1,25 @@
+"""Configs to start from."""
+
+from typing import Any
+
+from mimi_core.config.schema import DEMO_BACKBONE
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "demo": {
+        "name": "demo",
+        "backbone": {"name": DEMO_BACKBONE},
+        "data": {"name": "digits", "shots": 30},
+        "adapter": {"sigma_0": 2},
+        "prune": {"sigma_target": 32},
+        "train": {"epochs": 12, "batch_size": 32, "lr": 0.005, "warmup": 0.3},
+    },
+    "quick": {
+        "name": "quick look",
+        "backbone": {"name": DEMO_BACKBONE},
+        "data": {"name": "digits", "shots": 10, "max_eval": 200},
+        "adapter": {"sigma_0": 4},
+        "prune": {"sigma_target": 16},
+        "train": {"epochs": 5, "batch_size": 20, "lr": 0.01},
+    },
+    "paper": {"name": "paper"},
+}

@@ -1,0 +1,201 @@
+"""Everything a run depends on, validated whole. The one place of defaults."""
+
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mimi_core.config.short_forms import expand
+
+Placement = Literal["series", "parallel"]
+Positions = Literal["both", "attn", "mlp"]
+Init = Literal["near_identity", "paper"]
+Scope = Literal["global", "local"]
+Schedule = Literal["cycles", "one_shot", "anneal"]
+Normalise = Literal["per_parameter", "fan", "layer_max", "none"]
+ScoreName = Literal[
+    "mimi", "l2", "down_only", "activation", "gradient", "taylor", "sensitivity", "fisher", "snip", "grasp", "random"
+]
+Method = Literal[
+    "mimi", "adapter", "adaptformer", "linear", "bitfit", "attn_only", "mlp_only", "full", "ssf", "vpt_shallow",
+    "vpt_deep", "lora", "dora", "adalora", "ia3", "vera", "oft",
+]  # fmt: skip
+
+
+Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+MOST_CUTS = 1_000
+DEMO_BACKBONE = "demo"
+FOLDER_PREFIX = "folder:"
+"""A dataset name that begins so goes on with the path of a folder of images."""
+HF_PREFIX = "hf:"
+"""Likewise with a name of the Hugging Face Hub, or with a path that begins with / ~ or a dot."""
+KEPT_SETS = (
+    "vtab:", "domainnet:", "cifar10", "cifar100", "mnist", "kmnist", "svhn", "flowers102", "oxford-pets", "dtd",
+    "eurosat", "food101", HF_PREFIX,
+)  # fmt: skip
+"""Datasets, or how their names begin, that lie in the folder of all datasets unless `data.path` says where."""
+
+
+class Section(BaseModel):
+    """Base of all parts: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BackboneConfig(Section):
+    name: str = Field(
+        "swin_tiny_patch4_window7_224",
+        min_length=1,
+        description="a timm model, a CvT as hf:microsoft/cvt-13, or `demo`, the bundled one",
+    )
+    pretrained: bool = Field(True, description="fetch timm's weights from the hub (the bundled one needs no hub)")
+    checkpoint: Path | None = Field(None, description="local .safetensors, .pth or .pt file to take the weights from")
+    image_size: Annotated[int, Field(ge=8, le=2048)] | None = Field(None, description="pixels; null: the model's own")
+
+
+class DataConfig(Section):
+    name: str = Field(
+        "digits", min_length=1, description="digits | fashion-mnist | cifar10 | vtab:TASK | folder:PATH | .."
+    )
+    path: Path | None = Field(None, description="where the dataset's files lie; null: in the folder of all datasets")
+    shots: Positive | None = Field(None, description="training images per class; null: all of them")
+    seed: Seed = Field(0, description="which images the shots, and a folder's splits, are")
+    train_on_val: bool = Field(
+        False, description="train on the validation images too and have none: the protocol of published VTAB-1k results"
+    )
+    max_eval: Positive | None = Field(None, description="evaluate on at most so many images per split (a seeded draw)")
+    skip_bad: bool = Field(False, description="leave unreadable images out, with a warning, instead of stopping")
+
+
+class AdapterConfig(Section):
+    sigma_0: Annotated[float, Field(ge=1, le=1e6)] = Field(
+        8, description="compression at the start: widths are M // sigma_0"
+    )
+    placement: Placement = Field("series", description="series: on the output; parallel: beside the module")
+    positions: Positions = Field("both", description="at the attention, at the MLP, or at both")
+    init: Init = Field("near_identity", description="near_identity: up starts at zero; paper: both std 0.02")
+    scale: Annotated[float, Field(gt=0)] = Field(1.0, description="factor s of a parallel adapter")
+
+
+class PruneConfig(Section):
+    rho: Annotated[float, Field(gt=0, lt=1)] = Field(0.5, description="share of the neurons removed by every cut")
+    sigma_target: Annotated[float, Field(ge=1, le=1e9)] = Field(64, description="compression at the end")
+    score: ScoreName = Field("mimi", description="importance of a neuron")
+    normalise: Normalise = Field("per_parameter", description="what a score is divided by, per site")
+    scope: Scope = Field("global", description="global: rank all sites together; local: every site keeps its share")
+    retrain_last: bool = Field(True, description="train after the last cut (the authors' code does not)")
+    schedule: Schedule = Field(
+        "cycles",
+        description="cycles: cut, train, cut, train; one_shot: a single cut; anneal: many small cuts in one training",
+    )
+    every: Positive = Field(1, description="anneal: epochs from one cut to the next")
+    warm: Annotated[float, Field(ge=0, lt=1)] = Field(0.2, description="anneal: share of the epochs before any cut")
+    settle: Annotated[float, Field(ge=0, lt=1)] = Field(0.3, description="anneal: share of the epochs after them")
+
+
+class PeftConfig(Section):
+    rank: Positive = Field(8, description="of lora, dora, vera; of adalora at the end, on average; blocks of oft")
+    alpha: Annotated[float, Field(gt=0)] = Field(16, description="lora, dora, adalora: factor, over the rank")
+    prompts: Positive = Field(10, description="learned tokens of vpt_shallow, and of every block of vpt_deep")
+
+
+class TrainConfig(Section):
+    epochs: Positive = Field(100, description="epochs of every cycle; with prune.schedule=anneal, of the whole run")
+    batch_size: Positive = Field(64, description="images per step")
+    lr: Annotated[float, Field(gt=0, le=10)] = Field(5e-4, description="peak learning rate of every cycle")
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = Field(0.05, description="decoupled, on matrices only")
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="share of a cycle with rising learning rate")
+    clip: Annotated[float, Field(gt=0)] = Field(5.0, description="largest gradient norm")
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    reset_optimizer: bool = Field(False, description="start every cycle with fresh moments instead of cut ones")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 autocast on CUDA, fp32 on CPU")
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    workers: Annotated[int, Field(ge=0, le=64)] = Field(2, description="threads that decode images")
+
+
+class Branch(BaseModel):
+    """Where a run comes from that goes on from the end of another run's cycle."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    run: str
+    cycle: Annotated[int, Field(ge=0)]
+    keep: tuple[Annotated[str, Field(pattern=r"^[1-9]\d{0,300}/[1-9]\d{0,300}$")], ...]
+    """Share of the initial neurons that each cut before kept, exactly."""
+
+
+class RunConfig(Section):
+    """One run, complete. Defaults are the paper's."""
+
+    name: Annotated[str, Field(max_length=80)] = Field("", description="a title for people; may be empty")
+    group: Annotated[str, Field(max_length=80)] = Field(
+        "", description="runs of one group are listed and compared together, such as those of a sweep"
+    )
+    method: Method = "mimi"
+    backbone: BackboneConfig = BackboneConfig()
+    data: DataConfig = DataConfig()
+    adapter: AdapterConfig = AdapterConfig()
+    prune: PruneConfig = PruneConfig()
+    peft: PeftConfig = PeftConfig()
+    train: TrainConfig = TrainConfig()
+    seed: Seed = 0
+    versions: dict[str, str] = Field(
+        {}, description="written by the program into a run's config.yaml; ignored when read"
+    )
+
+    branch: Branch | None = Field(None, description="written by the program; ignored when read")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, values: Any) -> Any:
+        """`data: digits` and `backbone: demo` are short for `{name: ...}`, and so are `SHORT_METHODS`."""
+        return expand(values) if isinstance(values, dict) else values
+
+    @model_validator(mode="after")
+    def _target_is_reachable(self) -> Self:
+        if self.method == "mimi" and self.prune.sigma_target < self.adapter.sigma_0:
+            raise ValueError(
+                f"prune.sigma_target ({self.prune.sigma_target:g}) is below adapter.sigma_0 "
+                f"({self.adapter.sigma_0:g}): pruning only raises sigma; raise sigma_target or lower sigma_0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _annealing_fits(self) -> Self:
+        prune = self.prune
+        if self.method != "mimi" or prune.schedule != "anneal":
+            return self
+        if self.train.epochs < 2:
+            raise ValueError("prune.schedule=anneal trains before and after its cuts: train.epochs must be 2 or more")
+        if prune.warm + prune.settle >= 1:
+            raise ValueError(
+                f"prune.warm ({prune.warm:g}) and prune.settle ({prune.settle:g}) leave no epochs to cut in: "
+                "they must add up to less than 1"
+            )
+        if not prune.retrain_last:
+            raise ValueError("prune.schedule=anneal ends with training: prune.retrain_last=false has no meaning there")
+        return self
+
+    @model_validator(mode="after")
+    def _cuts_can_be_counted(self) -> Self:
+        prune, sigmas = self.prune, self.prune.sigma_target / self.adapter.sigma_0
+        made = {
+            "cycles": math.log(max(sigmas, 1)) / -math.log1p(-prune.rho),
+            "one_shot": 1,
+            "anneal": self.train.epochs / prune.every,
+        }[prune.schedule]
+        if self.method == "mimi" and made > MOST_CUTS:
+            remedy = "raise prune.every" if prune.schedule == "anneal" else "raise prune.rho"
+            raise ValueError(f"these settings make {made:,.0f} cuts, more than {MOST_CUTS:,}: {remedy}")
+        return self
+
+    @model_validator(mode="after")
+    def _initial_score_can_tell(self) -> Self:
+        if self.method == "mimi" and self.prune.score == "snip" and self.adapter.init == "near_identity":
+            raise ValueError(
+                "prune.score=snip is zero for every neuron before training, because adapter.init=near_identity starts "
+                "with up at zero; set adapter.init=paper, or prune.score=grasp"
+            )
+        return self

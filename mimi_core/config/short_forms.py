@@ -1,0 +1,26 @@
+"""Short forms of settings, such as `data: digits`, turned into sections."""
+
+from collections.abc import Mapping
+from typing import Any
+
+SHORT_METHODS: dict[str, dict[str, Any]] = {
+    "anneal": {"method": "mimi", "prune": {"schedule": "anneal"}},
+    "vpt": {"method": "vpt_deep"},
+}
+"""Other names of methods, and the settings that they stand for."""
+
+
+def expand(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn short forms such as `data: digits` into sections, so that they can be merged."""
+    whole = {k: {"name": v} if k in ("data", "backbone") and isinstance(v, str) else v for k, v in values.items()}
+    method = whole.get("method")
+    return merge(whole, SHORT_METHODS[method]) if isinstance(method, str) and method in SHORT_METHODS else whole
+
+
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`over` laid over `base`; sections are merged, everything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged

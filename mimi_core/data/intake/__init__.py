@@ -1,0 +1,1 @@
+"""Data before it is used: previews, checks, and zips from a browser."""

@@ -1,0 +1,161 @@
+"""A look at a dataset before a run: how many images there are of each class, some of them, and what to beware of.
+
+Nothing is decoded but the images that are shown, so that a folder of many thousands takes a second or two.
+"""
+
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from mimi_core.config import FOLDER_PREFIX, HF_PREFIX, DataConfig
+from mimi_core.data import scan
+from mimi_core.data.parallel import in_chunks
+from mimi_core.data.sources import folder, hf
+from mimi_core.data.types import Dataset, Split
+from mimi_core.errors import DataError
+
+SECONDS = 10.0
+"""How long listing a folder may take."""
+EDGE = 96
+"""Pixels of a sample's longer side, at most."""
+FEW_IMAGES, FEW_TESTS = 5, 100
+UNEQUAL = 5.0
+NARROW = 2.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One training image. `png` is a whole file."""
+
+    label: int
+    png: bytes
+    size: tuple[int, int]
+    """(width, height) of the picture itself, in pixels."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What `DataConfig` gives a run.
+
+    Attributes:
+        counts: split ("train", "val", "test") -> images of every class, in the order of `class_names`; after
+            `shots` and `max_eval`.
+        samples: some training images of the classes that were asked for, class by class.
+        grey: whether all images are known to be grey.
+        remarks: what to beware of, one sentence each.
+    """
+
+    class_names: tuple[str, ...]
+    counts: dict[str, tuple[int, ...]]
+    samples: tuple[Sample, ...]
+    grey: bool
+    remarks: tuple[str, ...]
+
+    def total(self, split: str) -> int:
+        return sum(self.counts[split])
+
+
+def preview(config: DataConfig, first_class: int = 0, classes: int = 10, each: int = 8) -> Preview:
+    """Count the images of a dataset, and draw samples: the same at every look.
+
+    Args:
+        first_class, classes: which classes to show samples of.
+        each: samples of a class, at most.
+
+    Raises:
+        DataError: the dataset is missing or broken, or an image that would be shown cannot be read.
+        ResourceError: memory does not suffice.
+    """
+    dataset = scan(config, SECONDS)
+    names = dataset.class_names
+    counts = counts_of(dataset)
+    samples, unreadable = _samples(dataset.train, range(first_class, min(first_class + classes, len(names))), each)
+    if unreadable and not config.skip_bad:
+        raise DataError(f"{unreadable[0]}; repair or remove it, or set data.skip_bad=true to leave such images out")
+    remarks = [*_left_out(dataset, unreadable), *balance(names, counts), *_shapes(samples)]
+    return Preview(names, counts, tuple(samples), dataset.train.images.channels == 1, tuple(remarks))
+
+
+def counts_of(dataset: Dataset) -> dict[str, tuple[int, ...]]:
+    """Split -> images of every class, as in `Preview`."""
+    return {
+        split: tuple(np.bincount(getattr(dataset, split).labels, minlength=len(dataset.class_names)).tolist())
+        for split in ("train", "val", "test")
+    }
+
+
+def stamp(config: DataConfig) -> tuple[int, ...]:
+    """Something cheap that changes when the files do: what a cached preview hangs on."""
+    if config.name.startswith(FOLDER_PREFIX):
+        return folder.stamp(config.name)
+    if config.name.startswith(HF_PREFIX):
+        return hf.stamp(config)
+    try:
+        return (os.stat(os.path.expanduser(config.path)).st_mtime_ns,) if config.path else ()
+    except OSError:
+        return ()
+
+
+def _samples(train: Split, labels: range, each: int) -> tuple[list[Sample], list[str]]:
+    """Some images of every class, drawn by the class alone, and a line about each that could not be read."""
+    chosen = [index for label in labels for index in _some(np.flatnonzero(train.labels == label), each, label)]
+
+    def sample(index: int) -> Sample | str:
+        try:
+            image, size = train.images.thumbnail(index, EDGE)
+        except DataError as error:
+            return str(error)
+        return Sample(int(train.labels[index]), _png(image), size)
+
+    found = [one for chunk in in_chunks(sample, chosen, os.cpu_count() or 1) for one in chunk]
+    return [one for one in found if isinstance(one, Sample)], [one for one in found if isinstance(one, str)]
+
+
+def _some(indices: np.ndarray, count: int, seed: int) -> list[int]:
+    return sorted(np.random.RandomState(seed).permutation(indices)[:count].tolist())
+
+
+def _png(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+# --- what to beware of ------------------------------------------------------------------------------------------------
+
+
+def _left_out(dataset: Dataset, unreadable: list[str]) -> Iterator[str]:
+    faults = [*dataset.skipped, *unreadable]
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        yield f"Left out: {faults[0]}{more}."
+
+
+def balance(names: tuple[str, ...], counts: dict[str, tuple[int, ...]]) -> Iterator[str]:
+    """What to beware of in the numbers of images, a sentence each; `counts` as in `Preview`."""
+    train, tests = counts["train"], sum(counts["test"])
+    fewest, most = int(np.argmin(train)), int(np.argmax(train))
+    if train[fewest] < FEW_IMAGES:
+        others = sum(count < FEW_IMAGES for count in train) - 1
+        more = f", and {others} more class{'es' * (others > 1)} fewer than {FEW_IMAGES}" if others else ""
+        yield f"{names[fewest]!r} has {train[fewest]} training image{'s' * (train[fewest] != 1)}{more}."
+    if train[most] > UNEQUAL * train[fewest] > 0:
+        yield (
+            f"{names[most]!r} has {train[most] / train[fewest]:.0f} times as many training images as "
+            f"{names[fewest]!r}: the accuracy tells little about the small classes; data.shots makes them equal."
+        )
+    if tests < FEW_TESTS:
+        yield f"Only {tests} test images: one more or less that is right is {100 / tests:.1f} percentage points."
+
+
+def _shapes(samples: list[Sample]) -> Iterator[str]:
+    narrow = [max(sample.size) / min(sample.size) for sample in samples]
+    if narrow and max(narrow) > NARROW:
+        yield (
+            f"Pictures are squeezed into squares, and some of these are {max(narrow):.1f} times as long as wide: "
+            "crop them if shapes matter."
+        )

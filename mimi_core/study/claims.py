@@ -1,0 +1,243 @@
+"""The paper's claims, each beside what the study found: tables of text, and sentences made from the numbers alone."""
+
+from collections.abc import Callable, Sequence
+
+from mimi_core.analysis.common.stats import SIGNIFICANT
+from mimi_core.analysis.common.words import count, listed
+from mimi_core.study import design as study
+from mimi_core.study.cells import TESTED, TOO_FEW, Section, between, mean, p_said, points, size, tested, without_head
+from mimi_core.study.design import GLOBAL, GRADIENT, LOCAL, MIMI, NONE, RANDOM, SMALL, TASKS
+from mimi_core.study.evidence import (
+    BySeed,
+    Contrast,
+    Evidence,
+    averaged,
+    contrast,
+    family,
+    growth,
+    interval,
+    survivors_table,
+)
+from mimi_core.study.figures import curves, differences, survival
+from mimi_core.study.layer_agreement import likeness
+
+SCOPES = ("scope=global", "scope=local")
+SIGMAS = (2.0, 8.0, 32.0, 128.0, 512.0, 2048.0)
+"""Of the sweep over compression: at the start, and after every cut."""
+
+
+def equal_size(evidence: Evidence) -> Section:
+    """Claim 1: against an adapter that has the final size from the start."""
+    cells = {task: study.size_of(task).name for task in TASKS}
+    known = {task: name for task, name in cells.items() if evidence.of(name, MIMI) and evidence.of(name, SMALL)}
+    found = family([between(evidence, task, name, MIMI, SMALL) for task, name in known.items()])
+    rows = [
+        [
+            c.where,
+            str(c.interval.n),
+            mean(evidence.accuracies(known[c.where], MIMI)),
+            mean(evidence.accuracies(known[c.where], SMALL)),
+            mean(evidence.accuracies(known[c.where], study.PROBE)),
+            size(evidence, known[c.where], MIMI),
+            size(evidence, known[c.where], SMALL),
+            *tested(c),
+        ]
+        for c in found
+    ]
+    head = ["task", "seeds", "MiMi", "small from the start", "linear probe", "parameters, MiMi", "parameters, small"]
+    sentences = [f"On {listed([c.where for c in some])}: {words}." for words, some in _by_verdict(found).items()]
+    if known:
+        ratios = [ratio for name in known.values() for ratio in _ratios(evidence, name)]
+        sentences.append(
+            "Equal in size means as many neurons. Which layers keep them decides how many parameters these are: MiMi "
+            f"has {min(ratios):.2f} to {max(ratios):.2f} times those of the small adapter, head left out; means below."
+        )
+    probed = family([between(evidence, task, name, MIMI, study.PROBE) for task, name in known.items()])
+    sentences += [
+        f"Against a linear probe of as many epochs, on {c.where}: {points(c.interval)} points ({c.verdict})."
+        for c in probed
+        if c.interval.n > 1
+    ]
+    for c in family([between(evidence, "digits", "equal-size", study.LARGE, MIMI)]):
+        if c.interval.n > 1:
+            sentences.append(
+                "What cutting costs on digits: wide adapters that are never cut, with "
+                f"{size(evidence, 'equal-size', study.LARGE)} trained parameters, against MiMi's cut ones: "
+                f"{points(c.interval)} points ({c.verdict})."
+            )
+    picture = differences(found, "MiMi beside an adapter of the same final size", "equal-size")
+    return Section(
+        "1. At equal final size and equal total epochs, MiMi beats an adapter trained small from the start",
+        sentences,
+        [([*head, *TESTED], rows)],
+        {"equal-size": (picture, "Differences to an adapter of the final size, seed by seed")},
+    )
+
+
+def scores_and_scopes(evidence: Evidence) -> Section:
+    """Claim 2, at every compression from 8 on."""
+    pairs = [(GLOBAL, LOCAL), (GLOBAL, GRADIENT), (GLOBAL, RANDOM), (GRADIENT, RANDOM)]
+    cycles = range(1, len(SIGMAS))
+
+    def at(case: str, cycle: int) -> BySeed:
+        return evidence.accuracies("compression", case, cycle)
+
+    def right_after(case: str, cycle: int) -> BySeed:
+        return evidence.after_the_cut("compression", case, cycle)
+
+    def over_all(of: Callable[[str, int], BySeed], where: str) -> list[Contrast]:
+        means = {case: averaged([of(case, k) for k in cycles]) for case in (GLOBAL, LOCAL, GRADIENT, RANDOM)}
+        return [contrast(where, (a, means[a]), (b, means[b])) for a, b in pairs]
+
+    demo = between(evidence, "at the demo's σ = 32, in cuts of half", "local-vs-global", *SCOPES)
+    *trained, demo = family([*over_all(at, "mean over all five cuts, trained again"), demo])  # one claim, one family
+    bare = family(over_all(right_after, "mean over all five cuts, before training again"))
+    last = len(SIGMAS) - 1
+    grown = family(
+        [
+            contrast(
+                f"the difference at σ = {SIGMAS[last]:,.0f} against that at σ = {SIGMAS[1]:g}",
+                (a, growth(at(a, 1), at(a, last))),
+                (b, growth(at(b, 1), at(b, last))),
+            )
+            for a, b in pairs
+        ]
+    )
+    curve = [
+        [f"{SIGMAS[k]:,.0f}", *(mean(at(case, k)) for case in (GLOBAL, LOCAL, GRADIENT, RANDOM)), mean(at(NONE, 0))]
+        for k in range(len(SIGMAS))
+    ]
+    tests = [
+        [f"{c.first} against {c.second}", c.where, str(c.interval.n), *tested(c)]
+        for c in (*trained, demo, *bare, *grown)
+    ]
+    lines = {
+        case: [(SIGMAS[k], interval(at(case, k))) for k in range(len(SIGMAS))]
+        for case in (GLOBAL, LOCAL, GRADIENT, RANDOM)
+    }
+    drawn = curves(lines, (NONE, interval(at(NONE, 0))), "Accuracy over compression by score and scope", "compression")
+    sentences = [
+        f"{c.first} against {c.second}: {points(c.interval)} points when trained again after every cut ({c.verdict}), "
+        f"{points(b.interval)} right after the cuts ({b.verdict})."
+        for c, b in zip(trained, bare, strict=True)
+    ]
+    sentences.append(
+        f"{demo.first} against {demo.second} {demo.where}: {points(demo.interval)} points ({demo.verdict})."
+    )
+    larger = [
+        c
+        for c in grown
+        if c.claimed and c.interval.mean > 0 and interval(at(c.first, last)).mean > interval(at(c.second, last)).mean
+    ]
+    sentences.append(
+        f"The gap grows with compression for {listed([f'{c.first} over {c.second}' for c in larger])}."
+        if larger
+        else "That any of these gaps grows with compression was not shown."
+    )
+    return Section(
+        "2. global >= local, and mimi >= gradient >= random; the gap grows with compression",
+        sentences if trained[0].interval.n > 1 else [TOO_FEW],
+        [(["σ", *lines, NONE], curve), (["settings", "where", "seeds", *TESTED], tests)],
+        {"compression": (drawn, "Accuracy over compression")} if lines[GLOBAL][0][1].n else {},
+    )
+
+
+def vanishing(evidence: Evidence) -> Section:
+    """Claim 3: adapters that go, and whether the task decides which."""
+    cells = {task: (study.size_of(task).name, MIMI) for task in TASKS}
+    cells = {task: cell for task, cell in cells.items() if len(evidence.of(*cell)) > 1}
+    table = survivors_table(evidence, cells)
+    rows, sentences = [], []
+    for task, cell in cells.items():
+        gone = {seed: float(run.gone) for seed, run in evidence.of(*cell).items()}
+        kept = table[table["task"] == task]
+        always, never = (kept["survived"] == kept["runs"]).sum(), (kept["survived"] == 0).sum()
+        low, high = min(gone.values()), max(gone.values())
+        rows.append(
+            [task, str(len(gone)), f"{interval(gone).mean:.1f}", f"{low:g} to {high:g}", str(never), str(always)]
+        )
+        sentences.append(f"On {task}, {low:g} to {high:g} of {len(kept)} adapters disappear completely.")
+    asked = (("What is left of the layers", False), ("Which adapters go", True))
+    for what, only_gone in asked:
+        found = likeness(evidence, list(cells.values()), only_gone)
+        if found:
+            shown = "depends on the task" if found.p < SIGNIFICANT else "was not shown to depend on the task"
+            sentences.append(
+                f"{what} {shown}, beyond the seed: Kendall's tau {found.within:.2f} between runs of one task and "
+                f"{found.across:.2f} between runs of different tasks ({count(found.runs, 'run')} of "
+                f"{count(found.tasks, 'task')}, pairs of one seed left out; permutation test, {p_said(found.p)})."
+            )
+    pictures = {}
+    if cells:
+        drawn = survival(table, "In how many runs each layer keeps an adapter", "survival")
+        pictures = {"survival": (drawn, "In how many runs a layer keeps its adapter")}
+    head = ["task", "runs", "adapters gone, mean", "from .. to", "layers without one in every run"]
+    return Section(
+        "3. Some adapters disappear completely; which ones depends on the task",
+        sentences,
+        [([*head, "layers with one in every run"], rows)],
+        pictures,
+    )
+
+
+def extreme(evidence: Evidence) -> Section:
+    """Claim 4: where the gain over no adapters at all ends."""
+    probe = evidence.accuracies("compression", NONE)
+    found = family(
+        [
+            contrast(f"σ = {sigma:,.0f}", (GLOBAL, evidence.accuracies("compression", GLOBAL, k)), (NONE, probe))
+            for k, sigma in enumerate(SIGMAS)
+        ]
+    )
+    rows = []
+    for k, c in enumerate(found):
+        runs = evidence.of("compression", GLOBAL).values()
+        neurons = {run.seed: float(run.points[k].neurons) for run in runs}
+        left = {run.seed: float(sum(share > 0 for share in run.shares[k].values())) for run in runs}
+        number = f"{interval(neurons).mean:,.0f}" if neurons else "–"
+        rows.append([c.where, number, f"{interval(left).mean:.1f}" if left else "–", str(c.interval.n), *tested(c)])
+    known = [c for c in found if c.interval.n > 1]
+    gains = [c.claimed and c.interval.mean > 0 for c in known]
+    lasting = 1 + max((i for i, gain in enumerate(gains) if gain), default=-1)
+    sentences = []
+    if lasting < len(known):
+        sentences.append(
+            f"From {known[lasting].where} on, no gain over a linear probe trained in as many epochs could be shown."
+        )
+    elif known:
+        sentences.append(
+            f"Even at {known[-1].where} adapters are above a linear probe trained in as many epochs "
+            f"({points(known[-1].interval)} points)."
+        )
+    half = [c for c in known if c.interval.mean < known[0].interval.mean / 2] if known and gains[0] else []
+    if half:
+        sentences.append(
+            f"Going by the means, at {half[0].where} less than half is left of the gain at the start "
+            f"({100 * known[0].interval.mean:.1f} points)."
+        )
+    return Section(
+        "4. Beyond 1000-fold compression something breaks: where?",
+        sentences if found[0].interval.n > 1 else [TOO_FEW],
+        [(["compression", "neurons", "adapters left", "seeds", *TESTED], rows)],
+        {
+            "extreme": (
+                differences(found, "The gain over a linear probe at every compression", "extreme"),
+                "The gain over no adapters",
+            )
+        }
+        if found[0].interval.n
+        else {},
+    )
+
+
+def _ratios(evidence: Evidence, sweep: str) -> list[float]:
+    """Trained parameters of MiMi over those of the small adapter, without the head, for every seed of both."""
+    cut, small = evidence.of(sweep, MIMI), evidence.of(sweep, SMALL)
+    return [without_head(cut[seed]) / without_head(small[seed]) for seed in sorted(set(cut) & set(small))]
+
+
+def _by_verdict(found: Sequence[Contrast]) -> dict[str, list[Contrast]]:
+    verdicts: dict[str, list[Contrast]] = {}
+    for c in found:
+        verdicts.setdefault(c.verdict, []).append(c)
+    return verdicts

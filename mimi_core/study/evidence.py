@@ -1,0 +1,166 @@
+"""The study's finished runs by what they were asked for, and settings of it compared seed by seed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isnan, nan
+
+import pandas as pd
+
+from mimi_core.analysis.common.labels import Layer, layers
+from mimi_core.analysis.common.stats import SIGNIFICANT, Interval, Paired, holm, mean_interval, paired
+from mimi_core.analysis.compare.tables import Facts, facts
+from mimi_core.runs.store import Store
+from mimi_core.study.design import study
+from mimi_core.sweeps.matching import compare
+from mimi_core.sweeps.sweep import expand
+
+MARGIN = 0.005
+"""Of accuracy, 0..1: a schedule that is at most so much worse is as good."""
+BySeed = Mapping[int, float]
+"""Seed -> accuracy 0..1, or another number of a run."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Of every sweep of the study and every case of it, the finished runs by their seeds."""
+
+    runs: dict[tuple[str, str], dict[int, Facts]]
+    planned: int
+    versions: tuple[str, ...]
+    """Of this program, torch and so on, as the runs wrote them down; sorted."""
+    devices: tuple[str, ...]
+    named: list[Layer]
+    """Of the backbone that all share."""
+
+    @property
+    def finished(self) -> int:
+        return sum(len(by_seed) for by_seed in self.runs.values())
+
+    def of(self, sweep: str, case: str) -> dict[int, Facts]:
+        return self.runs.get((sweep, case), {})
+
+    def accuracies(self, sweep: str, case: str, cycle: int | None = None) -> dict[int, float]:
+        """At the end of a cycle's training, or of the run. Seeds whose run did not train then are left out."""
+        found = {
+            seed: run.accuracy if cycle is None else run.points[cycle].accuracy
+            for seed, run in self.of(sweep, case).items()
+            if cycle is None or cycle < len(run.points)
+        }
+        return {seed: accuracy for seed, accuracy in found.items() if not isnan(accuracy)}
+
+    def after_the_cut(self, sweep: str, case: str, cycle: int) -> dict[int, float]:
+        """Right after a cut, before training again."""
+        return {seed: run.points[cycle].cut for seed, run in self.of(sweep, case).items() if cycle < len(run.points)}
+
+
+def gather(store: Store) -> Evidence:
+    """What is finished of the study; the rest is left out and counted."""
+    runs: dict[tuple[str, str], dict[int, Facts]] = {}
+    versions: set[str] = set()
+    devices: set[str] = set()
+    named: list[Layer] = []
+    planned = 0
+    for sweep in study():
+        configs = expand(sweep)
+        planned += len(configs)
+        for found in compare(store, configs):
+            if found.run is None or found.phase != "finished":
+                continue
+            state = store.state(found.run.id)
+            known = facts(found.run, found.config, state, store.status(found.run.id))
+            if known is None or state.started is None:
+                continue
+            runs.setdefault((sweep.name, found.config.name), {})[found.config.seed] = known
+            versions |= {f"{name} {number}" for name, number in state.started.versions.items()}
+            devices.add(state.started.device)
+            named = named or layers(state.sites)
+    return Evidence(runs, planned, tuple(sorted(versions)), tuple(sorted(devices)), named)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Two settings over the seeds that both have, first minus second."""
+
+    where: str
+    first: str
+    second: str
+    differences: dict[int, float]
+    found: Paired
+    corrected: float = nan
+    """p by Holm among the contrasts of its family."""
+
+    @property
+    def interval(self) -> Interval:
+        return self.found.difference
+
+    @property
+    def claimed(self) -> bool:
+        return self.corrected < SIGNIFICANT
+
+    @property
+    def verdict(self) -> str:
+        """Plain words; no difference is never claimed, only that none was shown."""
+        if self.interval.n < 2:
+            return "too few runs"
+        if not self.claimed:
+            return "no difference shown"
+        return f"{self.first if self.interval.mean > 0 else self.second} is better"
+
+
+def contrast(where: str, first: tuple[str, BySeed], second: tuple[str, BySeed]) -> Contrast:
+    shared = sorted(set(first[1]) & set(second[1]))
+    one, two = ([named[1][seed] for seed in shared] for named in (first, second))
+    differences = {seed: a - b for seed, a, b in zip(shared, one, two, strict=True)}
+    return Contrast(where, first[0], second[0], differences, paired(one, two))
+
+
+def family(contrasts: Sequence[Contrast]) -> list[Contrast]:
+    """The same with p values corrected for their number."""
+    corrected = holm([c.found.p for c in contrasts])
+    return [replace(c, corrected=p) for c, p in zip(contrasts, corrected, strict=True)]
+
+
+def averaged(by_cycle: Sequence[BySeed]) -> dict[int, float]:
+    """Mean over cycles, for the seeds that have them all."""
+    shared = set.intersection(*(set(values) for values in by_cycle)) if by_cycle else set()
+    return {seed: sum(values[seed] for values in by_cycle) / len(by_cycle) for seed in sorted(shared)}
+
+
+def growth(low: BySeed, high: BySeed) -> dict[int, float]:
+    """By how much a number is larger in `high`, seed by seed."""
+    return {seed: high[seed] - low[seed] for seed in sorted(set(low) & set(high))}
+
+
+def interval(values: BySeed) -> Interval:
+    return mean_interval(list(values.values()))
+
+
+def within_margin(found: Interval, margin: float = MARGIN) -> str:
+    """Whether something is at most `margin` worse: only where the whole interval says so.
+
+    Differences that are all the same give no interval: no spread is no certainty.
+    """
+    if found.n < 2:
+        return "too few runs"
+    if not found.std:
+        return "cannot be told"
+    if found.low >= -margin:
+        return "yes"
+    return "no" if found.high < -margin else "cannot be told"
+
+
+def survivors_table(evidence: Evidence, cells: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
+    """Which layers keep an adapter to the end. One row per task and layer.
+
+    Args:
+        cells: name of a task -> sweep and case of its runs.
+
+    Columns: task, site, label, group, runs, survived (in how many of them).
+    """
+    rows = []
+    for task, (sweep, case) in cells.items():
+        ends = [run.shares[-1] for run in evidence.of(sweep, case).values()]
+        for layer in evidence.named:
+            kept = sum(end.get(layer.site, 0) > 0 for end in ends)
+            rows.append((task, layer.site, layer.label, layer.group, len(ends), kept))
+    return pd.DataFrame(rows, columns=["task", "site", "label", "group", "runs", "survived"])

@@ -1,0 +1,115 @@
+"""Do scores agree on which neurons matter, and seeds on which layers do: small heatmaps, a column a cut."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import get_args
+
+import pandas as pd
+import streamlit as st
+
+from mimi_core.analysis.common.words import count
+from mimi_core.analysis.compare import agreement
+from mimi_core.analysis.compare import figures as comparison_figures
+from mimi_core.analysis.compare.design import Design
+from mimi_core.analysis.compare.tables import Facts
+from mimi_core.analysis.why.cut_scores import read_cut, stamp
+from mimi_core.config import ScoreName
+from mimi_core.errors import MimiError
+from pages import common
+
+MOST_RUNS = 12
+"""So many runs of a setting are looked at."""
+
+
+def agreements(chosen: list[common.Found], runs: list[Facts], how: Design) -> None:
+    """Do scores agree on neurons, and seeds on layers. Only runs with cuts can say."""
+    cut = [run for run in runs if len(run.points) > 1]
+    if not cut:
+        return
+    settings: dict[str, list[Facts]] = {label: [] for label in how.labels.values()}
+    for run in cut:
+        settings[how.setting(run.values)].append(run)
+    settings = {label: members for label, members in settings.items() if members}
+    left, right = st.columns(2, gap="large")
+    with left:
+        _scores({found.run.id: found for found in chosen}, settings)
+    with right:
+        _seeds(settings)
+
+
+def _scores(found: Mapping[str, common.Found], settings: Mapping[str, list[Facts]]) -> None:
+    st.subheader("Do the scores agree?", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        setting = st.selectbox("Runs of", list(settings), key="scored", bind="query-params", width=240)
+        members = settings[setting if setting in settings else next(iter(settings))][:MOST_RUNS]
+        decided = str(members[0].values["prune.score"])
+        names = list(get_args(ScoreName))
+        usual = names.index("mimi" if decided == "random" else decided)
+        against = st.selectbox("With the score", names, index=usual, key="against", bind="query-params", width=160)
+    table = agreement.scores_table(
+        (cycle, _correlations(str(folder), cycle, stamp(folder, cycle), against, found[run.id]))
+        for run in members
+        for folder in [found[run.id].run.folder]
+        for cycle in range(1, len(run.points))
+    )
+    if table.empty:
+        st.markdown("These runs have not kept their scores.")
+        return
+    order = [name for name in names if name in set(table["label"])]
+    st.vega_lite_chart(
+        spec=comparison_figures.agreement_figure(table, order, common.scale(), row="score"),
+        width="content",
+        key="scores",
+        alt=f"Rank correlation of every score with the {against} score, cut by cut.",
+    )
+    st.caption(
+        f"Kendall's τ between the orders in which two scores put all neurons before a cut, mean of "
+        f"{count(len(members), 'run')}. 1 is the same order, 0 no relation. Scores that agree take the same neurons."
+    )
+
+
+@st.cache_data(max_entries=1000, show_spinner=False)
+def _correlations(
+    folder: str, cycle: int, written: tuple[int, int] | None, against: ScoreName, _found: common.Found
+) -> dict[ScoreName, float]:
+    try:
+        return agreement.score_correlations(read_cut(Path(folder), _found.store.state(_found.run.id), cycle), against)
+    except MimiError:
+        return {}
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def _seed_correlations(known: tuple[tuple[str, str, float], ...], _settings: Mapping[str, list[Facts]]) -> pd.DataFrame:
+    return agreement.seeds_table({label: runs[:MOST_RUNS] for label, runs in _settings.items()})
+
+
+def _seeds(settings: Mapping[str, list[Facts]]) -> None:
+    st.subheader("Do the seeds agree?", anchor=False)
+    known = tuple((label, run.id, run.seconds) for label, runs in settings.items() for run in runs)
+    table = _seed_correlations(known, settings)
+    if table["tau"].notna().any():
+        order = [label for label in settings if label in set(table.loc[table["tau"].notna(), "label"])]
+        st.vega_lite_chart(
+            spec=comparison_figures.agreement_figure(table, order, common.scale(), row="setting"),
+            width="content",
+            key="seeds",
+            alt="Rank correlation between seeds of the shares that layers keep, cut by cut.",
+        )
+        st.caption(
+            "Kendall's τ between two seeds over the shares of their widths that layers kept, mean of all pairs of "
+            "seeds. 1: they keep neurons in the same layers. Local cuts leave every layer its share, whatever the seed."
+        )
+    losses = agreement.losses_table(settings)
+    st.dataframe(
+        losses,
+        hide_index=True,
+        column_config={
+            "setting": "Setting",
+            "runs": "Runs",
+            "always": st.column_config.NumberColumn(
+                "Lost in all", help="adapters gone after the last cut in every run"
+            ),
+            "sometimes": st.column_config.NumberColumn("Lost in some"),
+            "never": st.column_config.NumberColumn("Never lost"),
+        },
+    )

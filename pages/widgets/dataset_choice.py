@@ -1,0 +1,51 @@
+"""The datasets that the form offers: those that are on this machine. Of the others, how to get them."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from mimi_core.config import FOLDER_PREFIX
+from mimi_core.data import absent, known, named
+from mimi_core.data.intake.upload import uploaded
+from mimi_core.data.sources import hf
+from pages import common
+
+NOT_THERE = ":material/cloud_download:"
+
+
+def on_this_machine(folder: Path) -> list[str]:
+    """Names for `data.name`: datasets known by name, those fetched from the Hub, and those somebody uploaded.
+
+    Args:
+        folder: of all datasets.
+    """
+    lacking = absent()
+    return [
+        *(name for name in named() if name not in lacking),
+        *hf.kept(folder),
+        *(f"{FOLDER_PREFIX}{path}" for path in uploaded(folder)),
+    ]
+
+
+def others() -> str | None:
+    """What else there is, and how to get it. Returns what data.name is to be, once, when somebody chooses one."""
+    with st.popover("Other datasets", icon=NOT_THERE, help="Known by name, and not on this machine yet"):
+        st.markdown(
+            "The form lists what is on this machine. Any dataset of the Hugging Face Hub can be typed there: "
+            "`hf:` and its owner/name. These are known by name, and not here yet:"
+        )
+        lacking = absent()
+        about = known()
+        name: str | None = st.selectbox(
+            "A dataset that is not here yet",
+            list(lacking),
+            index=None,
+            format_func=lambda name: f"{name}: {about[name]}",
+            placeholder=f"Choose one of {len(lacking)}",
+            label_visibility="collapsed",
+            key="dataset/other",
+        )
+        if name is None:
+            return None
+        st.markdown(common.plain(lacking.get(name, "")))
+        return name if st.button("Use it", icon=":material/input:") else None

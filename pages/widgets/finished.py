@@ -1,0 +1,89 @@
+"""Finished runs as comparisons need them, kept in memory."""
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import streamlit as st
+
+from mimi_core.analysis.compare.design import task_of
+from mimi_core.analysis.compare.tables import Facts, facts
+from mimi_core.errors import MimiError
+from mimi_core.runs import files
+from mimi_core.runs.events import read_events
+from mimi_core.runs.status import ENDED, read_status
+from mimi_core.runs.store import RunSummary
+from pages import common
+
+LIVE_SECONDS = 5.0
+Value = TypeVar("Value")
+
+
+class Kept(Generic[Value]):
+    """What a function makes of a run; made again when the store has made a new summary, because its files changed.
+
+    Not `st.cache_data`: hashing and unpickling for a thousand runs takes longer than all the rest of a page.
+    """
+
+    def __init__(self, make: Callable[[common.Found], Value]) -> None:
+        self._make = make
+        self._known: dict[Path, tuple[RunSummary, Value]] = {}
+
+    def __call__(self, found: common.Found) -> Value:
+        known = self._known.get(found.run.folder)
+        if known is None or known[0] is not found.run:
+            known = self._known[found.run.folder] = found.run, self._make(found)
+        return known[1]
+
+
+def kept_fresh(show: Callable[[list[common.Found]], None], runs: list[common.Found]) -> None:
+    """Draw something about runs, again every few seconds while some of them go on."""
+    live = any(found.run.phase not in ENDED for found in runs)
+
+    def draw() -> None:
+        fresh = [found if found.run.phase in ENDED else renewed(found) for found in runs]
+        if live and all(found.run.phase in ENDED for found in fresh):
+            st.rerun()  # the whole page, so that the clock of the fragment stops
+        show(fresh)
+
+    st.fragment(draw, run_every=LIVE_SECONDS if live else None)()
+
+
+def renewed(found: common.Found) -> common.Found:
+    return common.Found(found.store.summary(found.run.id), found.store, found.example)
+
+
+def by_task(runs: list[common.Found]) -> dict[str, list[common.Found]]:
+    """The runs whose configs can be read, by dataset and backbone; tasks without any finished run are left out."""
+    tasks: dict[str, list[common.Found]] = defaultdict(list)
+    for found in runs:
+        if found.run.phase != "broken":
+            with contextlib.suppress(MimiError):  # deleted meanwhile
+                tasks[_task(found)].append(found)
+    return {task: alike for task, alike in tasks.items() if any(found.run.phase == "finished" for found in alike)}
+
+
+def finished(runs: list[common.Found]) -> list[Facts]:
+    """What is known of those runs that have finished and can be read."""
+    known = [_facts(found) for found in runs if found.run.phase == "finished"]
+    return [one for one in known if one is not None]
+
+
+def _read(found: common.Found) -> Facts | None:
+    run, store = found.run, found.store
+    try:
+        # Past the store, which would keep what only these few numbers are made of.
+        return facts(
+            run,
+            store.config(run.id),
+            read_events(run.folder / files.EVENTS, with_epochs=False),
+            read_status(run.folder),
+        )
+    except MimiError:  # deleted or broken meanwhile
+        return None
+
+
+_facts = Kept(_read)
+_task = Kept(lambda found: task_of(found.store.config(found.run.id)))

@@ -1,0 +1,83 @@
+"""Widths across seeds: what of a run's picture is the method's doing, and what is chance."""
+
+import contextlib
+
+import streamlit as st
+
+from mimi_core.analysis.widths import seeds
+from mimi_core.errors import MimiError
+from pages import common
+
+FEWEST = 2
+
+
+def across_seeds(found: common.Found, runs: list[common.Found]) -> None:
+    """How often every layer survives in the repetitions of a run, which differ from it by their seeds alone."""
+    this = found.run
+    state = found.store.state(this.id)
+    if len(state.cuts) < max(1, state.total_cuts):
+        return
+    alike = _alike(found, runs)
+    found_runs = seeds.repetitions(state, [other.store.state(other.run.id) for other in alike])
+    st.subheader("Across seeds", anchor=False)
+    if len(found_runs) < FEWEST:
+        st.markdown(
+            "Which layers lose their adapter depends on chance, too: on the images drawn, and on the initial weights. "
+            "No finished run here differs from this one by its seeds alone."
+        )
+        st.page_link(common.LAUNCH, label="Launch it with other seeds", icon=":material/rocket_launch:")
+        return
+    table, agree = seeds.survival_table(found_runs), seeds.agreement(found_runs)
+    st.markdown(common.plain(seeds.told(table)))
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.plotly_chart(
+            seeds.survival_figure(table, common.scale()),
+            key="seeds",
+            config=common.CHART,
+            alt=f"Heatmap: in how many of {len(found_runs)} runs every layer has an adapter, cut by cut.",
+        )
+    with right:
+        with st.container(horizontal=True, gap="large"):
+            st.metric(
+                "Same layers",
+                f"{100 * agree.layers:.0f} %",
+                f"{100 * agree.by_chance:.0f} % by chance",
+                delta_color="off",
+                delta_arrow="off",
+                help="Jaccard index of the layers that keep an adapter, mean of all pairs of runs. By chance: if every "
+                "run had drawn as many layers by lot.",
+            )
+            st.metric(
+                "Same widths",
+                f"{100 * agree.widths:.0f} %",
+                help="Neurons that two runs have at the same layers, as a share of those that either has; mean of all "
+                "pairs. Jaccard's index, of widths.",
+            )
+        st.caption(
+            f"{len(found_runs)} runs with the settings of this one and other seeds. The stronger the colour, the more "
+            "of them still have an adapter there; a number says how many, where it is not all of them. ✕: gone in "
+            "every run. Layers that go in every run need no adaptation here, whatever the seed."
+        )
+
+
+def _alike(found: common.Found, runs: list[common.Found]) -> list[common.Found]:
+    """One run for every other seed of the same settings, told by summaries and configs: whole runs are large."""
+    this = found.run
+    near = [
+        other
+        for other in runs
+        if other.run.id != this.id
+        and (other.run.group, other.run.method, other.run.backbone, other.run.data, other.run.score, other.run.scope)
+        == (this.group, this.method, this.backbone, this.data, this.score, this.scope)
+        and other.run.cycle == other.run.cycles
+    ]
+    chosen: dict[seeds.Seeds, common.Found] = {}
+    with contextlib.suppress(MimiError):
+        settings, _ = seeds.split(found.store.config(this.id))
+        for other in near:
+            with contextlib.suppress(MimiError):  # deleted or broken meanwhile
+                theirs, drawn = seeds.split(other.store.config(other.run.id))
+                if theirs == settings:
+                    chosen.setdefault(drawn, other)
+    return list(chosen.values())

@@ -1,0 +1,141 @@
+"""The controls of Why: other settings for a cut, and in numbers and words what they would change."""
+
+import time
+from typing import Any, get_args
+
+import pandas as pd
+import streamlit as st
+
+from mimi_core.analysis.common.labels import Layer
+from mimi_core.analysis.why import tables as why
+from mimi_core.analysis.why import words as why_words
+from mimi_core.analysis.why.cut_scores import Cut, Settings
+from mimi_core.config import Normalise, Scope
+from pages import common
+
+NORMALISERS = {
+    "per_parameter": "per parameter (2 M)",
+    "fan": "per fan (M + N)",
+    "layer_max": "per layer's largest",
+    "none": "none",
+}
+WHAT_IF = ("rho", "scope", "score", "normalise")
+
+
+def controls(cut: Cut) -> Settings:
+    """Settings to try, those of the run until somebody moves one; what differs from the run is in the URL."""
+    shares = why.rhos(cut)
+    real = {
+        "rho": next(text for text, rho in shares.items() if rho == why.rho_of(cut, cut.real.keep)),
+        "scope": cut.real.scope,
+        "score": cut.real.score,
+        "normalise": cut.real.how,
+    }
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        rho = _choice(
+            st.select_slider,
+            "What if the cut removed this share (ρ)",
+            "rho",
+            list(shares),
+            real["rho"],
+            help="Of the neurons that were there before this cut. Earlier cuts stay as they were.",
+            width=300,
+        )
+        scope = _choice(
+            st.segmented_control,
+            "Scope",
+            "scope",
+            list(get_args(Scope)),
+            real["scope"],
+            help="global: all layers compete; local: every layer keeps its own share",
+            required=True,
+        )
+        score = _choice(
+            st.selectbox,
+            "Score",
+            "score",
+            list(cut.raw),
+            real["score"],
+            help="What a neuron is worth. "
+            + " ".join(f"**{s}**: {why_words.SCORE_WORDS[s]}." for s in cut.raw).replace("_", "\\_"),
+            width=160,
+        )
+        how = _choice(
+            st.selectbox,
+            "Divided by",
+            "normalise",
+            list(get_args(Normalise)),
+            real["normalise"],
+            help="Makes layers of different width comparable; M is the token width, N the adapter's width. "
+            "Random scores are never divided.",
+            format_func=NORMALISERS.__getitem__,
+            width=200,
+            disabled=score == "random",
+        )
+        chosen = {"rho": rho, "scope": scope, "score": score, "normalise": how}
+        st.button(
+            "As in the run",
+            icon=":material/undo:",
+            on_click=_forget,
+            disabled=chosen == real,
+        )
+    return Settings(score, how, scope, cut.keep_before * (1 - shares[rho]))
+
+
+def _choice(widget: Any, label: str, name: str, options: list[str], real: str, **more: Any) -> Any:
+    """A widget whose value is in the URL as `name`, unless it is the run's own."""
+    asked = st.query_params.get(name)
+    key = f"what_if_{name}"
+    st.session_state[key] = asked if asked in options else real
+
+    def remember() -> None:
+        if st.session_state[key] == real:
+            st.query_params.pop(name, None)
+        else:
+            st.query_params[name] = st.session_state[key]
+
+    return widget(label, options, key=key, on_change=remember, **more)
+
+
+def _forget() -> None:
+    for name in WHAT_IF:
+        st.query_params.pop(name, None)
+
+
+def decided_anew(
+    cut: Cut, settings: Settings, real: why.Outcome, named: list[Layer]
+) -> tuple[why.Outcome, pd.DataFrame]:
+    """The cut under the chosen settings, what that changes, in numbers and words, and its `layers_table`."""
+    started = time.perf_counter()
+    outcome = why.what_if(cut, settings)
+    shared = why.overlap(outcome, real)
+    table = why.layers_table(named, outcome, real)
+    milliseconds = 1000 * (time.perf_counter() - started)
+    if settings == cut.real and not why.same_survivors(outcome, real):
+        st.warning("The stored scores do not give the cut that the run made: one of its files was changed.")
+        outcome, shared, table = real, 1.0, why.layers_table(named, real, real)
+    lost, lost_really = int((table["kept"] == 0).sum()), int((table["real"] == 0).sum())
+    numbers, said = st.columns([3, 2], gap="large", vertical_alignment="center")
+    with numbers, st.container(horizontal=True, gap="medium"):
+        st.metric("Neurons kept", f"{outcome.kept:,}", **_against(outcome.kept - real.kept))
+        st.metric("Adapters lost", lost, **_against(lost - lost_really))
+        st.metric(
+            "Overlap",
+            f"{100 * shared:.0f} %",
+            "with the run (Jaccard)",
+            delta_color="off",
+            delta_arrow="off",
+            help="With the run, as Jaccard's index: neurons that both keep, as a share of those that either keeps.",
+        )
+    with said:
+        if settings == cut.real:
+            st.markdown("These are the settings of the run: move one and see at once what it would have changed.")
+        else:
+            st.markdown(f"**What if:** {common.plain(why_words.differences(table))}")
+            st.caption(f"Worked out from the stored scores in {milliseconds:.1f} ms, without training.")
+    return outcome, table
+
+
+def _against(difference: int) -> dict[str, Any]:
+    told = f"{difference:+,} against the run" if difference else "as in the run"
+    return {"delta": told, "delta_color": "off", "delta_arrow": "auto" if difference else "off"}
