@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mimi_core.backbones import cvt as hf_backbones
+from mimi_core.backbones import torchvision_remedy  # noqa: F401  (before timm)
 
 import timm  # isort: skip
 from timm.models import load_state_dict, model_entrypoint
