@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages import common
+from pages.widgets import menu
 from pages.widgets.memory import spare
 from pages.widgets.theme import follow_theme
 
@@ -14,5 +14,5 @@ spare()
 st.set_page_config("MiMi Studio", page_icon=str(ASSETS / "icon.svg"), layout="wide")
 st.logo(str(ASSETS / "logo.svg"), size="large")
 st.session_state["through_app"] = True
-st.navigation(common.navigation(), position="top").run()
+st.navigation(menu.navigation(), position="top").run()
 follow_theme()

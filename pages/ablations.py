@@ -15,21 +15,26 @@ from mimi_core.analysis.compare import tables as comparisons
 from mimi_core.analysis.compare import words as comparison_words
 from mimi_core.analysis.compare.contrasts import MEASURES, Measure
 from mimi_core.analysis.compare.design import EVERY, Design, Levels, by_level, design
-from pages import common
+from pages.widgets import address, stores
 from pages.widgets.agreements import agreements
 from pages.widgets.finished import by_task, finished, kept_fresh
+from pages.widgets.menu import Page, link_to, through_app
+from pages.widgets.stores import StoredRun
+from pages.widgets.text import distinct, plain
 
+PAGE = Page(title="Ablations", icon=":material/science:", order=70)
 MOST_BLOCKS = 4
 """So many parts of a comparison are drawn one below the other; of more, one is chosen."""
 ONE_ANOTHER = "one another"
 OF_THE_STUDY = "Times and memory of the study are not to be compared: other work went on beside some of its runs."
 NUMBER = st.column_config.NumberColumn
+KINDS = ("group", "study", "like")
 Choice = tuple[str, str]
 """("group", its name), ("study", a group of the bundled study) or ("like", a task)."""
 
 
 def main() -> None:
-    common.through_app()
+    through_app()
     chosen = pick()
     if chosen is not None:
         kept_fresh(show, chosen)
@@ -38,47 +43,47 @@ def main() -> None:
 # --- which runs -------------------------------------------------------------------------------------------------------
 
 
-def pick() -> list[common.Found] | None:
+def pick() -> list[StoredRun] | None:
     """Which runs are compared, kept in the URL as `group`, `study`, or `like`: a run with this data and backbone."""
-    runs = common.all_runs()
+    runs = stores.all_runs()
     tasks = by_task(runs)
-    choices: dict[Choice, list[common.Found]] = defaultdict(list)
+    choices: dict[Choice, list[StoredRun]] = defaultdict(list)
     for found in runs:
         if found.run.group:
             choices["group", found.run.group].append(found)
-    for found in common.study_runs():
+    for found in stores.study_runs():
         choices["study", found.run.group].append(found)
     choices |= {("like", task): members for task, members in tasks.items() if len(members) > 1}
     if not choices:
         nothing_to_compare()
         return None
     asked = asked_for(choices)
-    st.session_state["comparison"] = asked or next(iter(choices))
 
-    def remember() -> None:
-        kind, name = st.session_state["comparison"]
-        for other in ("group", "study", "like"):
-            st.query_params.pop(other, None)
-        st.query_params[kind] = choices[kind, name][0].run.id if kind == "like" else name
+    def write(choice: Choice) -> address.Params | None:
+        if choice not in choices:
+            return None
+        kind, name = choice
+        told = choices[choice][0].run.id if kind == "like" else name
+        return {**dict.fromkeys(KINDS), kind: told}
 
+    chosen = address.bound("comparison", asked or next(iter(choices)), write)
     with st.container(horizontal=True, vertical_alignment="center"):
-        chosen = st.selectbox(
+        st.selectbox(
             "Runs to compare",
             list(choices),
-            format_func=lambda choice: choice_title(choice, len(choices[choice])),
-            key="comparison",
-            on_change=remember,
+            format_func=distinct(choices, lambda choice: choice_title(choice, len(choices[choice]))).__getitem__,
             label_visibility="collapsed",
             filter_mode="contains",
+            **chosen.control,
         )
-        known = {found.run.id for found in choices[chosen]}
+        known = {found.run.id for found in choices[chosen.value]}
         task = next((task for task, members in tasks.items() if known & {found.run.id for found in members}), None)
         if task:
-            st.page_link(common.TRADE_OFF, label="Trade-off", icon=":material/balance:", query_params={"on": task})
-    return choices[chosen]
+            link_to("trade_off", query={"on": task})
+    return choices[chosen.value]
 
 
-def asked_for(choices: dict[Choice, list[common.Found]]) -> Choice | None:
+def asked_for(choices: dict[Choice, list[StoredRun]]) -> Choice | None:
     """What the URL asks for, if it is there."""
     like = st.query_params.get("like")
     kind = "study" if "study" in st.query_params else "group"
@@ -90,9 +95,9 @@ def asked_for(choices: dict[Choice, list[common.Found]]) -> Choice | None:
             if choice[0] == "like" and like in {found.run.id for found in members}:
                 return choice
     if group is not None:
-        st.warning(f"There is no group {common.plain(repr(group[:80]))} here. Its runs may have been deleted.")
+        st.warning(f"There is no group {plain(repr(group[:80]))} here. Its runs may have been deleted.")
     elif like is not None:
-        st.warning(f"There are no finished runs like {common.plain(repr(like[:80]))} here.")
+        st.warning(f"There are no finished runs like {plain(repr(like[:80]))} here.")
     return None
 
 
@@ -106,7 +111,7 @@ def choice_title(choice: Choice, runs: int) -> str:
 # --- what is shown ----------------------------------------------------------------------------------------------------
 
 
-def show(chosen: list[common.Found]) -> None:
+def show(chosen: list[StoredRun]) -> None:
     runs = finished(chosen)
     left_out = comparison_words.left_out([found.run.phase for found in chosen])
     if not runs:
@@ -127,13 +132,13 @@ def show(chosen: list[common.Found]) -> None:
     means = contrasts.levels_table(levels, measure, kind)
     pairs = contrasts.pairs_table(levels, measure, reference, kind)
     with findings:
-        st.title(common.plain(comparison_words.headline(means, pairs, measure)), anchor=False)
-        st.markdown(common.plain(comparison_words.finding(means, pairs, measure)))
+        st.title(plain(comparison_words.headline(means, pairs, measure)), anchor=False)
+        st.markdown(plain(comparison_words.finding(means, pairs, measure)))
         seeds = {str(level): list(rows["pair"]) for level, rows in table.groupby("setting", sort=False)}
         told = [comparison_words.uneven(means, seeds), left_out, comparison_words.told_apart(how)]
-        if chosen[0].store.directory == common.STUDY:
+        if chosen[0].store.directory == stores.STUDY:
             told.append(OF_THE_STUDY)
-        st.caption(common.plain(" ".join(text for text in told if text)))
+        st.caption(plain(" ".join(text for text in told if text)))
     few = len(levels.order) <= contrasts.MOST_DRAWN
     if few:
         charts(levels, by_level(points, how, compared), means, measure, parameters, kind)
@@ -224,7 +229,7 @@ def charts(
     curves = contrasts.curves_table(points, parameters, kind)
     for number, block in enumerate(blocks):
         if block:
-            st.markdown(f"**{common.plain(block)}**")
+            st.markdown(f"**{plain(block)}**")
         left, right = st.columns([3, 2], gap="medium")
         with left:
             selected = st.vega_lite_chart(
@@ -370,7 +375,8 @@ def nothing_to_compare() -> None:
             text_alignment="center",
         )
         st.code("python -m mimi_core sweep --preset local-vs-global", language="bash", width="content")
-        st.page_link(common.LAUNCH, label="Or launch runs here", icon=":material/rocket_launch:")
+        link_to("launch", "Or launch runs here")
 
 
-main()
+if __name__ == "__main__":
+    main()

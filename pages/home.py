@@ -12,12 +12,17 @@ from mimi_core.config import make_config
 from mimi_core.errors import MimiError
 from mimi_core.runs import control
 from mimi_core.runs.status import ENDED
-from pages import common
+from pages.widgets import drawing, stores
+from pages.widgets.badge import phase_badge
+from pages.widgets.menu import Page, link_to, pages, switch_to, through_app
+from pages.widgets.stores import StoredRun
+from pages.widgets.text import plain
 
+PAGE = Page(title="Home", icon=":material/home:", order=0)
 COLUMNS = 4
 MOST_LIVE, MOST_RECENT, MOST_GROUPS, MOST_VARIANTS = 4, 8, 3, 5
 LIVE_SECONDS = 2.0
-GUIDE = common.ROOT / "assets" / "guide"
+GUIDE = stores.ROOT / "assets" / "guide"
 STEPS = {
     "adapter.svg": (
         "1 · An adapter is a small bottleneck",
@@ -38,8 +43,8 @@ STEPS = {
 
 
 def main() -> None:
-    common.through_app()
-    runs = common.all_runs()
+    through_app()
+    runs = stores.all_runs()
     mine = [found for found in runs if not found.example]
     examples = [found for found in runs if found.example]
     hero(mine, examples)
@@ -58,7 +63,7 @@ def main() -> None:
         guide(examples)
 
 
-def hero(mine: list[common.Found], examples: list[common.Found]) -> None:
+def hero(mine: list[StoredRun], examples: list[StoredRun]) -> None:
     """What this is, the first thing to do, and the last thing that was found."""
     left, right = st.columns([5, 4], gap="large", vertical_alignment="center")
     with left:
@@ -71,7 +76,7 @@ def hero(mine: list[common.Found], examples: list[common.Found]) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             if st.button("Run the demo", type="primary", icon=":material/play_arrow:"):
                 run_demo()
-            st.page_link(common.LAUNCH, label="A run of your own", icon=":material/rocket_launch:")
+            link_to("launch", "A run of your own")
         st.caption("The demo: 300 images, four cuts, about two minutes on two CPU cores. Nothing is downloaded.")
     finished = [found for found in mine if found.run.phase == "finished" and found.run.cycle]
     if finished or examples:
@@ -81,33 +86,31 @@ def hero(mine: list[common.Found], examples: list[common.Found]) -> None:
 
 def run_demo() -> None:
     try:
-        run_id = control.submit(common.user_store(), make_config(preset="demo"))
+        run_id = control.submit(stores.user_store(), make_config(preset="demo"))
     except MimiError as error:
-        st.error(common.plain(str(error)), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
         return
-    st.switch_page(common.MONITOR, query_params={"run": run_id})
+    switch_to("monitor", {"run": run_id})
 
 
-def finding(found: common.Found) -> None:
+def finding(found: StoredRun) -> None:
     """The newest result, in words and as a picture."""
     headline, story = cards.finding(found.run, found.store.state(found.run.id))
     with st.container(border=True, gap="small"):
-        st.caption("An example of what comes out" if found.example else f"Found last: {common.plain(found.run.title)}")
-        st.markdown(f"**{common.plain(headline)}**")
+        st.caption("An example of what comes out" if found.example else f"Found last: {plain(found.run.title)}")
+        st.markdown(f"**{plain(headline)}**")
         picture(found, (560, 150))
         st.caption(
             "Left to right: the layers, input first. Top to bottom: the start and every cut. Colour: share of the "
             "neurons left. A dot: the cut that took the last one."
         )
-        st.markdown(common.plain(story))
-        st.page_link(
-            common.WIDTHS, label="See its widths", icon=":material/stacked_bar_chart:", query_params=found.link
-        )
+        st.markdown(plain(story))
+        link_to("widths", "See its widths", query=found.link)
 
 
-def running(live: list[common.Found]) -> None:
+def running(live: list[StoredRun]) -> None:
     """Runs that are going on or waiting, from their files as they are now."""
-    now = [common.Found(found.store.summary(found.run.id), found.store, False) for found in live]
+    now = [StoredRun(found.store.summary(found.run.id), found.store, False) for found in live]
     if any(found.run.phase in ENDED for found in now):
         st.rerun()  # it belongs to another part of the page now
     st.subheader("Running now", anchor=False)
@@ -117,19 +120,18 @@ def running(live: list[common.Found]) -> None:
         st.caption(f"and {len(now) - MOST_LIVE:,} more, most of them waiting for a free slot")
 
 
-def recent(alone: list[common.Found], of_all: int) -> None:
+def recent(alone: list[StoredRun], of_all: int) -> None:
     """The newest runs that have ended. Those of a group are told with their group."""
     if alone:
         st.subheader("Recent runs", anchor=False)
         grid(alone[:MOST_RECENT])
     if of_all > len(alone[:MOST_RECENT]):
-        page = common.RUNS if common.RUNS in common.NAVIGATION else common.MONITOR
-        st.page_link(page, label=f":primary[All {of_all:,} runs]", icon=":material/list:")
+        link_to("runs", f":primary[All {of_all:,} runs]")
 
 
-def groups(mine: list[common.Found]) -> None:
+def groups(mine: list[StoredRun]) -> None:
     """Runs that belong together, such as a sweep: their number, and what their settings reach."""
-    members: dict[str, list[common.Found]] = {}
+    members: dict[str, list[StoredRun]] = {}
     for found in mine:
         if found.run.group:
             members.setdefault(found.run.group, []).append(found)
@@ -137,14 +139,14 @@ def groups(mine: list[common.Found]) -> None:
         return
     st.subheader("Groups", anchor=False)
     newest = list(members.items())[:MOST_GROUPS]
-    for place, (name, found) in zip(st.columns(MOST_GROUPS), newest, strict=False):
+    for place, (name, together) in zip(st.columns(MOST_GROUPS), newest, strict=False):
         with place:
-            group(name, found)
+            group(name, together)
     if len(members) > MOST_GROUPS:
         st.caption(f"and {count(len(members) - MOST_GROUPS, 'more group')}, older")
 
 
-def group(name: str, members: list[common.Found]) -> None:
+def group(name: str, members: list[StoredRun]) -> None:
     phases = [found.run.phase for found in members]
     states = {
         "finished": phases.count("finished"),
@@ -153,21 +155,19 @@ def group(name: str, members: list[common.Found]) -> None:
         "in progress": sum(phase not in ENDED for phase in phases),
     }
     with st.container(border=True, height="stretch", gap="small"):
-        st.markdown(f"**{common.plain(name)}**")
+        st.markdown(f"**{plain(name)}**")
         st.caption(
             f"{count(len(members), 'run')}: {', '.join(f'{n} {state}' for state, n in states.items() if n)}",
         )
         now = "\n".join(f"{found.run.id} {found.run.phase}" for found in members)
         st.markdown(variants_table(_variants(str(members[0].store.directory), now, members)))
         with st.container(horizontal=True):
-            for page in (common.ABLATIONS, common.RUNS, common.REPORT):
-                if page in common.NAVIGATION:
-                    title, icon = common.NAVIGATION[page]
-                    st.page_link(page, label=title, icon=icon, query_params={"group": name})
+            for page in ("ablations", "runs", "report"):
+                link_to(page, query={"group": name})
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _variants(directory: str, now: str, _members: list[common.Found]) -> list[Variant]:
+def _variants(directory: str, now: str, _members: list[StoredRun]) -> list[Variant]:
     """Kept while the group's runs are in the same phases: the config of a run never changes, nor do its results."""
     known: list[Member] = []
     for found in _members:
@@ -183,69 +183,68 @@ def variants_table(found: list[Variant]) -> str:
         reached = variant.accuracy
         spread = f" ± {100 * reached.half_width:.1f}" if reached.n > 1 else ""
         said = f"{100 * reached.mean:.1f}{spread} %" if reached.n else "–"
-        rows.append(f"| {common.plain(clipped(variant.label, 36))} | {reached.n} | {said} |")
+        rows.append(f"| {plain(clipped(variant.label, 36))} | {reached.n} | {said} |")
     if len(found) > MOST_VARIANTS:
         rows.append(f"| and {len(found) - MOST_VARIANTS} more | | |")
     return "\n".join(rows)
 
 
-def grid(runs: list[common.Found]) -> None:
+def grid(runs: list[StoredRun]) -> None:
     for first in range(0, len(runs), COLUMNS):
         for place, found in zip(st.columns(COLUMNS), runs[first : first + COLUMNS], strict=False):
             with place:
                 card(found)
 
 
-def card(found: common.Found) -> None:
+def card(found: StoredRun) -> None:
     """A run at a glance, and the ways to more of it."""
     run = found.run
     state = found.store.state(run.id)
     with st.container(border=True, height="stretch", gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", gap=None):
-            st.markdown(f"**{common.plain(clipped(run.title, 22))}**", width="content")
-            common.phase_badge(run.phase, found.example)
+            st.markdown(f"**{plain(clipped(run.title, 22))}**", width="content")
+            phase_badge(run.phase, found.example)
         when = time.strftime("%d %b %H:%M", time.localtime(run.created))
-        st.caption(" · ".join([common.plain(run.data), common.plain(run.backbone), when]))
+        st.caption(" · ".join([plain(run.data), plain(run.backbone), when]))
         if not picture(found):
-            st.caption(common.plain(cards.why_no_picture(run, state)))
+            st.caption(plain(cards.why_no_picture(run, state)))
         known = cards.facts(run, state)
         for place, (what, number) in zip(st.columns([3, 4, 4], gap="xsmall"), known.items(), strict=False):
             place.markdown(f"**{number}**  \n:small[:gray[{what}]]".replace(" of ", "\u00a0of\u00a0"))
         status = found.store.status(run.id)
         if status and run.phase not in ENDED:
-            st.progress(min(max(status.progress, 0.0), 1.0), text=common.plain(cards.doing(status)))
+            st.progress(min(max(status.progress, 0.0), 1.0), text=plain(cards.doing(status)))
         st.space("stretch")
         with st.container(horizontal=True, gap=None):
-            for page in (common.WIDTHS, common.WHY) if run.phase == "finished" and run.cycle else (common.MONITOR,):
-                title, icon = common.NAVIGATION[page]
-                st.page_link(page, label=title, icon=icon, query_params=found.link)
+            for page in ("widths", "why") if run.phase == "finished" and run.cycle else ("monitor",):
+                link_to(page, query=found.link)
 
 
 def clipped(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
-def picture(found: common.Found, size: tuple[int, int] = (300, 78)) -> bool:
-    drawn = cards.rain(found.store.state(found.run.id), common.scale(), size)
+def picture(found: StoredRun, size: tuple[int, int] = (300, 78)) -> bool:
+    drawn = cards.rain(found.store.state(found.run.id), drawing.scale(), size)
     if drawn:
         image, said = drawn
         st.image(image, width="stretch", alt=said)
     return drawn is not None
 
 
-def guide(examples: list[common.Found]) -> None:
+def guide(examples: list[StoredRun]) -> None:
     """For somebody who has never heard of adapters."""
     st.subheader("In two minutes", anchor=False)
-    for place, (drawing, (title, text)) in zip(st.columns(len(STEPS), gap="medium"), STEPS.items(), strict=True):
+    for place, (file, (title, text)) in zip(st.columns(len(STEPS), gap="medium"), STEPS.items(), strict=True):
         with place.container(border=True, height="stretch", gap="small"):
-            st.image(str(GUIDE / drawing), width="stretch", alt="")
+            st.image(str(GUIDE / file), width="stretch", alt="")
             st.markdown(f"**{title}**")
             st.markdown(text)
     if examples:
         with st.container(horizontal=True):
-            for page in (common.WIDTHS, common.WHY):
-                title, icon = common.NAVIGATION[page]
-                st.page_link(page, label=f"{title} of an example", icon=icon, query_params=examples[0].link)
+            for page in ("widths", "why"):
+                link_to(page, f"{pages()[page].title} of an example", query=examples[0].link)
 
 
-main()
+if __name__ == "__main__":
+    main()

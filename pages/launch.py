@@ -12,17 +12,19 @@ from mimi_core.config.settings import link
 from mimi_core.errors import MimiError
 from mimi_core.runs import control
 from mimi_core.runs.status import ENDED
-from pages import common
-from pages.widgets import checks, dataset, dataset_choice
+from pages.widgets import checks, dataset, dataset_choice, stores
 from pages.widgets.launch_form import form, keep_form, open_with
+from pages.widgets.menu import Page, switch_to, through_app
 from pages.widgets.sweep_builder import sweep_builder
+from pages.widgets.text import plain
 
+PAGE = Page(title="Launch", icon=":material/rocket_launch:", order=10)
 KINDS = ("One run", "Sweep")
 """As the address has them, too: with a `format_func` it would have its words."""
 
 
 def main() -> None:
-    common.through_app()
+    through_app()
     st.title("A run of your own", anchor=False)
     st.caption(
         "Choose where to start from, change what you like, and launch. The address of this page always says what the "
@@ -31,7 +33,7 @@ def main() -> None:
     preset, config = form(dataset_choice.on_this_machine(dataset.folder()))
     if config is None:
         return
-    st.markdown(f":material/timeline: {common.plain(plan_in_words(config))}")
+    st.markdown(f":material/timeline: {plain(plan_in_words(config))}")
     problems = st.container()
     kind = st.segmented_control(
         "Launch",
@@ -50,7 +52,7 @@ def main() -> None:
 
 
 def one_run(preset: str, config: RunConfig) -> None:
-    before = sum(not found.example and found.run.phase not in ENDED for found in common.all_runs())
+    before = sum(not found.example and found.run.phase not in ENDED for found in stores.all_runs())
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Launch", type="primary", icon=":material/rocket_launch:", on_click=keep_form):
             launch(config)
@@ -64,11 +66,11 @@ def one_run(preset: str, config: RunConfig) -> None:
 
 def launch(config: RunConfig) -> None:
     try:
-        run_id = control.submit(common.user_store(), config)
+        run_id = control.submit(stores.user_store(), config)
     except MimiError as error:
-        st.error(common.plain(str(error)), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
         return
-    st.switch_page(common.MONITOR, query_params={"run": run_id})
+    switch_to("monitor", {"run": run_id})
 
 
 def as_text(preset: str, config: RunConfig) -> None:
@@ -101,4 +103,5 @@ def the_data(preset: str, config: RunConfig, problems: "st.delta_generator.Delta
     dataset.show(config.data, problems)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -17,20 +17,25 @@ from mimi_core.errors import MimiError
 from mimi_core.runs.describe import describe_death
 from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED, Status
-from pages import common
-from pages.widgets import run_actions
+from pages.widgets import drawing, run_actions, stores
+from pages.widgets.badge import phase_badge
+from pages.widgets.menu import Page, link_to, through_app
+from pages.widgets.run_picker import pick_run
+from pages.widgets.stores import StoredRun
+from pages.widgets.text import plain
 
+PAGE = Page(title="Monitor", icon=":material/monitoring:", order=30)
 STATUS_SECONDS, CHARTS_SECONDS = 2.0, 5.0
 """Clocks of a live page. The browser's share is the larger one, and it may be on the two cores that train: charts cost
 it three times as much, and change with every epoch only."""
-LINKS = (common.WIDTHS, common.WHY, common.PREDICT, common.REPORT)
+LINKS = ("widths", "why", "predict", "report")
 
 
 def main() -> None:
-    common.through_app()
+    through_app()
     run_actions.tell()
-    runs = common.all_runs()
-    found = common.pick_run(runs, common.RUNS, "All runs", common.NAVIGATION[common.RUNS][1])
+    runs = stores.all_runs()
+    found = pick_run(runs, "runs", "All runs")
     if found is None:
         return
     config = _config(found)
@@ -46,38 +51,37 @@ def main() -> None:
     settings(config, parent)
 
 
-def heading(found: common.Found, config: RunConfig, parent: common.Found | None) -> None:
+def heading(found: StoredRun, config: RunConfig, parent: StoredRun | None) -> None:
     """Title, what can be done, and where the run comes from. Not in a fragment: a dialog would go with its next run."""
     state = found.store.state(found.run.id)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.title(common.plain(found.run.title), anchor=False, width="content")
-        common.phase_badge(_stage(found.run.phase), found.example)
+        st.title(plain(found.run.title), anchor=False, width="content")
+        phase_badge(_stage(found.run.phase), found.example)
         st.space("stretch")
         run_actions.new_runs(found, config, state)
         run_actions.buttons([found])
     with st.container(horizontal=True, gap="small"):
-        for page in (page for page in LINKS if page in common.NAVIGATION and state.sites):
-            title, icon = common.NAVIGATION[page]
-            st.page_link(page, label=title, icon=icon, query_params=found.link)
+        for page in LINKS if state.sites else ():
+            link_to(page, query=found.link)
         if found.run.group:
-            label = f"Group {common.plain(found.run.group)}"
-            st.page_link(common.RUNS, label=label, icon=":material/folder:", query_params={"group": found.run.group})
+            label = f"Group {plain(found.run.group)}"
+            link_to("runs", label, icon=":material/folder:", query={"group": found.run.group})
     if config.branch:
         origin(config, parent)
 
 
-def origin(config: RunConfig, parent: common.Found | None) -> None:
+def origin(config: RunConfig, parent: StoredRun | None) -> None:
     """Which cycle of which run a branch goes on from, and what it changed."""
     assert config.branch is not None
     changed = [d for d in _changed_by_branch(config, parent) if not d.startswith(("name=", "group="))]
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.markdown(f":material/call_split: Branched from the end of cycle {config.branch.cycle} of", width="content")
         if parent:
-            st.page_link(common.MONITOR, label=common.plain(parent.run.title), icon="", query_params=parent.link)
+            link_to("monitor", plain(parent.run.title), icon="", query=parent.link)
         else:
-            st.markdown(f"{common.plain(config.branch.run)}, which is not here (any more).", width="content")
+            st.markdown(f"{plain(config.branch.run)}, which is not here (any more).", width="content")
     st.caption(
-        f"With {common.plain(', '.join(changed)) or 'the same settings'}. The moments of its optimiser started fresh "
+        f"With {plain(', '.join(changed)) or 'the same settings'}. The moments of its optimiser started fresh "
         "there, and its time counts from there."
     )
 
@@ -85,7 +89,7 @@ def origin(config: RunConfig, parent: common.Found | None) -> None:
 # --- where it is ----------------------------------------------------------------------------------------------------
 
 
-def progress(found: common.Found) -> None:
+def progress(found: StoredRun) -> None:
     """Where the run is now. Cheap: it is drawn most often."""
     status, state = found.store.status(found.run.id), found.store.state(found.run.id)
     if status is None or _stage(found.store.summary(found.run.id).phase) != _stage(found.run.phase):
@@ -103,13 +107,13 @@ def _stage(phase: str) -> str:
 
 def bar(status: Status) -> None:
     phase = status.shown_phase
-    parts = [phase]
+    parts: list[str] = [phase]
     if phase == "queued":
         parts = ["waiting for a free slot"]
     elif status.epochs:
         parts += [_cycle(status), f"epoch {status.epoch} of {status.epochs}"]
     elif status.message and phase not in ENDED:
-        parts.append(common.plain(status.message))
+        parts.append(plain(status.message))
     parts.append(f"{100 * status.progress:.0f} %")
     if phase not in ENDED and status.eta_seconds is not None:
         parts.append(f"about {words.duration(status.eta_seconds)} left")
@@ -135,16 +139,16 @@ def facts(status: Status, state: RunState) -> None:
     if alive:
         shown["Last sign of life"] = f"{words.duration(max(time.time() - status.heartbeat, 0))} ago"
     for column, (label, value) in zip(st.columns(len(shown)), shown.items(), strict=True):
-        column.metric(label, common.plain(value))
+        column.metric(label, plain(value))
 
 
-def ending(found: common.Found, status: Status, state: RunState) -> None:
-    phase, message = status.shown_phase, common.plain(status.message)
+def ending(found: StoredRun, status: Status, state: RunState) -> None:
+    phase, message = status.shown_phase, plain(status.message)
     if phase == "died":
         silent = words.duration(max(time.time() - status.heartbeat, 0))
         st.error(
-            f"The worker (process {status.pid} on {common.plain(status.host or 'this machine')}) is gone without "
-            f"having ended the run; its last sign of life was {silent} ago. {common.plain(describe_death(status))} "
+            f"The worker (process {status.pid} on {plain(status.host or 'this machine')}) is gone without "
+            f"having ended the run; its last sign of life was {silent} ago. {plain(describe_death(status))} "
             "The end of its log is below. **Resume** goes on from its last safe state.",
             icon=":material/heart_broken:",
         )
@@ -157,13 +161,13 @@ def ending(found: common.Found, status: Status, state: RunState) -> None:
         )
     elif phase == "finished" and state.started:
         headline, story = cards.finding(found.run, state)
-        st.success(f"**{common.plain(headline)}.** {common.plain(story)}", icon=":material/check_circle:")
+        st.success(f"**{plain(headline)}.** {plain(story)}", icon=":material/check_circle:")
 
 
 # --- what it has learned --------------------------------------------------------------------------------------------
 
 
-def learning(found: common.Found, config: RunConfig, probe: Interval | None) -> None:
+def learning(found: StoredRun, config: RunConfig, probe: Interval | None) -> None:
     """Signs that something is wrong, the curves, and what is left of the adapters."""
     state = found.store.state(found.run.id)
     signs(state, config, probe)
@@ -178,15 +182,15 @@ def learning(found: common.Found, config: RunConfig, probe: Interval | None) -> 
 
 def signs(state: RunState, config: RunConfig, probe: Interval | None) -> None:
     for finding in findings(state, config, probe):
-        title, explanation, advice = map(common.plain, (finding.title, finding.explanation, finding.advice))
+        title, explanation, advice = map(plain, (finding.title, finding.explanation, finding.advice))
         draw, icon = (st.error, ":material/report:") if finding.severity == "error" else (st.warning, ":material/help:")
         draw(f"**{title}.** {explanation}  \n:material/build: {advice}", icon=icon)
     for warning in state.warnings:
         if warning.code != "no_op_cut":  # it is among the signs
-            st.warning(common.plain(warning.message), icon=":material/warning:")
+            st.warning(plain(warning.message), icon=":material/warning:")
 
 
-def charts(found: common.Found, config: RunConfig, state: RunState) -> None:
+def charts(found: StoredRun, config: RunConfig, state: RunState) -> None:
     left, right = st.columns([3, 2], gap="large") if state.sites else (st.container(), None)
     with left:
         st.subheader("Learning", anchor=False)
@@ -209,7 +213,7 @@ def charts(found: common.Found, config: RunConfig, state: RunState) -> None:
             st.plotly_chart(
                 _widths_figure(found.run.id, cuts, st.context.theme.type, state),
                 key=f"mini-{found.run.id}",
-                config=common.CHART,
+                config=drawing.CONFIG,
                 alt="Neurons left per layer and cut",
             )
 
@@ -218,18 +222,18 @@ def charts(found: common.Found, config: RunConfig, state: RunState) -> None:
 def _widths_figure(run_id: str, cuts: tuple[int, int], theme: str | None, _state: RunState) -> go.Figure:
     """Made once for the cuts made so far: a live page asks every few seconds."""
     table, cycles = tables.widths_table(_state), tables.cycles_table(_state)
-    return heatmap_figure(table, cycles, common.scale(), cuts=_state.total_cuts, smallest=6)
+    return heatmap_figure(table, cycles, drawing.scale(), cuts=_state.total_cuts, smallest=6)
 
 
-def log(found: common.Found) -> None:
+def log(found: StoredRun) -> None:
     st.subheader("Log", anchor=False)
     tail = found.store.log_tail(found.run.id)
     with st.container(height=220 if tail.count("\n") > 6 else "content", border=False, autoscroll=True):
         st.code(tail or "Nothing yet.", language=None, wrap_lines=True)
-    st.caption(f"The last lines. Everything about this run is in {common.plain(str(found.run.folder))}.")
+    st.caption(f"The last lines. Everything about this run is in {plain(str(found.run.folder))}.")
 
 
-def settings(config: RunConfig, parent: common.Found | None) -> None:
+def settings(config: RunConfig, parent: StoredRun | None) -> None:
     """The config of this very run, from its folder, and the command that would do the same again."""
     with st.expander("Settings of this run", icon=":material/description:"):
         what, changed = ["run"], differences(config, RunConfig())
@@ -243,7 +247,7 @@ def settings(config: RunConfig, parent: common.Found | None) -> None:
         st.code(to_yaml(config), language="yaml", height=320)
 
 
-def _changed_by_branch(config: RunConfig, parent: common.Found | None) -> list[str]:
+def _changed_by_branch(config: RunConfig, parent: StoredRun | None) -> list[str]:
     """What a branch changed of its parent; where that is gone, all that it could have changed."""
     theirs = _config(parent) if parent else None
     if theirs is not None:
@@ -251,14 +255,14 @@ def _changed_by_branch(config: RunConfig, parent: common.Found | None) -> list[s
     return [d for d in differences(config, RunConfig()) if d.startswith(("prune.", "train.", "name=", "seed="))]
 
 
-def _config(found: common.Found) -> RunConfig | None:
+def _config(found: StoredRun) -> RunConfig | None:
     try:
         return found.store.config(found.run.id)
     except MimiError:
         return None
 
 
-def _probe(runs: list[common.Found], config: RunConfig) -> Interval | None:
+def _probe(runs: list[StoredRun], config: RunConfig) -> Interval | None:
     """What linear probes on the same data and backbone reach, among the runs that are there."""
     near = [
         found
@@ -268,14 +272,15 @@ def _probe(runs: list[common.Found], config: RunConfig) -> Interval | None:
     return linear_probe(config, [(found.run, other) for found in near if (other := _config(found))])
 
 
-def broken(found: common.Found) -> None:
+def broken(found: StoredRun) -> None:
     st.title("This run cannot be read", anchor=False)
     reason = found.run.message or "its config file is missing or broken"
-    st.error(f"{common.plain(reason.capitalize())}.", icon=":material/broken_image:")
+    st.error(f"{plain(reason.capitalize())}.", icon=":material/broken_image:")
     st.markdown("Its folder holds whatever is left of it:")
     st.code(str(found.run.folder), language=None)
     log(found)
     run_actions.buttons([found])
 
 
-main()
+if __name__ == "__main__":
+    main()

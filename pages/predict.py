@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Hashable
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -18,9 +17,13 @@ from mimi_core.runs.events import RunState
 from mimi_core.runs.formats.predictions import Prediction, gallery_path, predictions_path, saved_files
 from mimi_core.runs.jobs import job as jobs
 from mimi_core.runs.status import ENDED
-from pages import common
-from pages.widgets import waiting
+from pages.widgets import address, stores, waiting
+from pages.widgets.menu import Page, through_app
+from pages.widgets.run_picker import makes_cuts, pick_run
+from pages.widgets.stores import StoredRun
+from pages.widgets.text import plain
 
+PAGE = Page(title="Predict", icon=":material/image_search:", order=60)
 LIVE_SECONDS = 3.0
 TIMEOUT_SECONDS = 180.0
 MOST_MEGABYTES = 25
@@ -30,10 +33,8 @@ PICTURES = ["jpg", "jpeg", "png", "webp"]
 
 
 def main() -> None:
-    common.through_app()
-    found = common.pick_run(
-        common.all_runs(), common.WIDTHS, "Widths", ":material/stacked_bar_chart:", common.makes_cuts
-    )
+    through_app()
+    found = pick_run(stores.all_runs(), "widths", suits=makes_cuts)
     if found is None:
         return
     live = found.run.phase not in ENDED
@@ -45,7 +46,7 @@ def main() -> None:
 # --- the gallery ------------------------------------------------------------------------------------------------------
 
 
-def show(found: common.Found) -> None:
+def show(found: StoredRun) -> None:
     state = found.store.state(found.run.id)
     try:
         seen, urls = _seen(str(found.run.folder), _stamp(found.run.folder, state), state)
@@ -57,7 +58,7 @@ def show(found: common.Found) -> None:
     st.title(gallery.title(images, seen.cycles), anchor=False)
     st.markdown(gallery.sentence(images, cells, state.total_cuts))
     for problem in seen.problems:
-        st.warning(f"One column is missing: {common.plain(problem)}.", icon=":material/broken_image:")
+        st.warning(f"One column is missing: {plain(problem)}.", icon=":material/broken_image:")
     rows = gallery.chosen(images, pick_show(seen, images))
     if not rows:
         st.info("No image is like that.")
@@ -73,8 +74,8 @@ def show(found: common.Found) -> None:
         image = pick_image(seen, rows)
         told(
             seen.gallery.images[image],
-            f"True class **{common.plain(gallery.clipped(seen.class_names[seen.gallery.label[image]], 80))}**",
-            common.plain(gallery.course(seen.probabilities[:, image], seen.cycles, seen.class_names)),
+            f"True class **{plain(gallery.clipped(seen.class_names[seen.gallery.label[image]], 80))}**",
+            plain(gallery.course(seen.probabilities[:, image], seen.cycles, seen.class_names)),
         )
     with right:
         label = int(seen.gallery.label[image])
@@ -90,35 +91,31 @@ def pick_show(seen: Seen, images: pd.DataFrame) -> Show:
     wanted = asked_image(seen, list(images.index))
     flips = gallery.chosen(images, "flips")
     usual: Show = "flips" if flips and (wanted is None or wanted in flips) else "all"
-    asked = st.query_params.get("show", "")
-    st.session_state["predict_show"] = asked if asked in choices else usual
+    chosen = address.one_of("show", choices, usual)
     st.segmented_control(
         "Images",
         list(choices),
         format_func=lambda choice: f"{SHOWS[choice]} · {choices[choice]}",
-        key="predict_show",
-        on_change=lambda: st.query_params.update(show=st.session_state["predict_show"]),
         required=True,
         label_visibility="collapsed",
+        **chosen.control,
     )
-    return cast(Show, st.session_state["predict_show"])
+    return chosen.value
 
 
 def pick_image(seen: Seen, rows: list[int]) -> int:
     """Which image is looked at, kept in the URL as `image`, its number in the test split."""
     numbers = {int(seen.gallery.index[row]): row for row in rows}
-    asked = asked_image(seen, rows)
-    st.session_state["predict_image"] = int(seen.gallery.index[rows[0] if asked is None else asked])
+    chosen = address.one_of("image", numbers, int(seen.gallery.index[rows[0]]))
     st.selectbox(
         "Image",
         list(numbers),
         format_func=lambda number: f"Test image {number} · {seen.name(numbers[number])}",
-        key="predict_image",
-        on_change=lambda: st.query_params.update(image=str(st.session_state["predict_image"])),
         label_visibility="collapsed",
         filter_mode="contains",
+        **chosen.control,
     )
-    return numbers[st.session_state["predict_image"]]
+    return numbers[chosen.value]
 
 
 def asked_image(seen: Seen, rows: list[int]) -> int | None:
@@ -134,7 +131,7 @@ def grid(seen: Seen, cells: pd.DataFrame, pictures: pd.DataFrame, image: int) ->
         clicked = st.session_state["gallery"].selection.get(gallery_figures.PICKED) or []
         number = clicked[0].get("image") if isinstance(clicked, list) and clicked else None
         if number in set(pictures["image"]):
-            st.query_params["image"] = str(int(seen.gallery.index[number]))
+            address.tell({"image": str(int(seen.gallery.index[number]))})
 
     st.vega_lite_chart(
         gallery_figures.grid_figure(cells, pictures, heads, dark=is_dark(), picked=image),
@@ -175,10 +172,10 @@ def probabilities(shares: pd.DataFrame, key: str, width: int) -> None:
     )
 
 
-def nothing_yet(found: common.Found, state: RunState, why: str) -> None:
+def nothing_yet(found: StoredRun, state: RunState, why: str) -> None:
     if found.run.phase in ENDED or gallery_path(found.run.folder).exists():
         st.title("No predictions to show", anchor=False)
-        st.error(f"{common.plain(why[:1].upper() + why[1:])}.", icon=":material/broken_image:")
+        st.error(f"{plain(why[:1].upper() + why[1:])}.", icon=":material/broken_image:")
         return
     st.title("No predictions yet", anchor=False)
     st.info("They come when the training before the first cut is done.", icon="spinner")
@@ -207,7 +204,7 @@ def _stamp(run: Path, state: RunState) -> tuple[tuple[int, int] | None, ...]:
 # --- an image of your own ---------------------------------------------------------------------------------------------
 
 
-def own_image(found: common.Found, state: RunState) -> None:
+def own_image(found: StoredRun, state: RunState) -> None:
     """Any picture through every saved cycle, in a process of its own."""
     st.subheader("An image of your own", anchor=False)
     saved = saved_files(found.run.folder, len(state.cuts))
@@ -244,7 +241,7 @@ def own_image(found: common.Found, state: RunState) -> None:
         answered(jobs.answer(job))
 
 
-def ask(key: Hashable, found: common.Found, content: bytes) -> jobs.Job | None:
+def ask(key: Hashable, found: StoredRun, content: bytes) -> jobs.Job | None:
     def prepare(folder: Path) -> list[str]:
         (folder / PICTURE).write_bytes(content)
         runs = str(found.store.directory.resolve())
@@ -253,7 +250,7 @@ def ask(key: Hashable, found: common.Found, content: bytes) -> jobs.Job | None:
     try:
         return waiting.jobs().start(key, prepare, TIMEOUT_SECONDS)
     except MimiError as error:
-        st.error(f"{common.plain(str(error))}.", icon=":material/error:")
+        st.error(f"{plain(str(error))}.", icon=":material/error:")
         return None
 
 
@@ -261,7 +258,7 @@ def answered(found: Prediction) -> None:
     good = [one for one in found.cycles if not one.error]
     for one in found.cycles:
         if one.error:
-            st.warning(f"Cycle {one.cycle} cannot answer: {common.plain(one.error)}.", icon=":material/broken_image:")
+            st.warning(f"Cycle {one.cycle} cannot answer: {plain(one.error)}.", icon=":material/broken_image:")
     if not good:
         return
     cycles, said = [one.cycle for one in good], np.array([one.probabilities for one in good])
@@ -270,7 +267,7 @@ def answered(found: Prediction) -> None:
     with left:
         told(
             gallery.png_uri(found.seen),
-            common.plain(gallery.course(said, cycles, found.class_names)),
+            plain(gallery.course(said, cycles, found.class_names)),
             f"The picture as the models saw it: {found.image_size} × {found.image_size} pixels, without a crop, as "
             "in training. Its class is one of those of the run, whatever it shows.",
         )
@@ -285,4 +282,5 @@ def answered(found: Prediction) -> None:
         probabilities(gallery.shares_table(said, cycles, found.class_names, None), "own_shares", 400)
 
 
-main()
+if __name__ == "__main__":
+    main()

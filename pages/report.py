@@ -9,15 +9,21 @@ import streamlit as st
 from mimi_core.analysis.common.words import count
 from mimi_core.analysis.report import group_report, run_report
 from mimi_core.errors import MimiError
-from pages import common
+from pages.widgets import address, stores
 from pages.widgets.exports import exports
+from pages.widgets.menu import Page, through_app
+from pages.widgets.run_picker import pick_run
+from pages.widgets.stores import StoredRun
+from pages.widgets.text import distinct, plain
 
+PAGE = Page(title="Report", icon=":material/description:", order=90)
+RUN, GROUP = "One run", "A group"
 PREVIEW_PIXELS = 1000
 
 
 def main() -> None:
-    common.through_app()
-    runs = common.all_runs()
+    through_app()
+    runs = stores.all_runs()
     groups = group_sizes(runs)
     st.title("Report", anchor=False)
     if about_group(groups):
@@ -26,7 +32,7 @@ def main() -> None:
         of_run(runs)
 
 
-def group_sizes(runs: list[common.Found]) -> dict[str, int]:
+def group_sizes(runs: list[StoredRun]) -> dict[str, int]:
     """Name of every group, newest first -> number of its runs."""
     sizes: dict[str, int] = {}
     for found in runs:
@@ -40,25 +46,16 @@ def about_group(groups: dict[str, int]) -> bool:
     asked = "group" in st.query_params
     if not groups and not asked:
         return False
-    st.session_state["report_about"] = "A group" if asked else "One run"
-
-    def changed() -> None:
-        if st.session_state["report_about"] == "A group":
-            st.query_params.pop("run", None)
-            st.query_params["group"] = next(iter(groups), "")
-        else:
-            st.query_params.pop("group", None)
-
-    st.segmented_control(
-        "About", ["One run", "A group"], key="report_about", on_change=changed, required=True,
-        label_visibility="collapsed",
-    )  # fmt: skip
+    to_group: address.Params = {"run": None, "group": next(iter(groups), "")}
+    about = address.bound(
+        "about", GROUP if asked else RUN, lambda chosen: to_group if chosen == GROUP else {"group": None}
+    )
+    st.segmented_control("About", [RUN, GROUP], required=True, label_visibility="collapsed", **about.control)
     return asked
 
 
-def of_run(runs: list[common.Found]) -> None:
-    widths, icon = common.NAVIGATION[common.WIDTHS]
-    found = common.pick_run(runs, common.WIDTHS, widths, icon)
+def of_run(runs: list[StoredRun]) -> None:
+    found = pick_run(runs, "widths")
     if found is None:
         return
     report, model = st.tabs(["Report", "Trained model"])
@@ -71,21 +68,20 @@ def of_run(runs: list[common.Found]) -> None:
 def of_group(groups: dict[str, int]) -> None:
     asked = st.query_params["group"]
     if asked not in groups:
-        st.warning(f"There is no group {common.plain(repr(asked[:80]))} here. Runs join one by their setting `group`.")
+        st.warning(f"There is no group {plain(repr(asked[:80]))} here. Runs join one by their setting `group`.")
         if not groups:
             return
-    st.session_state["report_group"] = asked if asked in groups else next(iter(groups))
-    group = st.selectbox(
+    chosen = address.one_of("group", groups, next(iter(groups)))
+    st.selectbox(
         "Group",
         list(groups),
-        format_func=lambda name: f"{name} · {count(groups[name], 'run')}",
-        key="report_group",
-        on_change=lambda: st.query_params.update(group=st.session_state["report_group"]),
+        format_func=distinct(groups, lambda name: f"{name} · {count(groups[name], 'run')}").__getitem__,
         label_visibility="collapsed",
         filter_mode="contains",
+        **chosen.control,
     )
-    st.query_params["group"] = group
-    offer(lambda: group_report(common.user_store(), group), f"group-{group}")
+    group = st.query_params["group"] = chosen.value
+    offer(lambda: group_report(stores.user_store(), group), f"group-{group}")
 
 
 def offer(make: Callable[[], str], name: str) -> None:
@@ -98,7 +94,7 @@ def offer(make: Callable[[], str], name: str) -> None:
         with st.spinner("Writing the report …"):
             page = make()
     except MimiError as error:
-        st.error(common.plain(str(error)), icon=":material/broken_image:")
+        st.error(plain(str(error)), icon=":material/broken_image:")
         return
     content = page.encode()
     slug = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:80] or "report"
@@ -119,4 +115,5 @@ def offer(make: Callable[[], str], name: str) -> None:
         st.iframe(preview, height=PREVIEW_PIXELS, alt="The report as it looks in a browser")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -2,11 +2,12 @@
 
 import contextlib
 import hashlib
-from collections.abc import Sequence
-from typing import get_args
+from collections.abc import Callable, Sequence
+from typing import Literal, get_args
 
 import pandas as pd
 import streamlit as st
+from streamlit.elements.lib.column_types import ButtonColumnResult, ColumnConfig
 
 from mimi_core.analysis.common.tables import in_percent
 from mimi_core.analysis.common.words import count
@@ -18,9 +19,13 @@ from mimi_core.runs import control
 from mimi_core.runs.queue.dispatcher import queued
 from mimi_core.runs.status import ENDED, ShownPhase
 from mimi_core.runs.store import Store
-from pages import common
-from pages.widgets import run_actions
+from pages.widgets import run_actions, stores
+from pages.widgets.menu import Page, link_to, switch_to, through_app
+from pages.widgets.run_picker import no_runs
+from pages.widgets.stores import StoredRun
+from pages.widgets.text import plain
 
+PAGE = Page(title="Runs", icon=":material/list:", order=20)
 EVERY_RUN, OVER_SEEDS = "every run", "means over seeds"
 STATES = (*get_args(get_args(ShownPhase)[0]), *get_args(get_args(ShownPhase)[1]), EXAMPLE)
 COLOURS = {
@@ -35,22 +40,22 @@ MOST_ROWS, ROW_PIXELS = 17, 36
 
 
 def main() -> None:
-    common.through_app()
+    through_app()
     run_actions.tell()
-    runs = common.all_runs()
+    runs = stores.all_runs()
     if not runs:
-        common.no_runs()
+        no_runs()
         return
     st.title("Runs", anchor=False)
     wanted, view = controls(runs)
-    queue(common.user_store())
+    queue(stores.user_store())
     if view == OVER_SEEDS:
         groups(matching(runs, wanted))
     else:
         listing(wanted)
 
 
-def controls(runs: list[common.Found]) -> tuple[Filters, str]:
+def controls(runs: list[StoredRun]) -> tuple[Filters, str]:
     """Filters and view, kept in the URL as `q`, `state`, `method`, `group` and `view`."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         text = st.text_input(
@@ -74,12 +79,12 @@ def controls(runs: list[common.Found]) -> tuple[Filters, str]:
     return Filters(text or "", states, methods, group), view or EVERY_RUN
 
 
-def matching(runs: Sequence[common.Found], wanted: Filters) -> list[common.Found]:
+def matching(runs: Sequence[StoredRun], wanted: Filters) -> list[StoredRun]:
     known = {found.run.id: found for found in runs}
     return [known[run_id] for run_id in filtered(_table(runs), wanted)["id"]]
 
 
-def _table(runs: Sequence[common.Found]) -> pd.DataFrame:
+def _table(runs: Sequence[StoredRun]) -> pd.DataFrame:
     return runs_table((found.run, found.example) for found in runs)
 
 
@@ -88,11 +93,11 @@ def _table(runs: Sequence[common.Found]) -> pd.DataFrame:
 
 def listing(wanted: Filters) -> None:
     """The table, anew every few seconds while a run goes on; it stands still while rows are chosen."""
-    found = matching(common.all_runs(), wanted)
+    found = matching(stores.all_runs(), wanted)
     if not found:
         st.info("No run passes these filters.", icon=":material/filter_alt_off:")
         return
-    key = _key("runs", found)
+    key = run_actions.key_of("runs", [one.run for one in found])
     rows = _rows(key)
     actions(_chosen(found, key))
     live = any(one.run.phase not in ENDED for one in found)
@@ -105,21 +110,25 @@ def listing(wanted: Filters) -> None:
 
 
 def _live_table(wanted: Filters, key: str, rows: list[int], waiting: int) -> None:
-    found = matching(common.all_runs(), wanted)
-    if _key("runs", found) != key or _rows(key) != rows or _waiting(found) != waiting:
+    found = matching(stores.all_runs(), wanted)
+    if (
+        run_actions.key_of("runs", [one.run for one in found]) != key
+        or _rows(key) != rows
+        or _waiting(found) != waiting
+    ):
         st.rerun()  # runs have come or gone, were started or chosen: the rest of the page follows
     table(found, key)
 
 
-def _waiting(found: Sequence[common.Found]) -> int:
+def _waiting(found: Sequence[StoredRun]) -> int:
     return sum(one.run.phase == "queued" for one in found)
 
 
-def table(found: Sequence[common.Found], key: str) -> None:
+def table(found: Sequence[StoredRun], key: str) -> None:
     """Draw runs as rows to choose from, and to open by a click."""
     clicked = st.session_state.get(f"open-{key}")
     if clicked is not None and clicked["row"] < len(found):
-        st.switch_page(common.MONITOR, query_params=found[clicked["row"]].link)
+        switch_to("monitor", found[clicked["row"]].link)
     shown = in_percent(_table(found), ["accuracy"])
     shown.insert(0, "open", ":material/open_in_full:")
     shown["score"] = (shown["score"] + " · " + shown["scope"]).str.strip(" ·")
@@ -144,7 +153,7 @@ def table(found: Sequence[common.Found], key: str) -> None:
     )
 
 
-def _columns(key: str, states: pd.Series) -> dict[str, object]:
+def _columns(key: str, states: pd.Series) -> dict[str, ColumnConfig | ButtonColumnResult]:
     column, number = st.column_config, st.column_config.NumberColumn
     names = sorted({state for cell in states for state in cell})
     return {
@@ -170,13 +179,7 @@ def _columns(key: str, states: pd.Series) -> dict[str, object]:
     }
 
 
-def _key(prefix: str, found: Sequence[common.Found]) -> str:
-    """Of a table's widget: other rows are another table, so that no choice slips to a run that was not meant."""
-    ids = "\n".join(one.run.id for one in found)
-    return f"{prefix}-{hashlib.sha1(ids.encode(), usedforsecurity=False).hexdigest()[:12]}"
-
-
-def _height(rows: int, most: int = MOST_ROWS) -> int | str:
+def _height(rows: int, most: int = MOST_ROWS) -> int | Literal["content"]:
     return "content" if rows <= most else ROW_PIXELS * most
 
 
@@ -185,14 +188,14 @@ def _rows(key: str) -> list[int]:
     return list(state["selection"]["rows"]) if state else []
 
 
-def _chosen(found: Sequence[common.Found], key: str) -> list[common.Found]:
+def _chosen(found: Sequence[StoredRun], key: str) -> list[StoredRun]:
     return [found[row] for row in _rows(key) if row < len(found)]
 
 
 # --- what can be done to the chosen ones ----------------------------------------------------------------------------
 
 
-def actions(chosen: list[common.Found]) -> None:
+def actions(chosen: list[StoredRun]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", height=44, border=False):
         if not chosen:
             st.caption("Choose rows, by the boxes on the left, to open, compare, stop, resume or delete them.")
@@ -202,14 +205,13 @@ def actions(chosen: list[common.Found]) -> None:
         run_actions.buttons(chosen)
 
 
-def links(chosen: list[common.Found]) -> None:
+def links(chosen: list[StoredRun]) -> None:
     if len(chosen) == 1:
-        for page in (common.MONITOR, common.WIDTHS, common.WHY) if chosen[0].run.sites else (common.MONITOR,):
-            title, icon = common.NAVIGATION[page]
-            st.page_link(page, label=title, icon=icon, query_params=chosen[0].link)
+        for page in ("monitor", "widths", "why") if chosen[0].run.sites else ("monitor",):
+            link_to(page, query=chosen[0].link)
     elif len(chosen) == 2 and all(found.run.sites for found in chosen):
         both = {"run": chosen[0].run.id, "with": chosen[1].run.id}
-        st.page_link(common.WIDTHS, label="Compare widths", icon=":material/compare:", query_params=both)
+        link_to("widths", "Compare widths", icon=":material/compare:", query=both)
 
 
 # --- the queue ------------------------------------------------------------------------------------------------------
@@ -225,7 +227,12 @@ def queue(store: Store) -> None:
         return
     with st.expander(f"Queue: {count(len(order), 'run')} waiting", icon=":material/hourglass_empty:", expanded=True):
         runs = [store.summary(run_id) for run_id in order]
-        moves = {"first": lambda row: 0, "up": lambda row: max(row - 1, 0), "down": lambda row: row + 1}
+        moves: dict[str, Callable[[int], int]] = {
+            "first": lambda row: 0,
+            "up": lambda row: max(row - 1, 0),
+            "down": lambda row: row + 1,
+        }
+        keys = {name: run_actions.key_of(f"queue-{name}", runs) for name in moves}
         st.dataframe(
             {
                 "place": list(range(1, len(runs) + 1)),
@@ -246,13 +253,12 @@ def queue(store: Store) -> None:
                 "seed": st.column_config.NumberColumn("Seed", format="%d", width=60),
                 "id": "Id",
                 **{
-                    name: st.column_config.ButtonColumn("", type="tertiary", width=90, key=f"queue-{name}")
-                    for name in moves
+                    name: st.column_config.ButtonColumn("", type="tertiary", width=90, key=keys[name]) for name in moves
                 },
             },
         )
         for name, place in moves.items():
-            clicked = st.session_state.get(f"queue-{name}")
+            clicked = st.session_state.get(keys[name])
             if clicked is not None and clicked["row"] < len(order):
                 with contextlib.suppress(MimiError):  # it has started meanwhile, and is no longer in the way
                     control.move(store, order[clicked["row"]], place(clicked["row"]))
@@ -262,7 +268,7 @@ def queue(store: Store) -> None:
 # --- by setting, over seeds -----------------------------------------------------------------------------------------
 
 
-def groups(found: list[common.Found]) -> None:
+def groups(found: list[StoredRun]) -> None:
     if not found:
         st.info("No run passes these filters.", icon=":material/filter_alt_off:")
         return
@@ -306,14 +312,14 @@ def groups(found: list[common.Found]) -> None:
     group, variant = rows[chosen[0]]
     ids = {run.id for run in variant.runs}
     members = [one for one in found if one.run.id in ids]
-    st.subheader(common.plain(f"{group or 'No group'}: {variant.label}"), anchor=False)
-    members_key = _key("members", members)
+    st.subheader(plain(f"{group or 'No group'}: {variant.label}"), anchor=False)
+    members_key = run_actions.key_of("members", [one.run for one in members])
     actions(_chosen(members, members_key))
     table(members, members_key)
 
 
 @st.cache_data(max_entries=8, show_spinner="Reading the settings of all runs …")
-def _by_group(now: str, _found: list[common.Found]) -> list[tuple[str, Variant]]:
+def _by_group(now: str, _found: list[StoredRun]) -> list[tuple[str, Variant]]:
     """Kept while the same runs are in the same phases: configs do not change, nor does what has ended."""
     members = []
     for one in _found:
@@ -322,4 +328,5 @@ def _by_group(now: str, _found: list[common.Found]) -> list[tuple[str, Variant]]
     return by_group(members)
 
 
-main()
+if __name__ == "__main__":
+    main()

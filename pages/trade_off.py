@@ -13,16 +13,20 @@ from mimi_core.analysis.trade_off import tables as trade_off
 from mimi_core.analysis.trade_off.references import References, published_table, read_references
 from mimi_core.errors import ConfigError
 from mimi_core.resources import REFERENCES
-from pages import common
+from pages.widgets import stores
 from pages.widgets.finished import by_task, finished, kept_fresh
+from pages.widgets.menu import Page, link_to, through_app
+from pages.widgets.stores import StoredRun
+from pages.widgets.text import plain
 
+PAGE = Page(title="Trade-off", icon=":material/balance:", order=80)
 PUBLISHED = "Published: "
 NUMBER = st.column_config.NumberColumn
 
 
 def main() -> None:
-    common.through_app()
-    tasks = by_task(common.all_runs())
+    through_app()
+    tasks = by_task(stores.all_runs())
     references = published_tasks()
     chosen = pick_task(tasks, references)
     if chosen is None:
@@ -31,29 +35,23 @@ def main() -> None:
         kept_fresh(own, tasks[chosen])
         for name, one in references.items():
             if chosen.startswith(one.data):
-                st.page_link(
-                    common.TRADE_OFF,
-                    label=common.plain(name),
-                    icon=":material/menu_book:",
-                    query_params={"on": name},
-                    width="content",
-                )
-                st.caption(f"Not drawn above, because it is another number: {common.plain(one.accuracy)}.")
+                link_to("trade_off", plain(name), icon=":material/menu_book:", query={"on": name})
+                st.caption(f"Not drawn above, because it is another number: {plain(one.accuracy)}.")
     else:
         if not tasks:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.caption("None of your runs has finished yet. This is what others have published.", width="content")
-                st.page_link(common.LAUNCH, label="Launch a run", icon=":material/rocket_launch:")
+                link_to("launch", "Launch a run")
         published(references[chosen])
 
 
-def pick_task(tasks: dict[str, list[common.Found]], references: dict[str, References]) -> str | None:
+def pick_task(tasks: dict[str, list[StoredRun]], references: dict[str, References]) -> str | None:
     """Dataset with backbone, kept in the URL as `on`: at first the task on which the most methods were tried."""
     tried = {task: len({found.run.method for found in runs}) for task, runs in tasks.items()}
     options = [*sorted(tasks, key=lambda task: -tried[task]), *references]
     asked = st.query_params.get("on")
     if asked is not None and asked not in options:
-        st.warning(f"There are no finished runs on {common.plain(repr(asked[:80]))} here.")
+        st.warning(f"There are no finished runs on {plain(repr(asked[:80]))} here.")
     if not options:
         return None
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -67,16 +65,14 @@ def pick_task(tasks: dict[str, list[common.Found]], references: dict[str, Refere
         )
         done = [found for found in tasks.get(chosen, []) if found.run.phase == "finished"]
         if len(done) > 1:
-            st.page_link(
-                common.ABLATIONS, label="Ablations", icon=":material/science:", query_params={"like": done[0].run.id}
-            )
+            link_to("ablations", query={"like": done[0].run.id})
     return chosen
 
 
 # --- own runs ---------------------------------------------------------------------------------------------------------
 
 
-def own(chosen: list[common.Found]) -> None:
+def own(chosen: list[StoredRun]) -> None:
     runs = finished(chosen)
     if not runs:
         st.title("These runs cannot be read", anchor=False)
@@ -95,14 +91,14 @@ def own(chosen: list[common.Found]) -> None:
     parameters = "parameters" if head else "without_head"
     table = trade_off.trade_off_table(points, parameters)
     with findings:
-        st.title(common.plain(trade_off.headline(table)), anchor=False)
-        st.markdown(common.plain(trade_off.story(table)))
+        st.title(plain(trade_off.headline(table)), anchor=False)
+        st.markdown(plain(trade_off.story(table)))
         told = [
             epochs_told(table),
             comparison_words.left_out([found.run.phase for found in chosen]),
             comparison_words.told_apart(how),
         ]
-        st.caption(common.plain(" ".join(text for text in told if text)))
+        st.caption(plain(" ".join(text for text in told if text)))
     st.vega_lite_chart(
         spec=trade_off_figure.trade_off_figure(table, points, parameters=parameters),
         width="stretch",
@@ -179,17 +175,17 @@ def published_tasks() -> dict[str, References]:
     try:
         return {f"{PUBLISHED}{one.title}": one for one in read_references(REFERENCES)}
     except ConfigError as error:
-        st.warning(common.plain(str(error)))
+        st.warning(plain(str(error)))
         return {}
 
 
 def published(references: References) -> None:
     table = published_table(references)
-    st.title(common.plain(trade_off.headline(table)), anchor=False)
-    st.markdown(common.plain(trade_off.story(table)))
+    st.title(plain(trade_off.headline(table)), anchor=False)
+    st.markdown(plain(trade_off.story(table)))
     st.info(
-        f"**Published results**, not measured here: {common.plain(references.accuracy)}. The classifier head is left "
-        f"out. {common.plain(references.note)}",
+        f"**Published results**, not measured here: {plain(references.accuracy)}. The classifier head is left "
+        f"out. {plain(references.note)}",
         icon=":material/menu_book:",
     )
     st.vega_lite_chart(
@@ -222,7 +218,8 @@ def nothing_yet() -> None:
     with st.container(border=True, horizontal_alignment="center"):
         st.subheader("Nothing has finished yet", text_alignment="center")
         st.markdown("Finished runs of several methods on the same data are weighed against each other here.")
-        st.page_link(common.LAUNCH, label="Launch a run", icon=":material/rocket_launch:")
+        link_to("launch", "Launch a run")
 
 
-main()
+if __name__ == "__main__":
+    main()

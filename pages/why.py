@@ -1,7 +1,6 @@
 """Why: what a cut took and left, neuron by neuron, and what other settings would have done."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -16,11 +15,16 @@ from mimi_core.config import Scope
 from mimi_core.errors import MimiError
 from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED
-from pages import common
+from pages.widgets import address, stores
+from pages.widgets.cut_picker import pick_cut
+from pages.widgets.menu import Page, through_app
+from pages.widgets.run_picker import makes_cuts, pick_run
+from pages.widgets.stores import StoredRun
+from pages.widgets.text import distinct, plain
 from pages.widgets.what_if import NORMALISERS, controls, decided_anew
 
+PAGE = Page(title="Why", icon=":material/psychology_alt:", order=50)
 LIVE_SECONDS = 3.0
-MOST_BUTTONS = 8  # more cuts than these have a slider instead of a button each
 POSITIONS = {"attn": "all attentions", "mlp": "all MLPs"}
 HELP = """
 An **adapter** is a small trainable network beside a layer of the frozen backbone; its **neurons** are what a cut
@@ -40,16 +44,16 @@ decided anew; what training would have made of it is not known.
 
 
 def main() -> None:
-    common.through_app()
-    runs = common.all_runs()
-    found = common.pick_run(runs, common.WIDTHS, "Widths", ":material/stacked_bar_chart:", common.makes_cuts)
+    through_app()
+    runs = stores.all_runs()
+    found = pick_run(runs, "widths", suits=makes_cuts)
     if found is None:
         return
     live = found.run.phase not in ENDED
     st.fragment(show, run_every=LIVE_SECONDS if live else None)(found)
 
 
-def show(found: common.Found) -> None:
+def show(found: StoredRun) -> None:
     state = found.store.state(found.run.id)
     if not state.cuts:
         nothing_yet(found, state)
@@ -57,25 +61,25 @@ def show(found: common.Found) -> None:
     named = layers(state.sites)
     findings = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        cycle = pick_cut(state)
+        cycle = pick_cut(1, len(state.cuts), last_that_took_one(state))
         chosen = pick_layers(named)
     try:
         cut = _stored_cut(str(found.run.folder), cycle, stamp(found.run.folder, cycle), state)
     except MimiError as error:
         with findings:
             st.title(f"Cut {cycle} cannot be explained", anchor=False)
-            st.error(common.plain(str(error)), icon=":material/broken_image:")
+            st.error(plain(str(error)), icon=":material/broken_image:")
         st.markdown("What the run is and did is not affected: Widths and Monitor show it. Other cuts may be readable.")
         damage(tables.cycles_table(state), cycle)
         return
     real = why.as_it_was(cut)
     told = why.layers_table(named, real, real)
     with findings:
-        st.title(common.plain(why_words.title(told, cycle)), anchor=False)
-        st.markdown(common.plain(why_words.because(told, real)))
+        st.title(plain(why_words.title(told, cycle)), anchor=False)
+        st.markdown(plain(why_words.because(told, real)))
     gone = [layer.label for layer in chosen if layer.site not in cut.survivors]
     if gone and len(gone) == len(chosen):
-        st.info(common.plain(f"{words.listed(gone)} had no neurons left before cut {cycle}: an earlier one took them."))
+        st.info(plain(f"{words.listed(gone)} had no neurons left before cut {cycle}: an earlier one took them."))
         chosen = named
     # A part of its own, so that a move of a control runs this much and nothing else.
     st.fragment(explained)(cut, named, chosen, tables.cycles_table(state))
@@ -91,7 +95,7 @@ def explained(cut: Cut, named: list[Layer], chosen: list[Layer], cycles: pd.Data
     sites = [layer.site for layer in chosen]
     table, neurons = table[table["site"].isin(sites)], neurons[neurons["site"].isin(sites)]
     if len(table) == 1:
-        st.markdown(common.plain(why_words.of_layer(table, table["site"].iloc[0], outcome)))
+        st.markdown(plain(why_words.of_layer(table, table["site"].iloc[0], outcome)))
     charts(table, neurons, outcome)
     with st.expander("What you see here", icon=":material/help:"):
         st.markdown(HELP)
@@ -108,24 +112,10 @@ def explained(cut: Cut, named: list[Layer], chosen: list[Layer], cycles: pd.Data
 # --- what is looked at ------------------------------------------------------------------------------------------------
 
 
-def pick_cut(state: RunState) -> int:
-    """Which cut, kept in the URL as `cycle`: the last that took an adapter, unless the URL says otherwise."""
+def last_that_took_one(state: RunState) -> int:
+    """The last cut that took an adapter; the last of all where none did."""
     done = len(state.cuts)
-    fatal = [k for k in state.removed_at.values() if 1 <= k <= done]
-    asked = st.query_params.get("cycle", "")
-    known = asked.isdecimal() and len(asked) < 6 and 1 <= int(asked) <= done
-    st.session_state["why_cut"] = int(asked) if known else max(fatal, default=done)
-    change: dict[str, Any] = {
-        "key": "why_cut",
-        "on_change": lambda: st.query_params.update(cycle=str(st.session_state["why_cut"])),
-    }
-    if done == 1:
-        return 1
-    if done <= MOST_BUTTONS:
-        st.segmented_control("Cut", list(range(1, done + 1)), required=True, **change)
-    else:
-        st.slider("Cut", 1, done, width=320, **change)
-    return int(st.session_state["why_cut"])
+    return max((cut for cut in state.removed_at.values() if 1 <= cut <= done), default=done)
 
 
 def pick_layers(named: list[Layer]) -> list[Layer]:
@@ -135,21 +125,16 @@ def pick_layers(named: list[Layer]) -> list[Layer]:
     titles = {group: f"all of {group}" for group in groups if len(groups) > 1}
     titles |= {position: POSITIONS[position] for position in positions if len(positions) > 1}
     titles |= {layer.site: layer.label for layer in named}
-    st.session_state["why_layers"] = [word for word in st.query_params.get_all("layer") if word in titles]
-
-    def remember() -> None:
-        st.query_params["layer"] = st.session_state["why_layers"]
-
-    picked = st.multiselect(
+    chosen = address.some_of("layer", titles)
+    st.multiselect(
         "Layers",
         list(titles),
-        format_func=titles.__getitem__,
-        key="why_layers",
-        on_change=remember,
+        format_func=distinct(titles, titles.__getitem__).__getitem__,
         placeholder="All layers",
         width=420,
+        **chosen.control,
     )
-    return why.matching(named, picked)
+    return why.matching(named, chosen.value)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -198,7 +183,7 @@ def nearest(neurons: pd.DataFrame, scope: Scope) -> None:
 def listing(neurons: pd.DataFrame, table: pd.DataFrame) -> None:
     """All neurons of the chosen layers."""
     whose = f"the neurons of {table['label'].iloc[0]}" if len(table) == 1 else "the neurons of these layers"
-    st.subheader(common.plain(f"All {whose}"), anchor=False)
+    st.subheader(plain(f"All {whose}"), anchor=False)
     neurons_list(why.ranked_table(neurons))
 
 
@@ -238,12 +223,10 @@ def _points(share: float) -> str:
     return f"{100 * share:+.1f} percentage points"
 
 
-def nothing_yet(found: common.Found, state: RunState) -> None:
+def nothing_yet(found: StoredRun, state: RunState) -> None:
     if state.started and state.total_cuts == 0:
         st.title("This run makes no cuts", anchor=False)
-        st.info(
-            f"The method {common.plain(repr(found.run.method))} trains without pruning, so nothing has to be explained."
-        )
+        st.info(f"The method {plain(repr(found.run.method))} trains without pruning, so nothing has to be explained.")
         return
     st.title("No cut yet", anchor=False)
     if found.run.phase == "broken":
@@ -258,4 +241,5 @@ def nothing_yet(found: common.Found, state: RunState) -> None:
         st.skeleton(400)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -10,13 +10,18 @@ from mimi_core.analysis.widths import words as sentences
 from mimi_core.analysis.widths.figures import widths_figure
 from mimi_core.analysis.widths.heatmap import MODE_NAMES, by_position, heatmap_figure
 from mimi_core.runs.status import ENDED
-from pages import common
+from pages.widgets import address, drawing, stores
+from pages.widgets.cut_picker import pick_cut
+from pages.widgets.menu import Page, link_to, switch_to, through_app
+from pages.widgets.run_picker import makes_cuts, pick_run, pick_second
 from pages.widgets.seeds import across_seeds
+from pages.widgets.stores import StoredRun
+from pages.widgets.text import distinct, plain
 
+PAGE = Page(title="Widths", icon=":material/stacked_bar_chart:", order=40)
 POSITIONS = {"all": ("attn", "mlp"), "attention": ("attn",), "mlp": ("mlp",)}
 PLAY_SECONDS = 1.2
 LIVE_SECONDS = 2.0
-MOST_BUTTONS = 8  # more cuts than these have a slider instead of a button each
 STEADY = "<style>.st-key-findings { min-height: 7.7rem }</style>"
 """Room for the longest findings, so that the figure stays where it is while they change."""
 HELP = """
@@ -35,11 +40,11 @@ some of it back (dot).
 
 
 def main() -> None:
-    common.through_app()
-    runs = common.all_runs()
+    through_app()
+    runs = stores.all_runs()
     if st.query_params.get("run") not in {None, *(found.run.id for found in runs)}:
-        runs += common.study_runs()
-    found = common.pick_run(runs, common.MONITOR, "Monitor", ":material/monitoring:", common.makes_cuts)
+        runs += stores.study_runs()
+    found = pick_run(runs, "monitor", suits=makes_cuts)
     if found is None:
         return
     live = found.run.phase not in ENDED
@@ -51,7 +56,7 @@ def main() -> None:
         st.fragment(compare)(found, runs)
 
 
-def show(found: common.Found) -> None:
+def show(found: StoredRun) -> None:
     state = found.store.state(found.run.id)
     if not state.widths:
         nothing_yet(found)
@@ -63,7 +68,7 @@ def show(found: common.Found) -> None:
     mode, layers, grouped, cycle = controls(done, len(set(widths["group"])) > 1)
     with findings:
         st.title(sentences.headline(widths, cycle), anchor=False)
-        st.markdown(common.plain(sentences.story(widths, cycles, cycle)))
+        st.markdown(plain(sentences.story(widths, cycles, cycle)))
     shown = widths[widths["position"].isin(POSITIONS[layers])]
     if shown.empty:
         st.info(f"This run has no adapters at its {'attentions' if layers == 'attention' else 'MLPs'}.")
@@ -73,14 +78,14 @@ def show(found: common.Found) -> None:
         widths_figure(
             by_position(shown) if grouped else shown,
             cycles,
-            common.scale(),
+            drawing.scale(),
             cycle=cycle,
             cuts=state.total_cuts,
             mode=mode,
             playing=playing,
         ),
         key="widths",
-        config=common.CHART,
+        config=drawing.CONFIG,
         on_select="rerun" if done else "ignore",
         selection_mode="points",
         alt=f"Heatmap of {len(shown['site'].unique())} layers over {done} cuts. {sentences.headline(widths, cycle)}.",
@@ -92,7 +97,7 @@ def show(found: common.Found) -> None:
     details(widths, cycles)
 
 
-def neurons_of(found: common.Found, widths: pd.DataFrame, cycle: int, clicked: Any) -> None:
+def neurons_of(found: StoredRun, widths: pd.DataFrame, cycle: int, clicked: Any) -> None:
     """From a layer at a cut to its neurons on the Why page: a click on a cell, or a choice for the keyboard."""
     fatal = dict(widths.loc[widths["vanished"], ["site", "cycle"]].itertuples(index=False))
     names = dict(widths.drop_duplicates("site").sort_values("order")[["site", "label"]].itertuples(index=False))
@@ -100,27 +105,22 @@ def neurons_of(found: common.Found, widths: pd.DataFrame, cycle: int, clicked: A
         match point.get("customdata"):
             case [int(order), int(cut)] if order < len(names):
                 site = list(names)[order] if order >= 0 else None
-                st.switch_page(common.WHY, query_params=_link(found, site, cut))
+                switch_to("why", _link(found, site, cut))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("Click a cell to see its neurons, which went and which stayed, or choose a layer:", width="content")
         site = st.selectbox(
             "Layer",
             list(names),
-            format_func=names.__getitem__,
+            format_func=distinct(names, names.__getitem__).__getitem__,
             key="look_into",
             label_visibility="collapsed",
             width=150,
         )
         cut = max(1, min(cycle, fatal.get(site, cycle)))
-        st.page_link(
-            common.WHY,
-            label=f"Neurons of {common.plain(names[site])} at cut {cut}",
-            icon=":material/psychology_alt:",
-            query_params=_link(found, site, cut),
-        )
+        link_to("why", f"Neurons of {plain(names[site])} at cut {cut}", query=_link(found, site, cut))
 
 
-def _link(found: common.Found, site: str | None, cut: int) -> dict[str, str]:
+def _link(found: StoredRun, site: str | None, cut: int) -> dict[str, str]:
     return {**found.link, "cycle": str(cut), **({"layer": site} if site else {})}
 
 
@@ -155,24 +155,12 @@ def scrubber(done: int) -> int:
     """Which cycle the sentence, the frame and the bars are about; the last one unless the URL says otherwise."""
     if done == 0:
         return 0
-    asked = st.query_params.get("cycle", "")
-    cycle = min(int(asked), done) if asked.isdecimal() and len(asked) < 6 else done
     playing = st.session_state.get("play_next")
     if playing is not None:
-        cycle = min(playing, done)
-        st.query_params["cycle"] = str(cycle)
-        st.session_state["play_next"] = cycle + 1 if cycle < done else None
-    st.session_state["pick_cycle"] = cycle
-    change = {
-        "key": "pick_cycle",
-        "on_change": lambda: st.query_params.update(cycle=str(st.session_state["pick_cycle"])),
-    }
-    if done <= MOST_BUTTONS:
-        st.segmented_control(
-            "Cut", list(range(done + 1)), format_func=lambda k: str(k or "start"), required=True, **change
-        )
-    else:
-        st.slider("Cut", 0, done, width=320, **change)
+        shown = min(playing, done)
+        address.tell({"cycle": str(shown)})
+        st.session_state["play_next"] = shown + 1 if shown < done else None
+    cycle = pick_cut(0, done, done)
     label, icon = ("Play", ":material/play_arrow:") if playing is None else ("Pause", ":material/pause:")
     if st.button(label, icon=icon):
         st.session_state["play_next"] = None if playing is not None else cycle + 1 if cycle < done else 0
@@ -226,52 +214,32 @@ def details(widths: pd.DataFrame, cycles: pd.DataFrame) -> None:
         )
 
 
-def compare(found: common.Found, runs: list[common.Found]) -> None:
+def compare(found: StoredRun, runs: list[StoredRun]) -> None:
     """A second run beside the first, and which adapters each of them lost."""
     state = found.store.state(found.run.id)
-    candidates = {other.run.id: other for other in runs if other.run.sites and other.run.id != found.run.id}
+    candidates = [other for other in runs if other.run.sites and other.run.id != found.run.id]
     if not candidates:
         return
     st.subheader("Compare with another run", anchor=False)
-    asked = st.query_params.get("with")
-    st.session_state["compare_with"] = asked if asked in candidates else None
-    chosen = st.selectbox(
-        "Second run",
-        list(candidates),
-        index=None,
-        format_func=lambda run_id: common.run_title(candidates[run_id]),
-        placeholder="Choose a run",
-        key="compare_with",
-        on_change=_remember_comparison,
-        label_visibility="collapsed",
-        filter_mode="contains",
-    )
-    if chosen is None:
+    second = pick_second(candidates)
+    if second is None:
         return
-    other = candidates[chosen].store.state(chosen)
+    other = second.store.state(second.run.id)
     widths, theirs = tables.widths_table(state), tables.widths_table(other)
-    st.markdown(common.plain(sentences.compared(widths, theirs)))
+    st.markdown(plain(sentences.compared(widths, theirs)))
     sides = [("First", state, widths), ("Second", other, theirs)]
     for column, (side, one, table) in zip(st.columns(2), sides, strict=True):
         with column:
-            st.markdown(f"**{side}**: {common.plain(sentences.headline(table, len(one.cuts)))}")
+            st.markdown(f"**{side}**: {plain(sentences.headline(table, len(one.cuts)))}")
             st.plotly_chart(
-                heatmap_figure(table, tables.cycles_table(one), common.scale(), cuts=one.total_cuts),
+                heatmap_figure(table, tables.cycles_table(one), drawing.scale(), cuts=one.total_cuts),
                 key=f"compare_{side}",
-                config=common.CHART,
+                config=drawing.CONFIG,
                 alt=f"{side} run: share of the initial width per layer and cut",
             )
 
 
-def _remember_comparison() -> None:
-    chosen = st.session_state["compare_with"]
-    if chosen is None:
-        st.query_params.pop("with", None)
-    else:
-        st.query_params["with"] = chosen
-
-
-def nothing_yet(found: common.Found) -> None:
+def nothing_yet(found: StoredRun) -> None:
     st.title("No widths yet", anchor=False)
     if found.run.phase == "broken":
         st.error("This run cannot be read. The Monitor page says why.", icon=":material/broken_image:")
@@ -282,4 +250,5 @@ def nothing_yet(found: common.Found) -> None:
         st.skeleton(400)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -15,13 +15,14 @@ from mimi_core.analysis.compare.tables import Facts
 from mimi_core.analysis.why.cut_scores import read_cut, stamp
 from mimi_core.config import ScoreName
 from mimi_core.errors import MimiError
-from pages import common
+from pages.widgets import drawing
+from pages.widgets.stores import StoredRun
 
 MOST_RUNS = 12
 """So many runs of a setting are looked at."""
 
 
-def agreements(chosen: list[common.Found], runs: list[Facts], how: Design) -> None:
+def agreements(chosen: list[StoredRun], runs: list[Facts], how: Design) -> None:
     """Do scores agree on neurons, and seeds on layers. Only runs with cuts can say."""
     cut = [run for run in runs if len(run.points) > 1]
     if not cut:
@@ -37,7 +38,7 @@ def agreements(chosen: list[common.Found], runs: list[Facts], how: Design) -> No
         _seeds(settings)
 
 
-def _scores(found: Mapping[str, common.Found], settings: Mapping[str, list[Facts]]) -> None:
+def _scores(found: Mapping[str, StoredRun], settings: Mapping[str, list[Facts]]) -> None:
     st.subheader("Do the scores agree?", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         setting = st.selectbox("Runs of", list(settings), key="scored", bind="query-params", width=240)
@@ -57,7 +58,7 @@ def _scores(found: Mapping[str, common.Found], settings: Mapping[str, list[Facts
         return
     order = [name for name in names if name in set(table["label"])]
     st.vega_lite_chart(
-        spec=comparison_figures.agreement_figure(table, order, common.scale(), row="score"),
+        spec=comparison_figures.agreement_figure(table, order, drawing.scale(), row="score"),
         width="content",
         key="scores",
         alt=f"Rank correlation of every score with the {against} score, cut by cut.",
@@ -70,7 +71,7 @@ def _scores(found: Mapping[str, common.Found], settings: Mapping[str, list[Facts
 
 @st.cache_data(max_entries=1000, show_spinner=False)
 def _correlations(
-    folder: str, cycle: int, written: tuple[int, int] | None, against: ScoreName, _found: common.Found
+    folder: str, cycle: int, written: tuple[int, int] | None, against: ScoreName, _found: StoredRun
 ) -> dict[ScoreName, float]:
     try:
         return agreement.score_correlations(read_cut(Path(folder), _found.store.state(_found.run.id), cycle), against)
@@ -90,7 +91,7 @@ def _seeds(settings: Mapping[str, list[Facts]]) -> None:
     if table["tau"].notna().any():
         order = [label for label in settings if label in set(table.loc[table["tau"].notna(), "label"])]
         st.vega_lite_chart(
-            spec=comparison_figures.agreement_figure(table, order, common.scale(), row="setting"),
+            spec=comparison_figures.agreement_figure(table, order, drawing.scale(), row="setting"),
             width="content",
             key="seeds",
             alt="Rank correlation between seeds of the shares that layers keep, cut by cut.",

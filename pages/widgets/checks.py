@@ -11,7 +11,7 @@ from mimi_core.config import RunConfig
 from mimi_core.errors import ConfigError
 from mimi_core.runs.jobs.check_report import CheckReport
 from mimi_core.runs.jobs.checking import Checking
-from pages import common
+from pages.widgets.text import plain
 
 POLL_SECONDS = 0.5
 HOW_SURE = (
@@ -57,7 +57,7 @@ def _progress() -> None:
         del st.session_state[_CHECKING]
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
-        what = common.plain(checking.stage)
+        what = plain(checking.stage)
         st.info(f"Checking: {what} … {checking.seconds:.0f} s", icon="spinner", width=520)
         if st.button("Cancel", icon=":material/close:", key="check/cancel"):
             _end()
@@ -75,15 +75,15 @@ def _end() -> None:
 def report(found: CheckReport) -> None:
     with st.container(border=True):
         if not found.ok:
-            st.error(f"This would fail: {common.plain(found.error or 'no reason given')}", icon=":material/error:")
+            st.error(f"This would fail: {plain(found.error or 'no reason given')}", icon=":material/error:")
             return
         st.success(_summary(found), icon=":material/check_circle:")
         for warning in found.warnings:
-            st.warning(common.plain(f"{warning[0].upper()}{warning[1:]}"), icon=":material/warning:")
+            st.warning(plain(f"{warning[0].upper()}{warning[1:]}"), icon=":material/warning:")
         for column, (label, value, hint) in zip(st.columns(5), _facts(found), strict=True):
-            column.metric(label, common.plain(value), help=hint)
+            column.metric(label, plain(value), help=hint)
         if found.kept_images:
-            st.caption(f":material/photo_library: {common.plain(about_images(found.kept_images))}")
+            st.caption(f":material/photo_library: {plain(about_images(found.kept_images))}")
         if found.layers:
             table, chart = st.columns([4, 3], gap="medium")
             with table:
@@ -96,7 +96,7 @@ def report(found: CheckReport) -> None:
 
 
 def _summary(found: CheckReport) -> str:
-    where = f"on {common.plain(found.device)}" if found.device else "here"
+    where = f"on {plain(found.device)}" if found.device else "here"
     took = f" It would take about {words.duration(found.seconds)} {where}." if found.seconds is not None else ""
     return f"This will run.{took}"
 

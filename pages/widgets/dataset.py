@@ -13,7 +13,8 @@ from mimi_core.data import missing
 from mimi_core.data.intake.preview import Preview, preview, stamp
 from mimi_core.data.intake.upload import Upload, unpack
 from mimi_core.errors import MimiError
-from pages import common
+from pages.widgets import stores
+from pages.widgets.text import plain
 
 ROWS = 10
 """Classes shown at once."""
@@ -28,7 +29,7 @@ Folders around these do not matter, and what is no image is left out.
 
 def folder() -> Path:
     """Where uploaded datasets are: MIMI_DATA, or beside the runs."""
-    return Path(os.environ.get("MIMI_DATA") or common.user_store().directory.absolute().parent / "datasets")
+    return Path(os.environ.get("MIMI_DATA") or stores.user_store().directory.absolute().parent / "datasets")
 
 
 def show(config: DataConfig, errors: "st.delta_generator.DeltaGenerator") -> None:
@@ -39,20 +40,20 @@ def show(config: DataConfig, errors: "st.delta_generator.DeltaGenerator") -> Non
     """
     _about_the_upload(config)
     if lacking := _lacking(config):
-        errors.warning(f"The data: {common.plain(lacking)}", icon=":material/cloud_download:")
+        errors.warning(f"The data: {plain(lacking)}", icon=":material/cloud_download:")
         return
     first = st.session_state.get(f"dataset/page/{config.name}", 1) - 1
     with st.spinner("Looking at the images …", show_time=True):
         found = _look(config.model_dump_json(), stamp(config), first * ROWS)
     if isinstance(found, str):
-        errors.error(f"The data: {common.plain(found)}", icon=":material/image_not_supported:")
+        errors.error(f"The data: {plain(found)}", icon=":material/image_not_supported:")
         if st.button("Look again", icon=":material/refresh:"):
             _look.clear()
             st.rerun()
         return
     st.markdown(_in_words(found))
     for remark in found.remarks:
-        st.warning(common.plain(remark), icon=":material/warning:")
+        st.warning(plain(remark), icon=":material/warning:")
     pages = -(-len(found.class_names) // ROWS)
     if pages > 1:
         st.pagination(pages, key=f"dataset/page/{config.name}")
@@ -89,14 +90,18 @@ def upload() -> str | None:
         known: tuple[str, str] | None = st.session_state.get(_ERROR)
         uploaded: tuple[str, Upload] | None = st.session_state.get(_UPLOADED)
         if known and known[0] == file.file_id:
-            st.error(f"{common.plain(file.name)}: {common.plain(known[1])}", icon=":material/error:")
+            st.error(f"{plain(file.name)}: {plain(known[1])}", icon=":material/error:")
             return None
         if uploaded and uploaded[0] == file.file_id:
             st.success("Unpacked. The form is set to it.", icon=":material/check_circle:")
             return None
         bar = st.progress(0.0, "Unpacking …")
+
+        def tell(done: int, of: int) -> None:
+            bar.progress(done / of, _step(done, of))
+
         try:
-            made = unpack(file, file.name, folder(), lambda done, of: bar.progress(done / of, _step(done, of)))
+            made = unpack(file, file.name, folder(), tell)
         except MimiError as error:
             st.session_state[_ERROR] = (file.file_id, str(error))
             st.rerun()
@@ -155,7 +160,6 @@ def _about_the_upload(config: DataConfig) -> None:
     if made.unreadable:
         more = f", and {len(made.unreadable) - 1} more" if len(made.unreadable) > 1 else ""
         st.warning(
-            f"{count(len(made.unreadable), 'image')} left out that cannot be read: "
-            f"{common.plain(made.unreadable[0])}{more}",
+            f"{count(len(made.unreadable), 'image')} left out that cannot be read: {plain(made.unreadable[0])}{more}",
             icon=":material/broken_image:",
         )

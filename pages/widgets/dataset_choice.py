@@ -8,7 +8,7 @@ from mimi_core.config import FOLDER_PREFIX
 from mimi_core.data import absent, known, named
 from mimi_core.data.intake.upload import uploaded
 from mimi_core.data.sources import hf
-from pages import common
+from pages.widgets.text import plain
 
 NOT_THERE = ":material/cloud_download:"
 
@@ -47,5 +47,5 @@ def others() -> str | None:
         )
         if name is None:
             return None
-        st.markdown(common.plain(lacking.get(name, "")))
+        st.markdown(plain(lacking.get(name, "")))
         return name if st.button("Use it", icon=":material/input:") else None

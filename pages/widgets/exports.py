@@ -10,14 +10,15 @@ from mimi_core.errors import MimiError
 from mimi_core.runs.events import RunState
 from mimi_core.runs.formats.predictions import SavedCycle, saved_files
 from mimi_core.runs.jobs.job import Job
-from pages import common
-from pages.widgets import waiting
+from pages.widgets import address, waiting
+from pages.widgets.stores import StoredRun
+from pages.widgets.text import plain
 
 TIMEOUT_SECONDS = {"pack": 300.0, "onnx": 900.0}
 ENDINGS = {"pack": "zip", "onnx": "onnx"}
 
 
-def exports(found: common.Found) -> None:
+def exports(found: StoredRun) -> None:
     """Draw the choice of a cycle, and for it what can be had. Not to be called from within a fragment."""
     state = found.store.state(found.run.id)
     st.subheader("Take a model along", anchor=False)
@@ -46,18 +47,16 @@ def exports(found: common.Found) -> None:
 def pick_cycle(saved: list[SavedCycle], state: RunState) -> SavedCycle:
     """Which cycle, kept in the URL as `cycle`: the last, unless the URL says otherwise."""
     known = {str(one.cycle): one for one in saved}
-    asked = st.query_params.get("cycle", "")
-    st.session_state["export_cycle"] = asked if asked in known else str(saved[-1].cycle)
+    chosen = address.one_of("cycle", known, str(saved[-1].cycle))
     if len(saved) > 1:
         st.selectbox(
             "Cycle",
             list(known),
             format_func=lambda cycle: title(int(cycle), state),
-            key="export_cycle",
-            on_change=lambda: st.query_params.update(cycle=st.session_state["export_cycle"]),
             width=420,
+            **chosen.control,
         )
-    return known[st.session_state["export_cycle"]]
+    return known[chosen.value]
 
 
 def title(cycle: int, state: RunState) -> str:
@@ -76,7 +75,7 @@ def size(number: int) -> str:
     return f"{number / 1e6:.1f} MB" if number >= 1e6 else f"{number / 1e3:.0f} kB"
 
 
-def offer(found: common.Found, chosen: SavedCycle, kind: str, label: str) -> None:
+def offer(found: StoredRun, chosen: SavedCycle, kind: str, label: str) -> None:
     """A button that makes the file, then what is going on, then the file."""
     key = (kind, str(found.run.folder), chosen)
     name = f"{found.run.id}-cycle{chosen.cycle}.{ENDINGS[kind]}"
@@ -85,7 +84,9 @@ def offer(found: common.Found, chosen: SavedCycle, kind: str, label: str) -> Non
         if job is not None:
             waiting.complain(job, job.complaint())
         slot = st.empty()
-        if not slot.button(label if job is None else "Try again", icon=":material/deployed_code:", key=f"make_{kind}"):
+        if not slot.button(
+            label if job is None else "Try again", icon=":material/deployed_code:", key=f"make_{kind} {name}"
+        ):
             return
         slot.empty()
         job = make(key, found, chosen.cycle, kind)
@@ -100,12 +101,12 @@ def offer(found: common.Found, chosen: SavedCycle, kind: str, label: str) -> Non
                 file_name=name,
                 icon=":material/download:",
                 on_click="ignore",
-                key=f"download_{kind}",
+                key=f"download_{kind} {name}",
             )
             st.caption(f"{name} · {size(file.stat().st_size)}")
 
 
-def make(key: Hashable, found: common.Found, cycle: int, kind: str) -> Job | None:
+def make(key: Hashable, found: StoredRun, cycle: int, kind: str) -> Job | None:
     runs = str(found.store.directory.resolve())
 
     def prepare(folder: Path) -> list[str]:
@@ -114,5 +115,5 @@ def make(key: Hashable, found: common.Found, cycle: int, kind: str) -> Job | Non
     try:
         return waiting.jobs().start(key, prepare, TIMEOUT_SECONDS[kind])
     except MimiError as error:
-        st.error(f"{common.plain(str(error))}.", icon=":material/error:")
+        st.error(f"{plain(str(error))}.", icon=":material/error:")
         return None

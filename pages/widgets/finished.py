@@ -15,7 +15,7 @@ from mimi_core.runs import files
 from mimi_core.runs.events import read_events
 from mimi_core.runs.status import ENDED, read_status
 from mimi_core.runs.store import RunSummary
-from pages import common
+from pages.widgets.stores import StoredRun
 
 LIVE_SECONDS = 5.0
 Value = TypeVar("Value")
@@ -27,18 +27,18 @@ class Kept(Generic[Value]):
     Not `st.cache_data`: hashing and unpickling for a thousand runs takes longer than all the rest of a page.
     """
 
-    def __init__(self, make: Callable[[common.Found], Value]) -> None:
+    def __init__(self, make: Callable[[StoredRun], Value]) -> None:
         self._make = make
         self._known: dict[Path, tuple[RunSummary, Value]] = {}
 
-    def __call__(self, found: common.Found) -> Value:
+    def __call__(self, found: StoredRun) -> Value:
         known = self._known.get(found.run.folder)
         if known is None or known[0] is not found.run:
             known = self._known[found.run.folder] = found.run, self._make(found)
         return known[1]
 
 
-def kept_fresh(show: Callable[[list[common.Found]], None], runs: list[common.Found]) -> None:
+def kept_fresh(show: Callable[[list[StoredRun]], None], runs: list[StoredRun]) -> None:
     """Draw something about runs, again every few seconds while some of them go on."""
     live = any(found.run.phase not in ENDED for found in runs)
 
@@ -51,13 +51,13 @@ def kept_fresh(show: Callable[[list[common.Found]], None], runs: list[common.Fou
     st.fragment(draw, run_every=LIVE_SECONDS if live else None)()
 
 
-def renewed(found: common.Found) -> common.Found:
-    return common.Found(found.store.summary(found.run.id), found.store, found.example)
+def renewed(found: StoredRun) -> StoredRun:
+    return StoredRun(found.store.summary(found.run.id), found.store, found.example)
 
 
-def by_task(runs: list[common.Found]) -> dict[str, list[common.Found]]:
+def by_task(runs: list[StoredRun]) -> dict[str, list[StoredRun]]:
     """The runs whose configs can be read, by dataset and backbone; tasks without any finished run are left out."""
-    tasks: dict[str, list[common.Found]] = defaultdict(list)
+    tasks: dict[str, list[StoredRun]] = defaultdict(list)
     for found in runs:
         if found.run.phase != "broken":
             with contextlib.suppress(MimiError):  # deleted meanwhile
@@ -65,13 +65,13 @@ def by_task(runs: list[common.Found]) -> dict[str, list[common.Found]]:
     return {task: alike for task, alike in tasks.items() if any(found.run.phase == "finished" for found in alike)}
 
 
-def finished(runs: list[common.Found]) -> list[Facts]:
+def finished(runs: list[StoredRun]) -> list[Facts]:
     """What is known of those runs that have finished and can be read."""
     known = [_facts(found) for found in runs if found.run.phase == "finished"]
     return [one for one in known if one is not None]
 
 
-def _read(found: common.Found) -> Facts | None:
+def _read(found: StoredRun) -> Facts | None:
     run, store = found.run, found.store
     try:
         # Past the store, which would keep what only these few numbers are made of.

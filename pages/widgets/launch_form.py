@@ -13,7 +13,7 @@ from mimi_core.config import PRESETS, RunConfig, make_config
 from mimi_core.config.settings import Setting, from_link, link, nested, settings, value_at
 from mimi_core.config.text import read_config_text
 from mimi_core.errors import ConfigError
-from pages import common
+from pages.widgets.text import plain
 
 DEFAULT = "demo"
 PRESET_WORDS = {
@@ -85,7 +85,7 @@ def form(datasets: Sequence[str]) -> tuple[str, RunConfig | None]:
     """
     preset = _follow_the_url()
     for problem in st.session_state.pop(_WRONG, ()):
-        st.warning(f"The link cannot be followed: {common.plain(problem)}", icon=":material/link_off:")
+        st.warning(f"The link cannot be followed: {plain(problem)}", icon=":material/link_off:")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
             "Start from",
@@ -249,7 +249,7 @@ def _with_label(problem: str) -> str:
     """`prune.rho: too large` as `Cut per cycle, ρ (prune.rho): too large`. Markdown."""
     path, _, rest = problem.partition(":")
     label = next((labels[path] for labels in MAIN.values() if path in labels), None)
-    return f"**{label}** ({common.plain(path)}): {common.plain(rest)}" if label else common.plain(problem)
+    return f"**{label}** ({plain(path)}): {plain(rest)}" if label else plain(problem)
 
 
 def _help(setting: Setting) -> str:
@@ -282,7 +282,7 @@ def _from_a_file() -> None:
             filled = link(make_config(read_config_text(content)))
         except ConfigError as error:
             for problem in error.problems:
-                st.error(common.plain(problem), icon=":material/error:")
+                st.error(plain(problem), icon=":material/error:")
             return
         open_with(filled["preset"], filled["set"])
         st.rerun()

@@ -1,7 +1,9 @@
 """What can be done to a run: stop, resume, delete, and new runs made from it. Dialogs check before anything happens."""
 
+import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import get_args
 
 import streamlit as st
@@ -14,15 +16,18 @@ from mimi_core.errors import ConfigError, MimiError
 from mimi_core.runs import branch, control
 from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED
-from mimi_core.runs.store import Store
-from pages import common
+from mimi_core.runs.store import RunSummary, Store
+from pages.widgets import stores
+from pages.widgets.menu import switch_to
+from pages.widgets.stores import StoredRun
+from pages.widgets.text import plain
 
 RESUMABLE = ("stopped", "failed", "died")
 MOST_NAMED = 8
 EXAMPLE_LINES = "train.epochs=20\ntrain.lr=0.001"
 
 
-def each(runs: Sequence[common.Found], done: str, what: Callable[[Store, str], object]) -> None:
+def each(runs: Sequence[StoredRun], done: str, what: Callable[[Store, str], object]) -> None:
     """Do it to every run; one that refuses holds up no other. What came of it is told by the next drawing of the page.
 
     Draws nothing itself: as the callback of a button in a dialog, that would end the browser's page.
@@ -42,12 +47,20 @@ def tell() -> None:
     if number != "0 runs":
         st.toast(f"{number} {done}", icon=":material/done:")
     for message in refused[:MOST_NAMED]:
-        st.toast(common.plain(message), icon=":material/error:", duration="long")
+        st.toast(plain(message), icon=":material/error:", duration="long")
 
 
-def buttons(runs: Sequence[common.Found]) -> None:
+def key_of(prefix: str, runs: Iterable[RunSummary]) -> str:
+    """Of a widget about these runs: about others it is another widget, so that no click or choice slips to a run that
+    was not meant."""
+    ids = "\n".join(run.id for run in runs)
+    return f"{prefix}-{hashlib.sha1(ids.encode(), usedforsecurity=False).hexdigest()[:12]}"
+
+
+def buttons(runs: Sequence[StoredRun]) -> None:
     """What fits the phases of these runs. Examples are only looked at."""
     mine = [found for found in runs if not found.example]
+    of_these = partial(key_of, runs=[stored.run for stored in runs])
     live = [found for found in mine if found.run.phase not in (*ENDED, "queued")]
     waiting = [found for found in mine if found.run.phase == "queued"]
     resumable = [found for found in mine if found.run.phase in RESUMABLE]
@@ -58,6 +71,7 @@ def buttons(runs: Sequence[common.Found]) -> None:
             "Stopping after this cycle …" if asked else "Stop after this cycle",
             icon=":material/hourglass_bottom:" if asked else ":material/stop_circle:",
             disabled=asked,
+            key=of_these("stop-after"),
             help="The cycle is finished and saved first.",
         ):
             each(live, "asked to stop", control.stop_after_cycle)
@@ -65,23 +79,24 @@ def buttons(runs: Sequence[common.Found]) -> None:
     if (live or waiting) and st.button(
         "Stop now" if live else "Take out of the queue",
         icon=":material/stop:",
+        key=of_these("stop"),
         help="Ends the worker at once. Resume goes on from its last safe state." if live else None,
     ):
         with st.spinner("Stopping the worker …"):
             each([*live, *waiting], "stopped", control.stop_now)
         st.rerun()
-    if resumable and st.button("Resume", type="primary", icon=":material/play_arrow:"):
+    if resumable and st.button("Resume", type="primary", icon=":material/play_arrow:", key=of_these("resume")):
         each(resumable, "queued again", control.requeue)
         st.rerun()
-    if idle and st.button("Delete", icon=":material/delete:"):
+    if idle and st.button("Delete", icon=":material/delete:", key=of_these("delete")):
         ask_before_deleting(idle)
 
 
 @st.dialog("Delete for good?", icon=":material/delete:")
-def ask_before_deleting(runs: Sequence[common.Found]) -> None:
+def ask_before_deleting(runs: Sequence[StoredRun]) -> None:
     st.markdown(f"{count(len(runs), 'run')} with all that was kept: settings, events, adapters, scores, logs.")
     st.markdown(
-        "\n".join(f"- {common.plain(f.run.title)} :gray[({common.plain(f.run.id)})]" for f in runs[:MOST_NAMED])
+        "\n".join(f"- {_named(stored.run)}" for stored in runs[:MOST_NAMED])
         + (f"\n- and {len(runs) - MOST_NAMED:,} more" if len(runs) > MOST_NAMED else "")
     )
     with st.container(horizontal=True, horizontal_alignment="right"):
@@ -90,26 +105,40 @@ def ask_before_deleting(runs: Sequence[common.Found]) -> None:
         label, arguments = f"Delete {count(len(runs), 'run')}", (runs, "deleted", control.delete)
         if st.button(label, type="primary", icon=":material/delete:", on_click=each, args=arguments):
             if st.query_params.get("run") in [found.run.id for found in runs]:
-                st.switch_page(common.RUNS)  # the page was about it
+                switch_to("runs")  # the page was about it
             st.rerun()
+
+
+def _named(run: RunSummary) -> str:
+    """A run that cannot be taken for another. Markdown."""
+    return f"{plain(run.title)} · seed {run.seed} :gray[({plain(run.id)})]"
 
 
 # --- new runs from this one -----------------------------------------------------------------------------------------
 
 
-def new_runs(found: common.Found, config: RunConfig, state: RunState) -> None:
+def new_runs(found: StoredRun, config: RunConfig, state: RunState) -> None:
     """The ways to another run that begins with this one's settings, or with its adapters."""
-    if st.button("Duplicate", icon=":material/content_copy:", help="A new run with these settings, some changed."):
+    of_this = partial(key_of, runs=[found.run])
+    if st.button(
+        "Duplicate",
+        icon=":material/content_copy:",
+        key=of_this("duplicate"),
+        help="A new run with these settings, some changed.",
+    ):
         duplicate(found, config)
     ready = branch.cycles(state) if config.method == "mimi" else []
     if ready and st.button(
-        "Branch", icon=":material/call_split:", help="Goes on from one of its cycles, cut by another score, scope, …"
+        "Branch",
+        icon=":material/call_split:",
+        key=of_this("branch"),
+        help="Goes on from one of its cycles, cut by another score, scope, …",
     ):
         branch_off(found, config, state, ready)
 
 
 @st.dialog("Duplicate with changes", width="medium", icon=":material/content_copy:")
-def duplicate(found: common.Found, config: RunConfig) -> None:
+def duplicate(found: StoredRun, config: RunConfig) -> None:
     """A copy of the settings, some of them changed; it starts from the beginning."""
     left, right = st.columns([4, 1])
     name = left.text_input("Title", value=config.name, max_chars=80)
@@ -124,13 +153,13 @@ def duplicate(found: common.Found, config: RunConfig) -> None:
         _refused(error)
         return
     changed = differences(wanted, config)
-    st.markdown(f":material/timeline: {common.plain(plan_in_words(wanted))}")
-    st.caption(f"Changed: {common.plain(', '.join(changed))}" if changed else "Nothing is changed: the same run again.")
-    _start("Launch the copy", lambda: control.submit(common.user_store(), wanted))
+    st.markdown(f":material/timeline: {plain(plan_in_words(wanted))}")
+    st.caption(f"Changed: {plain(', '.join(changed))}" if changed else "Nothing is changed: the same run again.")
+    _start("Launch the copy", lambda: control.submit(stores.user_store(), wanted))
 
 
 @st.dialog("Branch from a cycle", width="medium", icon=":material/call_split:")
-def branch_off(found: common.Found, config: RunConfig, state: RunState, ready: list[int]) -> None:
+def branch_off(found: StoredRun, config: RunConfig, state: RunState, ready: list[int]) -> None:
     """A run that goes on from the end of one of this run's cycles."""
     st.markdown(
         "The new run takes over the adapters as they were at the end of a cycle, and makes the cuts after it in its "
@@ -156,7 +185,7 @@ def branch_off(found: common.Found, config: RunConfig, state: RunState, ready: l
     shares = [percent(float(share)) for share in plan(wanted).keep]
     to_come = listed([f"{k} ({share})" for k, share in enumerate(shares, start=1) if k > cycle])
     st.markdown(f":material/timeline: Cuts to come, and the neurons of the start that they leave: {to_come}.")
-    target = common.user_store()
+    target = stores.user_store()
     _start("Start the branch", lambda: control.branch_off(found.store, found.run.id, cycle, sets, target))
 
 
@@ -172,7 +201,7 @@ def _lines(placeholder: str) -> list[str]:
 
 
 def _refused(error: MimiError) -> None:
-    st.error(common.plain(str(error)), icon=":material/error:")
+    st.error(plain(str(error)), icon=":material/error:")
 
 
 def _start(label: str, make: Callable[[], str]) -> None:
@@ -184,4 +213,4 @@ def _start(label: str, make: Callable[[], str]) -> None:
     except MimiError as error:
         _refused(error)
         return
-    st.switch_page(common.MONITOR, query_params={"run": run_id})
+    switch_to("monitor", {"run": run_id})

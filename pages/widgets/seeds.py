@@ -6,12 +6,15 @@ import streamlit as st
 
 from mimi_core.analysis.widths import seeds
 from mimi_core.errors import MimiError
-from pages import common
+from pages.widgets import drawing
+from pages.widgets.menu import link_to
+from pages.widgets.stores import StoredRun
+from pages.widgets.text import plain
 
 FEWEST = 2
 
 
-def across_seeds(found: common.Found, runs: list[common.Found]) -> None:
+def across_seeds(found: StoredRun, runs: list[StoredRun]) -> None:
     """How often every layer survives in the repetitions of a run, which differ from it by their seeds alone."""
     this = found.run
     state = found.store.state(this.id)
@@ -25,16 +28,16 @@ def across_seeds(found: common.Found, runs: list[common.Found]) -> None:
             "Which layers lose their adapter depends on chance, too: on the images drawn, and on the initial weights. "
             "No finished run here differs from this one by its seeds alone."
         )
-        st.page_link(common.LAUNCH, label="Launch it with other seeds", icon=":material/rocket_launch:")
+        link_to("launch", "Launch it with other seeds")
         return
     table, agree = seeds.survival_table(found_runs), seeds.agreement(found_runs)
-    st.markdown(common.plain(seeds.told(table)))
+    st.markdown(plain(seeds.told(table)))
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.plotly_chart(
-            seeds.survival_figure(table, common.scale()),
+            seeds.survival_figure(table, drawing.scale()),
             key="seeds",
-            config=common.CHART,
+            config=drawing.CONFIG,
             alt=f"Heatmap: in how many of {len(found_runs)} runs every layer has an adapter, cut by cut.",
         )
     with right:
@@ -61,7 +64,7 @@ def across_seeds(found: common.Found, runs: list[common.Found]) -> None:
         )
 
 
-def _alike(found: common.Found, runs: list[common.Found]) -> list[common.Found]:
+def _alike(found: StoredRun, runs: list[StoredRun]) -> list[StoredRun]:
     """One run for every other seed of the same settings, told by summaries and configs: whole runs are large."""
     this = found.run
     near = [
@@ -72,7 +75,7 @@ def _alike(found: common.Found, runs: list[common.Found]) -> list[common.Found]:
         == (this.group, this.method, this.backbone, this.data, this.score, this.scope)
         and other.run.cycle == other.run.cycles
     ]
-    chosen: dict[seeds.Seeds, common.Found] = {}
+    chosen: dict[seeds.Seeds, StoredRun] = {}
     with contextlib.suppress(MimiError):
         settings, _ = seeds.split(found.store.config(this.id))
         for other in near:

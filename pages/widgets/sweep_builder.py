@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -17,8 +17,10 @@ from mimi_core.sweeps.estimate import Kind, Pace
 from mimi_core.sweeps.matching import Planned
 from mimi_core.sweeps.questions import QUESTIONS
 from mimi_core.sweeps.sweep import Sweep, assignment, expand, make_sweep, to_yaml
-from pages import common
+from pages.widgets import stores
 from pages.widgets.launch_form import keep_form
+from pages.widgets.menu import link_to
+from pages.widgets.text import plain
 
 OWN = "my own"
 OF_THE_SWEEP = ("name", "group", "seed")
@@ -47,12 +49,12 @@ def sweep_builder(preset: str, config: RunConfig) -> None:
         sweep = make_sweep(None, None if question == OWN else question, [f"preset={preset}", *base, *sets])
         configs = expand(sweep)
     except ConfigError as error:
-        st.error(common.plain(str(error)), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
         return
     try:
         _plan_and_act(sweep, configs)
     except MimiError as error:
-        st.error(common.plain(str(error)), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
     _as_text(sweep, question, [*([] if preset == _preset_of(question) else [f"preset={preset}"]), *base, *sets])
 
 
@@ -68,7 +70,7 @@ def _choices(question: str, config: RunConfig) -> list[str]:
         )
         sets += [f"grid.{path}=[{_values(fields[path], value_at(config, path))}]" for path in varying]
     else:
-        st.caption(f"Compares {common.plain(_varies(known))}")
+        st.caption(f"Compares {plain(_varies(known))}")
     name, seeds, switches = st.columns([3, 1, 3], gap="medium", vertical_alignment="bottom")
     suggested = question if not own else "-".join(path.rpartition(".")[2] for path in varying)[:80] or "my-sweep"
     group = name.text_input(
@@ -119,7 +121,7 @@ def _preset_of(question: str) -> str | None:
 
 
 def _plan_and_act(sweep: Sweep, configs: Sequence[RunConfig]) -> None:
-    store = common.user_store()
+    store = stores.user_store()
     planned = matching.compare(store, configs)
     paces = _known_paces(planned)
     todo = [p for p in planned if p.is_to_start()]
@@ -163,7 +165,7 @@ def _plan_and_act(sweep: Sweep, configs: Sequence[RunConfig]) -> None:
 def _known_paces(planned: Sequence[Planned]) -> dict[Kind, Pace]:
     """From the store, or else from a check that was asked for in this tab."""
     kinds = {estimate.kind(p.config) for p in planned}
-    return {**st.session_state.get("sweep_paces", {}), **estimate.measured(common.user_store(), kinds)}
+    return {**st.session_state.get("sweep_paces", {}), **estimate.measured(stores.user_store(), kinds)}
 
 
 def _check(unknown: Sequence[RunConfig]) -> bool:
@@ -177,7 +179,7 @@ def _check(unknown: Sequence[RunConfig]) -> bool:
         else:
             fits = False
             st.error(
-                f"{common.plain(config.name)} would fail: {common.plain(found.error or 'no reason given')}",
+                f"{plain(config.name)} would fail: {plain(found.error or 'no reason given')}",
                 icon=":material/error:",
             )
     return fits
@@ -213,9 +215,8 @@ def _at_once() -> int:
 
 
 def _links(group: str) -> None:
-    for page, label in ((common.RUNS, "The runs"), (common.ABLATIONS, "Compare them")):
-        if page in common.NAVIGATION:
-            st.page_link(page, label=label, icon=common.NAVIGATION[page][1], query_params={"group": group})
+    for page, label in (("runs", "The runs"), ("ablations", "Compare them")):
+        link_to(page, label, query={"group": group})
 
 
 def _list_of(planned: Sequence[Planned], paces: Mapping[Kind, Pace]) -> None:
@@ -227,7 +228,7 @@ def _list_of(planned: Sequence[Planned], paces: Mapping[Kind, Pace]) -> None:
         rows[p.config.name]["Time of a run"] = "unknown" if seconds is None else words.duration(seconds)
     order = ["Case", *(f"seed {seed}" for seed in dict.fromkeys(p.config.seed for p in planned)), "Time of a run"]
     st.caption("How far every run is. A finished one shows its test accuracy.")
-    height = "content" if len(rows) <= 12 else 450
+    height: int | Literal["content"] = "content" if len(rows) <= 12 else 450
     st.dataframe(list(rows.values()), column_order=order, hide_index=True, width="content", height=height)
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from mimi_core.analysis.common import words
 from mimi_core.runs.jobs.job import Job, Jobs
-from pages.common import plain
+from pages.widgets.text import plain
 
 LOOK_SECONDS = 0.5
 

@@ -1,6 +1,7 @@
 """The controls of Why: other settings for a cut, and in numbers and words what they would change."""
 
 import time
+from collections.abc import Iterable
 from typing import Any, get_args
 
 import pandas as pd
@@ -11,7 +12,9 @@ from mimi_core.analysis.why import tables as why
 from mimi_core.analysis.why import words as why_words
 from mimi_core.analysis.why.cut_scores import Cut, Settings
 from mimi_core.config import Normalise, Scope
-from pages import common
+from pages.widgets import address
+from pages.widgets.address import Option
+from pages.widgets.text import plain
 
 NORMALISERS = {
     "per_parameter": "per parameter (2 M)",
@@ -25,81 +28,59 @@ WHAT_IF = ("rho", "scope", "score", "normalise")
 def controls(cut: Cut) -> Settings:
     """Settings to try, those of the run until somebody moves one; what differs from the run is in the URL."""
     shares = why.rhos(cut)
-    real = {
-        "rho": next(text for text, rho in shares.items() if rho == why.rho_of(cut, cut.real.keep)),
-        "scope": cut.real.scope,
-        "score": cut.real.score,
-        "normalise": cut.real.how,
-    }
+    share = next(text for text, rho in shares.items() if rho == why.rho_of(cut, cut.real.keep))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        rho = _choice(
-            st.select_slider,
+        rho = _bound("rho", shares, share)
+        st.select_slider(
             "What if the cut removed this share (ρ)",
-            "rho",
             list(shares),
-            real["rho"],
             help="Of the neurons that were there before this cut. Earlier cuts stay as they were.",
             width=300,
+            **rho.control,
         )
-        scope = _choice(
-            st.segmented_control,
+        scope = _bound("scope", get_args(Scope), cut.real.scope)
+        st.segmented_control(
             "Scope",
-            "scope",
-            list(get_args(Scope)),
-            real["scope"],
+            get_args(Scope),
             help="global: all layers compete; local: every layer keeps its own share",
             required=True,
+            **scope.control,
         )
-        score = _choice(
-            st.selectbox,
+        score = _bound("score", cut.raw, cut.real.score)
+        st.selectbox(
             "Score",
-            "score",
             list(cut.raw),
-            real["score"],
             help="What a neuron is worth. "
             + " ".join(f"**{s}**: {why_words.SCORE_WORDS[s]}." for s in cut.raw).replace("_", "\\_"),
             width=160,
+            **score.control,
         )
-        how = _choice(
-            st.selectbox,
+        how = _bound("normalise", get_args(Normalise), cut.real.how)
+        st.selectbox(
             "Divided by",
-            "normalise",
-            list(get_args(Normalise)),
-            real["normalise"],
+            get_args(Normalise),
             help="Makes layers of different width comparable; M is the token width, N the adapter's width. "
             "Random scores are never divided.",
             format_func=NORMALISERS.__getitem__,
             width=200,
-            disabled=score == "random",
+            disabled=score.value == "random",
+            **how.control,
         )
-        chosen = {"rho": rho, "scope": scope, "score": score, "normalise": how}
+        settings = Settings(score.value, how.value, scope.value, cut.keep_before * (1 - shares[rho.value]))
         st.button(
             "As in the run",
             icon=":material/undo:",
-            on_click=_forget,
-            disabled=chosen == real,
+            on_click=address.tell,
+            args=(dict.fromkeys(WHAT_IF),),
+            disabled=(rho.value, settings.scope, settings.score, settings.how)
+            == (share, cut.real.scope, cut.real.score, cut.real.how),
         )
-    return Settings(score, how, scope, cut.keep_before * (1 - shares[rho]))
+    return settings
 
 
-def _choice(widget: Any, label: str, name: str, options: list[str], real: str, **more: Any) -> Any:
-    """A widget whose value is in the URL as `name`, unless it is the run's own."""
-    asked = st.query_params.get(name)
-    key = f"what_if_{name}"
-    st.session_state[key] = asked if asked in options else real
-
-    def remember() -> None:
-        if st.session_state[key] == real:
-            st.query_params.pop(name, None)
-        else:
-            st.query_params[name] = st.session_state[key]
-
-    return widget(label, options, key=key, on_change=remember, **more)
-
-
-def _forget() -> None:
-    for name in WHAT_IF:
-        st.query_params.pop(name, None)
+def _bound(name: str, options: Iterable[Option], real: Option) -> address.Bound[Option]:
+    """A setting in the address as `name`, unless it is the run's own."""
+    return address.one_of(name, options, real, leave_out_usual=True)
 
 
 def decided_anew(
@@ -131,7 +112,7 @@ def decided_anew(
         if settings == cut.real:
             st.markdown("These are the settings of the run: move one and see at once what it would have changed.")
         else:
-            st.markdown(f"**What if:** {common.plain(why_words.differences(table))}")
+            st.markdown(f"**What if:** {plain(why_words.differences(table))}")
             st.caption(f"Worked out from the stored scores in {milliseconds:.1f} ms, without training.")
     return outcome, table
 

@@ -196,8 +196,8 @@ def make_run(store: Store) -> Callable[..., str]:
 def open_page(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
     """Open a page of the app on the test's store, without examples and without a dispatcher."""
     monkeypatch.setenv("MIMI_RUNS", str(store.directory))
-    monkeypatch.setattr("pages.common.EXAMPLES", tmp_path / "examples")
-    monkeypatch.setattr("pages.common.STUDY", tmp_path / "study")
-    for place in ("mimi_core.runs.control", "mimi_core.sweeps.matching", "pages.common"):
+    monkeypatch.setattr("pages.widgets.stores.EXAMPLES", tmp_path / "examples")
+    monkeypatch.setattr("pages.widgets.stores.STUDY", tmp_path / "study")
+    for place in ("mimi_core.runs.control", "mimi_core.sweeps.matching", "pages.widgets.stores"):
         monkeypatch.setattr(f"{place}.ensure_dispatcher", lambda directory: None)
     return opened

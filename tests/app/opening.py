@@ -5,7 +5,7 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from pages.common import NAVIGATION
+from pages.widgets.menu import pages
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "<img src=x onerror=alert(1)> ![p](http://e.example/p.png) [x](javascript:alert(1)) :red[x] $a$ **b** `c`"
@@ -17,7 +17,7 @@ def opened(page: str, **query: str) -> AppTest:
     """A page by the name of its file, as a deep link with this query would show it."""
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=20)
     file = f"pages/{page}.py"
-    if file != next(iter(NAVIGATION)):  # the one that a bare address shows
+    if page != next(iter(pages())):  # the one that a bare address shows
         app.run()
         app.switch_page(file)
     app.query_params.update(query)

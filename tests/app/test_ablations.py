@@ -72,7 +72,7 @@ def test_an_unknown_group_is_said_and_all_runs_of_a_task_can_be_compared(
     newest = store.list()[0].id
     app = open_page("ablations", like=newest)
     assert not app.warning
-    assert app.selectbox(key="comparison").value == ("like", "digits, 30 images per class · demo")
+    assert app.selectbox(key="address.comparison").value == ("like", "digits, 30 images per class · demo")
 
 
 def test_too_many_settings_for_pictures_have_tables(
@@ -113,10 +113,10 @@ def test_the_bundled_study_can_be_looked_at_before_any_run_of_ones_own(
     study = tmp_path / "study"
     for folder in STUDY.glob("*scope-*"):
         shutil.copytree(folder, study / folder.name, ignore=shutil.ignore_patterns("cycles", "gallery.npz"))
-    monkeypatch.setattr("pages.common.STUDY", study)
+    monkeypatch.setattr("pages.widgets.stores.STUDY", study)
     make_run(make_config({"group": "local-vs-global"}, "demo"))
     app = open_page("ablations", study="local-vs-global")
-    (chosen,) = (box for box in app.selectbox if box.key == "comparison")
+    (chosen,) = (box for box in app.selectbox if box.key == "address.comparison")
     assert chosen.value == ("study", "local-vs-global")
     assert [option.split(" · ")[1] for option in chosen.options[:2]] == ["group of 1 run", "bundled study of 10 runs"]
     assert "scope" in app.title[0].value

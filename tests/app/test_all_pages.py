@@ -84,8 +84,9 @@ def test_the_app_never_imports_torch(make_run: MakeRun, store: Store) -> None:
     script = f"""
 import sys
 from streamlit.testing.v1 import AppTest
+from pages.widgets.menu import pages
 app = AppTest.from_file("app.py", default_timeout=60).run()
-for page in ("ablations", "home", "launch", "monitor", "predict", "report", "runs", "trade_off", "why", "widths"):
+for page in pages():
     app.switch_page(f"pages/{{page}}.py")
     app.query_params["run"] = "{run_id}"
     assert not app.run().exception
@@ -106,7 +107,7 @@ assert not heavy, heavy
 def test_a_queue_left_behind_is_taken_up_again(open_page: Open, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.create(make_config(preset="demo"))
     woken: list[Path] = []
-    monkeypatch.setattr("pages.common.ensure_dispatcher", woken.append)
+    monkeypatch.setattr("pages.widgets.stores.ensure_dispatcher", woken.append)
     open_page("launch")
     open_page("monitor")
     assert woken == [store.directory]

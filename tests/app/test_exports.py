@@ -17,16 +17,16 @@ WRITES = "import sys; open(sys.argv[-1], 'w').write(' '.join(sys.argv[1:-1]))"
 def page() -> None:
     import streamlit as st
 
-    from pages import common
+    from pages.widgets import stores
     from pages.widgets.exports import exports
 
-    exports(next(found for found in common.all_runs() if found.run.id == st.query_params["of"]))
+    exports(next(found for found in stores.all_runs() if found.run.id == st.query_params["of"]))
 
 
 @pytest.fixture
 def run(store: Store, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MIMI_RUNS", str(store.directory))
-    monkeypatch.setattr("pages.common.ensure_dispatcher", lambda directory: None)
+    monkeypatch.setattr("pages.widgets.stores.ensure_dispatcher", lambda directory: None)
     folder = store.folder(make_run(cuts=2))
     with Recorder(folder) as recorder:
         for cycle in range(3):

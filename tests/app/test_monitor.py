@@ -92,7 +92,7 @@ def test_a_branch_says_where_it_comes_from(open_page: Open, store: Store, monkey
     app = open_page("monitor", run=new_id)
     assert "Branched from the end of cycle 2" in texts(app)
     assert "not here" in texts(app), "nobody can tell any more what it was"
-    monkeypatch.setattr("pages.common.EXAMPLES", examples.directory)
+    monkeypatch.setattr("pages.widgets.stores.EXAMPLES", examples.directory)
     app = open_page("monitor", run=new_id)
     assert "demo\\, global" in [link.proto.label for link in app.get("page_link")]
     assert "With prune.score=l2." in texts(app).replace("\\", "")

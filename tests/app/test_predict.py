@@ -220,19 +220,19 @@ def test_the_page_shows_what_flips(open_page: Open, store: Store, make_run: Make
     folder = predicted(store, make_run)
     app = open_page("predict", run=folder.name)
     assert app.title[0].value == "The prediction flips for 4 of 6 test images"
-    assert app.selectbox(key="predict_image").value == 53
+    assert app.selectbox(key="address.image").value == 53
     assert len(app.get("vega_lite_chart")) == 2
-    app.button_group(key="predict_show").set_value("lost").run()
-    assert (app.query_params["show"], app.selectbox(key="predict_image").options) == ("lost", ["Test image 13 · cat"])
+    app.button_group(key="address.show").set_value("lost").run()
+    assert (app.query_params["show"], app.selectbox(key="address.image").options) == ("lost", ["Test image 13 · cat"])
     app.query_params.clear()
     app.query_params["image"] = "33"
     app.run()
-    assert app.button_group(key="predict_show").value == "all", "an image that does not flip is shown all the same"
-    assert app.selectbox(key="predict_image").value == 33
-    app.selectbox(key="predict_image").set_value(43).run()
+    assert app.button_group(key="address.show").value == "all", "an image that does not flip is shown all the same"
+    assert app.selectbox(key="address.image").value == 33
+    app.selectbox(key="address.image").set_value(43).run()
     assert app.query_params["image"] == "43"
     app.query_params.update(image=HOSTILE, show="²")
-    assert app.run().selectbox(key="predict_image").value == 53
+    assert app.run().selectbox(key="address.image").value == 53
 
 
 def test_a_broken_cycle_is_a_missing_column_and_a_broken_gallery_one_message(
@@ -255,7 +255,7 @@ def test_without_predictions_the_page_says_what_comes(open_page: Open, store: St
     folder = predicted(store, make_run, courses=["0", "1", "0"], cuts=0)
     app = open_page("predict", run=folder.name)
     assert app.title[0].value == "2 of 3 test images are right"
-    assert app.button_group(key="predict_show").options == ["Wrong at the end · 1", "All · 3"]
+    assert app.button_group(key="address.show").options == ["Wrong at the end · 1", "All · 3"]
     shutil.rmtree(folder / "cycles")
     app = open_page("predict", run=folder.name)
     assert app.title[0].value == "No predictions to show"

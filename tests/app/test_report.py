@@ -200,10 +200,10 @@ def test_the_page_shows_and_offers_the_report(open_page: Open, make_run: MakeRun
 
 def test_the_page_goes_from_a_run_to_a_group_and_back(open_page: Open, store: Store, group: str) -> None:
     app = open_page("report")
-    app.button_group(key="report_about").set_value("A group").run()
+    app.button_group(key="address.about").set_value("A group").run()
     assert app.query_params["group"] == group
     assert "group-scopes.html" in texts(app).replace("\\", "")
-    app.button_group(key="report_about").set_value("One run").run()
+    app.button_group(key="address.about").set_value("One run").run()
     assert "group" not in app.query_params
     app = open_page("report", group=HOSTILE)
     assert "There is no group" in app.warning[0].value

@@ -166,7 +166,7 @@ def test_examples_are_listed_and_left_alone(
     open_page: Open, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_run(config("name=mine"))
-    monkeypatch.setattr("pages.common.EXAMPLES", ROOT / "mimi_core" / "resources" / "examples")
+    monkeypatch.setattr("pages.widgets.stores.EXAMPLES", ROOT / "mimi_core" / "resources" / "examples")
     app = open_page("runs", state="example")
     assert len(app.dataframe[-1].value) == 2
     choose(app, 0)

@@ -15,7 +15,7 @@ QUICK = make_config(preset="quick")
 @pytest.fixture
 def builder(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The builder alone, on the preset `quick`, with another learning rate than the preset's."""
-    monkeypatch.setattr("pages.common.NAVIGATION", {})
+    monkeypatch.setattr("pages.widgets.menu.pages", dict)
     monkeypatch.setenv("MIMI_SLOTS", "cpu")
 
     def page() -> None:

@@ -343,9 +343,9 @@ def test_the_page_explains_the_last_cut_that_took_an_adapter(open_page: Open, st
 
 def test_a_what_if_is_in_the_url_and_can_be_taken_back(open_page: Open, store: Store) -> None:
     app = open_page("why", run=run_with_scores(store), cycle="2")
-    app.select_slider(key="what_if_rho").set_value("0.70").run()
-    app.button_group(key="what_if_scope").set_value("local").run()
-    app.selectbox(key="what_if_score").set_value("taylor").run()
+    app.select_slider(key="address.rho").set_value("0.70").run()
+    app.button_group(key="address.scope").set_value("local").run()
+    app.selectbox(key="address.score").set_value("taylor").run()
     assert (app.query_params["rho"], app.query_params["scope"], app.query_params["score"]) == (
         "0.70",
         "local",
@@ -361,17 +361,17 @@ def test_a_layer_in_the_url_shows_its_neurons(open_page: Open, store: Store) -> 
     run_id = run_with_scores(store)
     site = "layers.2.blocks.3.mlp"
     app = open_page("why", run=run_id, cycle="1", layer=site)
-    assert app.multiselect(key="why_layers").value == [site]
+    assert app.multiselect(key="address.layer").value == [site]
     assert "mlp had 64 neurons before the cut" in texts(app)
     neurons = app.dataframe[0].value
     assert len(neurons) == 64
     assert neurons["score"].is_monotonic_decreasing
-    app.multiselect(key="why_layers").set_value(["stage 1", "mlp"]).run()
+    app.multiselect(key="address.layer").set_value(["stage 1", "mlp"]).run()
     assert app.query_params["layer"] == ["stage 1", "mlp"]
     assert "All the neurons of these layers" in [s.value for s in app.subheader]
     earlier = next(site for cut in store.state(run_id).cuts[:3] for site in cut.removed)
     assert "an earlier one took them" in texts(open_page("why", run=run_id, cycle="4", layer=earlier))
-    assert not open_page("why", run=run_id, layer=HOSTILE).multiselect(key="why_layers").value
+    assert not open_page("why", run=run_id, layer=HOSTILE).multiselect(key="address.layer").value
 
 
 def test_a_link_to_a_what_if_shows_it_and_nonsense_is_ignored(open_page: Open, store: Store) -> None:

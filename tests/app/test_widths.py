@@ -19,7 +19,7 @@ def test_the_sentence_follows_the_cycle_in_the_url(open_page: Open, make_run: Ma
 
 def test_the_url_follows_the_choices(open_page: Open, make_run: MakeRun) -> None:
     app = open_page("widths", run=make_run())
-    app.button_group(key="pick_cycle").set_value(2).run()
+    app.button_group(key="address.cycle").set_value(2).run()
     assert app.query_params["cycle"] == "2"
     assert app.title[0].value.endswith("after 2 cuts")
     app.button_group(key="rows").set_value("position").run()

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from benchmarks.serving import served
+from mimi_core.resources import EXAMPLES
 from mimi_core.runs.store import Store
-from pages.common import EXAMPLES
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 WHAT_IF = re.compile("^What if:")
