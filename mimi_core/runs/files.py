@@ -2,11 +2,12 @@
 
 import contextlib
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from mimi_core.errors import ResourceError
+from mimi_core.errors import ResourceError, RunError
 
 CONFIG = "config.yaml"
 EVENTS = "events.jsonl"
@@ -37,6 +38,29 @@ def explained(path: Path) -> Iterator[None]:
         else:
             advice = os.strerror(error.errno) if error.errno else str(error)
         raise ResourceError(f"cannot write {path}: {advice}") from error
+
+
+@contextlib.contextmanager
+def without_worker(run: Path) -> Iterator[None]:
+    """Hold the lock that a worker would need, whatever the status says of one.
+
+    Nothing is created: what there is to be deleted may lie on a disk that is full.
+
+    Raises:
+        RunError: somebody works on the run.
+    """
+    try:
+        handle = os.open(run / LOCK, os.O_RDWR | os.O_NOFOLLOW)
+    except OSError:  # no lock: nobody ever worked on it
+        yield
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise RunError(f"{run.name} is being worked on, whatever its status says; stop it first") from error
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager

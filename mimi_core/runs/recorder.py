@@ -18,7 +18,7 @@ from safetensors.numpy import save
 from mimi_core.errors import MimiError, ResourceError, RunError
 from mimi_core.runs import files
 from mimi_core.runs.events import Event, to_line
-from mimi_core.runs.status import Status, read_status, write_status
+from mimi_core.runs.status import Status, identity, read_status, write_status
 
 Arrays = Mapping[str, np.ndarray]
 STATUS_PERIOD = 0.5
@@ -89,9 +89,7 @@ class Recorder:
         self.update(
             phase="starting",
             message="",
-            pid=os.getpid(),
-            pid_started=self._process.create_time(),
-            host=os.uname().nodename,
+            **identity(os.getpid()),
             exit_code=None,
             out_of_memory=False,
         )

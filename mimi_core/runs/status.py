@@ -2,8 +2,9 @@
 
 import socket
 import time
+from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -37,6 +38,11 @@ class Status(BaseModel):
     device: str = ""
     pid: int | None = None
     pid_started: float | None = None
+    """By the clock, as it was set then. Only told by statuses that have no `pid_ticks`."""
+    pid_ticks: int | None = None
+    """When the process started, in clock ticks since the machine did: no step of the clock changes that."""
+    boot: str = ""
+    """Id of the system's start since which `pid_ticks` count."""
     host: str = ""
     resumes: int = 0
     position: float | None = None
@@ -53,25 +59,57 @@ class Status(BaseModel):
 
 
 def worker_is_alive(status: Status) -> bool:
-    """Told by process id and start time, because ids are reused; on another host by the heartbeat."""
-    if status.pid is None:
+    """Told by process id and when it started, because ids are reused, and not by the clock, which can be set anew while
+    the worker works. On another host by the heartbeat; one that lies far in the future is no sign of life."""
+    if status.pid is None or status.pid <= 0:
         return False
     if status.host != socket.gethostname():
-        return time.time() - status.heartbeat < FOREIGN_HEARTBEAT_LIMIT
+        return abs(time.time() - status.heartbeat) < FOREIGN_HEARTBEAT_LIMIT
+    if status.boot and status.boot != boot_id():
+        return False
     try:
         process = psutil.Process(status.pid)
-        same = status.pid_started is None or abs(process.create_time() - status.pid_started) < 1.0
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        if status.pid_ticks is not None:
+            return start_ticks(status.pid) == status.pid_ticks
+        return status.pid_started is None or abs(process.create_time() - status.pid_started) < 1.0
+    except (psutil.Error, OverflowError):
         return False
 
 
 def claimed(status: Status, pid: int) -> Status:
     """The status of a run that process `pid` is about to work on."""
-    started = psutil.Process(pid).create_time()
-    return status.model_copy(
-        update={"phase": "starting", "pid": pid, "pid_started": started, "host": socket.gethostname()}
-    )
+    return status.model_copy(update={"phase": "starting", **identity(pid)})
+
+
+def identity(pid: int) -> dict[str, Any]:
+    """The fields of a status that tell a process from all others, also from those that get its id later."""
+    return {
+        "pid": pid,
+        "pid_started": psutil.Process(pid).create_time(),
+        "pid_ticks": start_ticks(pid),
+        "boot": boot_id(),
+        "host": socket.gethostname(),
+    }
+
+
+def start_ticks(pid: int) -> int | None:
+    """When a process started, in clock ticks since the system did. None where the system does not say."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    return int(stat.rpartition(b")")[2].split()[19])  # field 22; the name before it may hold anything
+
+
+@cache
+def boot_id() -> str:
+    """The same until the system starts anew; empty where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def read_status(run: Path) -> Status | None:

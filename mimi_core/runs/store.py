@@ -233,7 +233,7 @@ class Store:
         status, folder = self.status(run_id), self.folder(run_id)
         if status and status.shown_phase not in (*ENDED, "queued"):
             raise RunError(f"{run_id} is still running; stop it before deleting it")
-        with files.explained(folder):
+        with files.without_worker(folder), files.explained(folder):
             hidden = folder.with_name(f".{run_id}.deleted")
             os.rename(folder, hidden)
             shutil.rmtree(hidden)

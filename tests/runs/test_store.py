@@ -88,8 +88,8 @@ def test_a_dead_worker_is_told_by_pid_and_start_time(tmp_path: Path, quick_confi
     assert store.summary(run_id).phase == "training", "this process is alive"
     status = read_status(store.folder(run_id))
     assert status is not None
-    assert status.pid_started is not None
-    write_status(store.folder(run_id), status.model_copy(update={"pid_started": status.pid_started - 100}))
+    assert status.pid_ticks is not None
+    write_status(store.folder(run_id), status.model_copy(update={"pid_ticks": status.pid_ticks - 100}))
     assert store.summary(run_id).phase == "died", "the same pid, but another process"
     write_status(store.folder(run_id), status.model_copy(update={"host": "elsewhere", "heartbeat": time.time()}))
     assert store.summary(run_id).phase == "training", "another host: its heartbeat counts"

@@ -1,6 +1,7 @@
 """Starts queued runs when a slot is free. A singleton without any state of its own."""
 
 import contextlib
+import fcntl
 import logging
 import os
 import re
@@ -113,6 +114,34 @@ def ensure_dispatcher(directory: Path) -> None:
                 start_new_session=True,
                 cwd=IMPORT_ROOT,
             )
+
+
+def wake(store: Store) -> bool:
+    """Start a dispatcher where runs wait and none is there, as after it was killed. For whoever looks at a queue.
+
+    Returns:
+        whether it had to. A store that cannot be written is left alone.
+    """
+    if not any(run.phase == "queued" for run in store.list()) or _dispatcher_is_there(store.directory):
+        return False
+    with contextlib.suppress(MimiError):
+        ensure_dispatcher(store.directory)
+        return True
+    return False
+
+
+def _dispatcher_is_there(directory: Path) -> bool:
+    try:
+        handle = os.open(directory / _FOLDER / "lock", os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def queued(store: Store) -> list[str]:
