@@ -19,12 +19,12 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from mimi_core.adapters.attach import adapters_of, attach
-from mimi_core.adapters.scores import Watcher, score_all
 from mimi_core.adapters.shrink import carry_state, shrink
 from mimi_core.adapters.sites import find_sites
 from mimi_core.backbones.loading import load_backbone
 from mimi_core.budget import initial_width
 from mimi_core.config import AdapterConfig, BackboneConfig, TrainConfig
+from mimi_core.scores.watching import Watcher, score_all
 from mimi_core.select import normalise, select
 from mimi_core.train.optim import make_optimizer
 
@@ -38,7 +38,7 @@ def main() -> None:
     sites = find_sites(model, backbone.image_size)
     initial = {site.name: initial_width(site.width, SIGMA_0) for site in sites}
     attach(model, sites, initial, AdapterConfig(sigma_0=SIGMA_0), torch.Generator().manual_seed(0))
-    optimizer, watcher = make_optimizer(model, TrainConfig(lr=1e-3)), Watcher(model)
+    optimizer, watcher = make_optimizer(model, TrainConfig(lr=1e-3)), Watcher(adapters_of(model))
     images = torch.randn(BATCH, 3, 64, 64, generator=torch.Generator().manual_seed(0)).to(device)
     labels = torch.arange(BATCH, device=device) % 10
     token_widths = {site.name: site.width for site in sites}
@@ -58,12 +58,14 @@ def main() -> None:
         if cut:
             started = time.perf_counter()
             scores = normalise(
-                score_all(model, watcher.seen, np.random.default_rng(0))["mimi"], token_widths, "per_parameter"
+                score_all(adapters_of(model), watcher.seen, np.random.default_rng(0))["mimi"],
+                token_widths,
+                "per_parameter",
             )
             carry_state(optimizer, shrink(model, select(scores, initial, 0.5**cut, "global")))
             cut_seconds = time.perf_counter() - started
             watcher.close()
-            watcher = Watcher(model)
+            watcher = Watcher(adapters_of(model))
         step()
         adapters = adapters_of(model)
         tensors = {

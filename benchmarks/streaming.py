@@ -26,12 +26,13 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from mimi_core.adapters.scores import Watcher
+from mimi_core.adapters.attach import adapters_of
 from mimi_core.config import DataConfig, make_config
 from mimi_core.data import load
 from mimi_core.data.pixels import Pixels, StreamedPixels, resident, streamed
 from mimi_core.data.types import FileImages, Split
 from mimi_core.runs.recorder import NoRecorder
+from mimi_core.scores.watching import Watcher
 from mimi_core.train.loop import train_epoch
 from mimi_core.train.optim import make_optimizer
 from mimi_core.train.progress import Progress
@@ -79,7 +80,7 @@ def training(photos: Path, room: Path, rounds: int, threads: Sequence[int]) -> d
     config = make_config(preset="demo", sets=[f"data=folder:{photos}", "data.shots=null", "train.workers=2"])
     setup = set_up(config, NoRecorder())
     size, split, vision = setup.image_size, setup.dataset.train, setup.vision
-    optimizer, watcher = make_optimizer(setup.model, config.train), Watcher(setup.model)
+    optimizer, watcher = make_optimizer(setup.model, config.train), Watcher(adapters_of(setup.model))
     progress = Progress(NoRecorder(), 1.0)
 
     def train(pixels: Pixels, number: int) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from mimi_core.budget import Widths
 from mimi_core.config import Normalise, Scope, ScoreName
 from mimi_core.errors import BudgetError, ScoreError
+from mimi_core.scores.catalogue import SCORES
 
 Scores = Mapping[str, np.ndarray]
 """Site name -> (N,) importance of the neurons that are there; higher is better."""
@@ -21,8 +22,9 @@ Survivors = dict[str, np.ndarray]
 
 
 def normaliser_of(score: ScoreName, how: Normalise) -> Normalise:
-    """Random scores are drawn from one distribution for all sites: to divide them would favour narrow ones."""
-    return "none" if score == "random" else how
+    """`how`, but for scores of one distribution at all sites, such as random ones: to divide them would favour narrow
+    sites."""
+    return how if SCORES[score].divided else "none"
 
 
 def normalise(raw: Scores, token_widths: Mapping[str, int], how: Normalise) -> dict[str, np.ndarray]:

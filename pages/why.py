@@ -15,6 +15,7 @@ from mimi_core.config import Scope
 from mimi_core.errors import MimiError
 from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED
+from mimi_core.scores.catalogue import SCORES
 from pages.widgets import address, stores
 from pages.widgets.cut_picker import pick_cut
 from pages.widgets.menu import Page, through_app
@@ -147,8 +148,9 @@ def _stored_cut(folder: str, cycle: int, written: tuple[int, int] | None, _state
 
 def charts(table: pd.DataFrame, neurons: pd.DataFrame, outcome: why.Outcome) -> None:
     height, shown = why_figures.rows_height(table), why.thinned(neurons)
-    unit = f"{outcome.settings.score} score"
-    if outcome.settings.score != "random" and outcome.settings.how != "none":
+    score = SCORES[outcome.settings.score]
+    unit = f"{score.label} score"
+    if score.divided and outcome.settings.how != "none":
         unit += f", {NORMALISERS[outcome.settings.how]}"
     left, right = st.columns([3, 2], gap="medium")
     with left:

@@ -44,6 +44,11 @@ class Adapter(nn.Module):
         """N"""
         return self.down.shape[0]
 
+    @staticmethod
+    def by_neuron(down: Tensor, up: Tensor) -> Tensor:
+        """(N, 2 M): row j is row j of `down`, then column j of `up`. For weights, or for their gradients."""
+        return torch.cat([down, up.T], 1)
+
     def forward(self, tokens: Tensor) -> Tensor:
         return F.linear(self.act(F.linear(tokens, self.down)), self.up)
 

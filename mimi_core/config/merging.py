@@ -1,6 +1,5 @@
 """From settings as people give them to a RunConfig, or to one error that names every wrong field; and back."""
 
-import difflib
 import json
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
@@ -8,6 +7,7 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from mimi_core.config.choices import known_one, nearest
 from mimi_core.config.presets import PRESETS
 from mimi_core.config.schema import RunConfig, Section
 from mimi_core.config.short_forms import expand, merge
@@ -84,22 +84,10 @@ def _at_path(path: str, value: Any) -> dict[str, Any]:
     return expand(value)
 
 
-def known_one(name: str, known: Any, what: str) -> str:
-    """`name`, or a ConfigError with the nearest known one."""
-    if name in known:
-        return name
-    raise ConfigError(f"unknown {what} {name!r}{_nearest(name, known)}")
-
-
-def _nearest(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
-    return f": did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
-
-
 def _refuse_unknown_keys(values: dict[str, Any], model: type[BaseModel], prefix: str) -> None:
     for key, value in values.items():
         if key not in model.model_fields:
-            raise ConfigError(f"unknown key '{prefix}{key}'{_nearest(key, model.model_fields)}")
+            raise ConfigError(f"unknown key '{prefix}{key}'{nearest(key, model.model_fields)}")
         section = _section(model.model_fields[key].annotation)
         if section is None:
             continue

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mimi_core.config.choices import OneOf
 from mimi_core.config.short_forms import expand
+from mimi_core.scores.catalogue import SCORES
 
 Placement = Literal["series", "parallel"]
 Positions = Literal["both", "attn", "mlp"]
@@ -14,9 +16,7 @@ Init = Literal["near_identity", "paper"]
 Scope = Literal["global", "local"]
 Schedule = Literal["cycles", "one_shot", "anneal"]
 Normalise = Literal["per_parameter", "fan", "layer_max", "none"]
-ScoreName = Literal[
-    "mimi", "l2", "down_only", "activation", "gradient", "taylor", "sensitivity", "fisher", "snip", "grasp", "random"
-]
+ScoreName = Annotated[str, OneOf("score", SCORES)]
 Method = Literal[
     "mimi", "adapter", "adaptformer", "linear", "bitfit", "attn_only", "mlp_only", "full", "ssf", "vpt_shallow",
     "vpt_deep", "lora", "dora", "adalora", "ia3", "vera", "oft",
@@ -192,10 +192,13 @@ class RunConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _initial_score_can_tell(self) -> Self:
-        if self.method == "mimi" and self.prune.score == "snip" and self.adapter.init == "near_identity":
+    def _score_can_tell(self) -> Self:
+        score = SCORES[self.prune.score]
+        if self.method == "mimi" and score.needs_up and self.adapter.init == "near_identity":
+            others = [name for name, other in SCORES.items() if other.known == score.known and not other.needs_up]
             raise ValueError(
-                "prune.score=snip is zero for every neuron before training, because adapter.init=near_identity starts "
-                "with up at zero; set adapter.init=paper, or prune.score=grasp"
+                f"prune.score={score.name} is zero for every neuron before training, because "
+                "adapter.init=near_identity starts with up at zero; set adapter.init=paper"
+                + "".join(f", or prune.score={name}" for name in others)
             )
         return self

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from mimi_core.config import PRESETS, RunConfig, differences, make_config
+from mimi_core.config.choices import OneOf
 from mimi_core.errors import ConfigError
 
 MOST_SETS, LONGEST_SET = 100, 500
@@ -94,6 +95,7 @@ def _setting(path: str, info: FieldInfo, default: Any) -> Setting:
     while get_origin(inner) is not None and get_origin(inner) is not Literal and hasattr(inner, "__metadata__"):
         inner = get_args(inner)[0]
     choices = tuple(str(choice) for choice in get_args(inner)) if get_origin(inner) is Literal else ()
+    choices += tuple(name for known in info.metadata if isinstance(known, OneOf) for name in known.known)
     kinds: dict[Any, Kind] = {bool: "switch", int: "integer", float: "number"}
     return Setting(
         path, "choice" if choices else kinds.get(inner, "text"), info.description or "", optional, choices, default

@@ -15,17 +15,15 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from mimi_core.budget import Widths, plan
-from mimi_core.config import Branch, RunConfig, ScoreName, differences, laid_over, validate
+from mimi_core.config import Branch, RunConfig, differences, laid_over, validate
 from mimi_core.config.text import parse_set
 from mimi_core.errors import RunError
 from mimi_core.runs import files
 from mimi_core.runs.events import EpochEnded, Event, RunEnded, RunStarted, RunState, parse_line, to_line
 from mimi_core.runs.recorder import write_state
 from mimi_core.runs.store import Store
+from mimi_core.scores.catalogue import AT_START, SCORES
 
-FROM_WEIGHTS: tuple[ScoreName, ...] = ("mimi", "l2", "down_only")
-"""Scores that can be told from an adapter alone; the others need what was watched while it trained."""
-_INITIAL: tuple[ScoreName, ...] = ("snip", "grasp")
 _MAY_CHANGE = ("prune.", "train.", "name=", "group=", "seed=")
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, BadZipFile, SafetensorError)
 
@@ -155,10 +153,11 @@ def known_scores(folder: Path, state: RunState, cycle: int, config: RunConfig) -
         RunError: that is not enough for the score that the branch wants, or cannot be read.
     """
     stored = _scores(folder, cycle, _alive(state, cycle))
-    if config.prune.score not in (*stored, *FROM_WEIGHTS, "random"):
+    possible = [name for name, score in SCORES.items() if score.always_known or name in stored]
+    if config.prune.score not in possible:
         raise RunError(
             f"{folder.name} kept no {config.prune.score} scores at the end of cycle {cycle}: choose "
-            f"prune.score from {', '.join(dict.fromkeys((*FROM_WEIGHTS, *stored, 'random')))}"
+            f"prune.score from {', '.join(possible)}"
         )
     return stored
 
@@ -168,7 +167,7 @@ def _alive(state: RunState, cycle: int) -> dict[str, int]:
 
 
 def _scores(folder: Path, cycle: int, widths: Widths) -> dict[str, dict[str, np.ndarray]]:
-    """Score -> site -> (N,) of the neurons at the end of the cycle, without random ones: they are drawn anew.
+    """Score -> site -> (N,) of the neurons at the end of the cycle, without those of chance: they are drawn anew.
 
     They were stored for the cut that followed, or at the end of the run. A file that is not there holds none.
     """
@@ -179,7 +178,7 @@ def _scores(folder: Path, cycle: int, widths: Widths) -> dict[str, dict[str, np.
         with np.load(path, allow_pickle=False) as stored:
             for key in stored.files:
                 score, _, site = key.partition("/")
-                if score not in ("random", "survivors"):
+                if score in SCORES and not SCORES[score].by_lot:
                     found.setdefault(score, {})[site] = stored[key]
         if any({site: len(v) for site, v in sites.items()} != widths for sites in found.values()):
             raise ValueError("scores of other neurons")
@@ -193,5 +192,5 @@ def _scores(folder: Path, cycle: int, widths: Widths) -> dict[str, dict[str, np.
 def _as_tensors(scores: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """As the scores of the next cut; the initial ones are also what every later cut needs to have seen."""
     named = [(score, site, values) for score, sites in scores.items() for site, values in sites.items()]
-    seen = {f"seen/{site}/{score}": values for score, site, values in named if score in _INITIAL}
+    seen = {f"seen/{site}/{score}": values for score, site, values in named if score in AT_START}
     return {f"scores/{score}/{site}": values for score, site, values in named} | seen

@@ -2,7 +2,8 @@
 
 from typing import Any, get_args
 
-from mimi_core.config import Method, Normalise, Scope, ScoreName
+from mimi_core.config import Method, Normalise, Scope
+from mimi_core.scores.catalogue import SCORES
 
 _SLOW = {"settings": {"train.lr": 0.001}}  # whole weights move: the adapters' rate would tear the backbone apart
 _SIZES = ("tiny", "small", "base")
@@ -22,7 +23,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "scores": {
         "question": "Which score finds the neurons that matter, and does any beat chance?",
         # SNIP cannot tell before training where `up` starts at zero, so it starts otherwise, beside mimi and chance.
-        "grid": {"prune.score": [score for score in get_args(ScoreName) if score != "snip"]},
+        "grid": {"prune.score": [name for name, score in SCORES.items() if not score.needs_up]},
         "cases": [
             {"name": f"score={score}, init=paper", "settings": {"prune.score": score, "adapter.init": "paper"}}
             for score in ("mimi", "snip", "random")

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from mimi_core.adapters.attach import adapters_of
-from mimi_core.adapters.scores import Watcher
 from mimi_core.budget import Widths
 from mimi_core.config import RunConfig
 from mimi_core.data.pixels import Pixels
@@ -22,6 +21,7 @@ from mimi_core.errors import MimiError
 from mimi_core.runs.events import SiteInfo
 from mimi_core.runs.jobs.check_report import CheckReport, CycleEstimate, KeptImages
 from mimi_core.runs.recorder import NoRecorder
+from mimi_core.scores.watching import Watcher
 from mimi_core.select import select
 from mimi_core.train.evaluate import EVAL_BATCH, predict
 from mimi_core.train.loop import train_epoch
@@ -152,7 +152,7 @@ def _per_cycle(
 def _speeds(setup: Setup, tell: Tell) -> tuple[float, float]:
     """Images per second, training and evaluating."""
     config, progress = setup.config.train, Progress(NoRecorder(), 1.0)
-    optimizer, watcher = make_optimizer(setup.model, config), Watcher(setup.model)
+    optimizer, watcher = make_optimizer(setup.model, config), Watcher(adapters_of(setup.model))
 
     def train(images: int) -> None:
         order = _some(setup.train, images, config.batch_size)

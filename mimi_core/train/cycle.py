@@ -17,8 +17,6 @@ import numpy as np
 import torch
 
 from mimi_core.adapters.attach import adapters_of
-from mimi_core.adapters.initial import score_initial
-from mimi_core.adapters.scores import Watcher, score_all
 from mimi_core.adapters.shrink import carry_state, shrink
 from mimi_core.config import RunConfig
 from mimi_core.data.sampling import subset
@@ -38,6 +36,7 @@ from mimi_core.runs.events import (
 )
 from mimi_core.runs.recorder import AnyRecorder, NoRecorder
 from mimi_core.runs.store import versions
+from mimi_core.scores.watching import Watcher, score_all, score_at_start
 from mimi_core.select import normalise, normaliser_of, select
 from mimi_core.train import resume
 from mimi_core.train.evaluate import evaluate, predict
@@ -86,7 +85,7 @@ class _Run:
         self.given_scores = resume.given_scores(state[0]) if state else {}
         self.position = resume.restore_model(self.model, *state) if state else Position()
         self.optimizer = make_optimizer(self.model, self.config.train)
-        self.watcher = Watcher(self.model)
+        self.watcher = Watcher(adapters_of(self.model))
         if state:
             resume.restore_optimizer(self.optimizer, self.model, state[0])
             resume.restore_watcher(self.watcher, state[0])
@@ -155,7 +154,7 @@ class _Run:
         self._show("scoring", cycle=0, epoch=0)
         seed = derive(self.config.seed, Purpose.INITIAL_SCORE)
         losses = partial(initial_losses, self.model, self.setup.train, seed, self.setup.vision, self.config.train)
-        score_initial(self.model, losses, self.watcher.seen)
+        score_at_start(self.model, adapters_of(self.model), losses, self.watcher.seen)
 
     def _cut(self, cycle: int) -> Iterator[Event]:
         self._show("scoring", cycle=cycle, epoch=0)
@@ -163,7 +162,7 @@ class _Run:
         prune, keep = self.config.prune, self.plan.keep[cycle - 1]
         before = self._widths()
         random = numpy_generator(self.config.seed, Purpose.RANDOM_SCORE, cycle)
-        raw = score_all(self.model, self.watcher.seen, random) | self.given_scores
+        raw = score_all(adapters_of(self.model), self.watcher.seen, random) | self.given_scores
         self.given_scores = {}
         how = normaliser_of(prune.score, prune.normalise)
         scores = normalise(raw[prune.score], self.setup.token_widths, how)
@@ -248,14 +247,14 @@ class _Run:
     def _watch_anew(self, survivors: Mapping[str, np.ndarray]) -> None:
         before = self.watcher
         before.close()
-        self.watcher = Watcher(self.model)
+        self.watcher = Watcher(adapters_of(self.model))
         self.watcher.carry_over(before.seen, survivors)
 
     def _save_cycle(self, cycle: int) -> None:
         adapters = adapters_of(self.model)
         if cycle == self.cuts and adapters:  # for a branch that goes on from here; a cut keeps them otherwise
             random = numpy_generator(self.config.seed, Purpose.RANDOM_SCORE, cycle + 1)
-            raw = score_all(self.model, self.watcher.seen, random)
+            raw = score_all(adapters, self.watcher.seen, random)
             self.recorder.save_arrays(cycle, "end_scores", _flat(raw, {}))
         own = {id(p) for adapter in adapters.values() for p in adapter.parameters()}
         tensors = {f"adapters.{site}.{name}": p for site, a in adapters.items() for name, p in a.named_parameters()}

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mimi_core.adapters.scores import Watcher
 from mimi_core.config import TrainConfig
 from mimi_core.data.pixels import Pixels
 from mimi_core.data.sampling import subset
 from mimi_core.errors import RunError
+from mimi_core.scores.watching import Watcher
 from mimi_core.train.evaluate import Vision
 from mimi_core.train.optim import learning_rate
 from mimi_core.train.progress import TRAIN_COST, Progress

@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from mimi_core.adapters.attach import adapters_of
-from mimi_core.adapters.scores import INITIAL, Watcher
 from mimi_core.adapters.shrink import shrink
 from mimi_core.config import ScoreName
 from mimi_core.errors import RunError
+from mimi_core.scores.catalogue import AT_START
+from mimi_core.scores.watching import Watcher
 from mimi_core.train.loop import Done
 
 State = tuple[dict[str, np.ndarray], dict[str, Any]]
@@ -53,7 +54,7 @@ def pack(
             if isinstance(value, Tensor):
                 tensors[f"optimizer/{name}/{key}"] = value
     for site, seen in watcher.seen.items():
-        tensors |= {f"seen/{site}/{key}": value for key, value in vars(seen).items()}
+        tensors |= {f"seen/{site}/{key}": value for key, value in seen.items()}
     metadata = {
         "cycle": position.cycle,
         "epoch": position.epoch,
@@ -107,11 +108,11 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, tensor
 def restore_watcher(watcher: Watcher, tensors: dict[str, np.ndarray]) -> None:
     """What a state of an earlier version did not keep stays unknown: NaN, and so is a score that needs it."""
     for site, seen in watcher.seen.items():
-        for key, empty in vars(seen).items():
-            brought = tensors.get(f"scores/{key}/{site}") if key in INITIAL else None  # by a branch
+        for key, empty in list(seen.items()):
+            brought = tensors.get(f"scores/{key}/{site}") if key in AT_START else None  # by a branch
             stored = tensors.get(f"seen/{site}/{key}", brought)
             known = torch.full_like(empty, float("nan")) if stored is None else torch.from_numpy(stored)
-            setattr(seen, key, known.to(empty.device))
+            seen[key] = known.to(empty.device)
 
 
 def restore_epoch(state: State, device: torch.device) -> Done:

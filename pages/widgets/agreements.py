@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import get_args
 
 import pandas as pd
 import streamlit as st
@@ -13,8 +12,9 @@ from mimi_core.analysis.compare import figures as comparison_figures
 from mimi_core.analysis.compare.design import Design
 from mimi_core.analysis.compare.tables import Facts
 from mimi_core.analysis.why.cut_scores import read_cut, stamp
-from mimi_core.config import ScoreName
+from mimi_core.config import RunConfig, ScoreName
 from mimi_core.errors import MimiError
+from mimi_core.scores.catalogue import SCORES
 from pages.widgets import drawing
 from pages.widgets.stores import StoredRun
 
@@ -44,8 +44,8 @@ def _scores(found: Mapping[str, StoredRun], settings: Mapping[str, list[Facts]])
         setting = st.selectbox("Runs of", list(settings), key="scored", bind="query-params", width=240)
         members = settings[setting if setting in settings else next(iter(settings))][:MOST_RUNS]
         decided = str(members[0].values["prune.score"])
-        names = list(get_args(ScoreName))
-        usual = names.index("mimi" if decided == "random" else decided)
+        names = list(SCORES)
+        usual = names.index(RunConfig().prune.score if SCORES[decided].by_lot else decided)
         against = st.selectbox("With the score", names, index=usual, key="against", bind="query-params", width=160)
     table = agreement.scores_table(
         (cycle, _correlations(str(folder), cycle, stamp(folder, cycle), against, found[run.id]))

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from mimi_core.analysis.compare.design import UNUSED, used_values, worded
-from mimi_core.analysis.why.words import SCORE_WORDS
+from mimi_core.analysis.why.words import scores_explained
 from mimi_core.backbones.families import FAMILIES
 from mimi_core.config import PRESETS, RunConfig, make_config
 from mimi_core.config.settings import Setting, from_link, link, nested, settings, value_at
@@ -257,7 +257,7 @@ def _help(setting: Setting) -> str:
     if not parts and setting.help:
         parts = [f"{setting.help[0].upper()}{setting.help[1:]}."]
     if setting.path == "prune.score":
-        parts += [f"**{score}**: {SCORE_WORDS[score]}." for score in setting.choices if score in SCORE_WORDS]
+        parts.append(scores_explained(setting.choices))
     return " ".join([*parts, f"`{setting.path}`"])
 
 

@@ -11,12 +11,13 @@ import streamlit as st
 from mimi_core.analysis.common.words import count, listed, percent
 from mimi_core.analysis.launch.words import plan_in_words
 from mimi_core.budget import plan
-from mimi_core.config import RunConfig, Scope, ScoreName, differences, make_config
+from mimi_core.config import RunConfig, Scope, differences, make_config
 from mimi_core.errors import ConfigError, MimiError
 from mimi_core.runs import branch, control
 from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED
 from mimi_core.runs.store import RunSummary, Store
+from mimi_core.scores.catalogue import SCORES
 from pages.widgets import stores
 from pages.widgets.menu import switch_to
 from pages.widgets.stores import StoredRun
@@ -168,7 +169,7 @@ def branch_off(found: StoredRun, config: RunConfig, state: RunState, ready: list
     left, right = st.columns(2)
     with left:
         cycle = st.selectbox("From", ready, index=max(len(ready) - 2, 0), format_func=_cycle_name)
-        score = st.selectbox("Score", get_args(ScoreName), index=get_args(ScoreName).index(config.prune.score))
+        score = st.selectbox("Score", list(SCORES), index=list(SCORES).index(config.prune.score))
         scope = st.selectbox("Scope", get_args(Scope), index=get_args(Scope).index(config.prune.scope))
     with right:
         name = st.text_input("Title", value=branch.title(config, cycle), max_chars=80)

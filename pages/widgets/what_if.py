@@ -12,6 +12,7 @@ from mimi_core.analysis.why import tables as why
 from mimi_core.analysis.why import words as why_words
 from mimi_core.analysis.why.cut_scores import Cut, Settings
 from mimi_core.config import Normalise, Scope
+from mimi_core.scores.catalogue import SCORES
 from pages.widgets import address
 from pages.widgets.address import Option
 from pages.widgets.text import plain
@@ -50,8 +51,7 @@ def controls(cut: Cut) -> Settings:
         st.selectbox(
             "Score",
             list(cut.raw),
-            help="What a neuron is worth. "
-            + " ".join(f"**{s}**: {why_words.SCORE_WORDS[s]}." for s in cut.raw).replace("_", "\\_"),
+            help="What a neuron is worth. " + why_words.scores_explained(cut.raw),
             width=160,
             **score.control,
         )
@@ -63,7 +63,7 @@ def controls(cut: Cut) -> Settings:
             "Random scores are never divided.",
             format_func=NORMALISERS.__getitem__,
             width=200,
-            disabled=score.value == "random",
+            disabled=not SCORES[score.value].divided,
             **how.control,
         )
         settings = Settings(score.value, how.value, scope.value, cut.keep_before * (1 - shares[rho.value]))

@@ -21,7 +21,6 @@ from timm.models import focalnet, gcvit, metaformer, mvitv2, nest, pit, tiny_vit
 
 from docs.backbones import FILE, HEAD, row
 from mimi_core.adapters.attach import adapters_of, attach
-from mimi_core.adapters.scores import Watcher
 from mimi_core.adapters.shrink import carry_state, shrink
 from mimi_core.adapters.sites import find_sites
 from mimi_core.backbones.cvt import cvt
@@ -29,6 +28,7 @@ from mimi_core.backbones.families import FAMILIES, OTHERS
 from mimi_core.backbones.loading import load_backbone
 from mimi_core.config import AdapterConfig, BackboneConfig
 from mimi_core.errors import BackboneError
+from mimi_core.scores.watching import Watcher
 from mimi_core.train.resume import Position, pack, restore_model, restore_optimizer
 
 VIT = {"embed_dim": 48, "depth": 2, "num_heads": 3}
@@ -229,7 +229,7 @@ def test_a_whole_life(name: str) -> None:
     first, *_, last = [site.name for site in sites]
     carry_state(optimizer, shrink(model, {first: np.array([0, 2]), last: np.array([], int)}))
     assert [a.hidden_width for a in adapters_of(model).values()] == [2] + [3] * (len(sites) - 2)
-    arrays, metadata = pack(model, optimizer, Watcher(model), Position())
+    arrays, metadata = pack(model, optimizer, Watcher(adapters_of(model)), Position())
     arrays = load(save(arrays))
     restore_model(other, arrays, metadata)
     resumed = torch.optim.AdamW(of_adapters(other), lr=0.05)

@@ -20,11 +20,12 @@ from mimi_core.analysis.why import tables as why
 from mimi_core.analysis.why import words as why_words
 from mimi_core.analysis.why.cut_scores import Cut, read_cut, scores_path
 from mimi_core.budget import initial_width, keep_fractions
-from mimi_core.config import Normalise, Scope, ScoreName, make_config
+from mimi_core.config import Normalise, Scope, make_config
 from mimi_core.errors import RunError
 from mimi_core.runs.events import Evaluated, Pruned, RunEnded, RunStarted, Scored, SiteInfo
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store
+from mimi_core.scores.catalogue import SCORES
 from mimi_core.select import normalise, normaliser_of, select
 from tests.app.conftest import swin_sites, vit_sites
 from tests.app.opening import HOSTILE, ROOT, Open, texts
@@ -59,7 +60,7 @@ def run_with_scores(
                     for site, n in widths.items()
                     if n
                 }
-                for score in get_args(ScoreName)
+                for score in SCORES
             }
             chosen, how = config.prune.score, normaliser_of(config.prune.score, config.prune.normalise)
             scores = normalise(raw[chosen], tokens, how)
@@ -149,7 +150,7 @@ def test_every_setting_answers_and_the_tables_agree(store: Store) -> None:
     run_id = run_with_scores(store)
     cut, named = cut_of(store, run_id, 2), layers(store.state(run_id).sites)
     real = why.as_it_was(cut)
-    for score in get_args(ScoreName):
+    for score in SCORES:
         for how in get_args(Normalise):
             for scope in get_args(Scope):
                 outcome = why.what_if(cut, replace(cut.real, score=score, how=how, scope=scope))

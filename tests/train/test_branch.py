@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 
 from mimi_core.adapters.adapter import Adapter
-from mimi_core.adapters.scores import SCORES, Seen
 from mimi_core.budget import plan
 from mimi_core.config import make_config
 from mimi_core.errors import ConfigError, MimiError, RunError
 from mimi_core.runs import files
-from mimi_core.runs.branch import FROM_WEIGHTS, branch
+from mimi_core.runs.branch import branch
 from mimi_core.runs.events import Pruned, RunState, to_line
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store
+from mimi_core.scores.catalogue import ALWAYS_KNOWN, SCORES
+from mimi_core.scores.watching import Seen
 from mimi_core.select import normalise, select
 from mimi_core.train.cycle import run
 from tests.conftest import QUICK
@@ -123,10 +124,11 @@ def test_a_run_of_an_earlier_version_can_go_on_with_scores_of_weights(parent: tu
 def test_scores_from_weights_need_nothing_that_was_watched() -> None:
     adapter = Adapter(8, 4, "paper")
     seen = Seen.nothing(adapter)
-    for value in vars(seen).values():
+    for value in seen.values():
         value.fill_(math.nan)
-    finite = {name for name, score in SCORES.items() if score(adapter, seen).isfinite().all()}
-    assert finite == set(FROM_WEIGHTS)
+    seen.lot = np.random.default_rng(0)
+    finite = {name for name, entry in SCORES.items() if entry.score(adapter, seen).isfinite().all()}
+    assert finite == set(ALWAYS_KNOWN)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,11 +10,12 @@ import torch
 from safetensors.torch import safe_open
 
 from mimi_core.budget import sigma
-from mimi_core.config import RunConfig, ScoreName, make_config
+from mimi_core.config import RunConfig, make_config
 from mimi_core.errors import RunError
 from mimi_core.runs.events import EpochEnded, Evaluated, Event, Pruned, RunEnded, RunStarted, Scored, fold
 from mimi_core.runs.recorder import Arrays, NoRecorder, Recorder
 from mimi_core.runs.store import Store
+from mimi_core.scores.catalogue import SCORES
 from mimi_core.select import normalise, select
 from mimi_core.train.cycle import _Run, run
 from mimi_core.train.setup import set_up
@@ -79,7 +79,7 @@ def test_stored_scores_give_the_same_cut_again(recorded: tuple[list[Event], Path
             raw = {site: stored[f"mimi/{site}"] for site in alive if f"mimi/{site}" in stored}
             kept = {site: stored[f"survivors/{site}"] for site in raw}
             unknown = {"snip"}  # says nothing about adapters that start at the identity
-            assert {key.split("/")[0] for key in stored} == {*get_args(ScoreName), "survivors"} - unknown
+            assert {key.split("/")[0] for key in stored} == {*SCORES, "survivors"} - unknown
             assert all(np.isfinite(stored[key]).all() for key in stored)
             assert any(stored[f"gradient/{site}"].any() for site in raw)
         assert {site: len(values) for site, values in raw.items()} == {s: len(a) for s, a in alive.items() if len(a)}

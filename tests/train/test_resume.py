@@ -16,13 +16,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
-from mimi_core.adapters.scores import Watcher, score_all
+from mimi_core.adapters.attach import adapters_of
 from mimi_core.config import make_config
 from mimi_core.data import pixels
 from mimi_core.runs import control, files
 from mimi_core.runs.events import EpochEnded, Evaluated, Pruned, RunState, read_events
 from mimi_core.runs.status import read_status, write_status
 from mimi_core.runs.store import Store
+from mimi_core.scores.watching import Watcher, score_all
 from mimi_core.train import cycle
 from mimi_core.train.loop import Done
 from mimi_core.train.resume import Position, pack, restore_epoch, restore_model, restore_watcher
@@ -130,7 +131,7 @@ def test_a_streaming_run_killed_within_an_epoch_goes_on_at_the_same_image(uninte
 def test_random_numbers_go_on_where_an_epoch_was_left() -> None:
     model = tiny_vit()
     with_adapters(model)
-    watcher, optimizer = Watcher(model), torch.optim.SGD(p for p in model.parameters() if p.requires_grad)
+    watcher, optimizer = Watcher(adapters_of(model)), torch.optim.SGD(p for p in model.parameters() if p.requires_grad)
     done = Done(torch.tensor(1 / 3, dtype=torch.float64), torch.tensor(5), step=7, seconds=1.5)
     torch.rand(3)
     state = pack(model, optimizer, watcher, Position(1, 2, 9.0, 7), done)
@@ -145,15 +146,15 @@ def test_a_state_of_an_earlier_version_can_be_resumed() -> None:
     """What it did not watch stays unknown to the next cut, and what it did is there."""
     model = tiny_vit()
     with_adapters(model)
-    watcher, optimizer = Watcher(model), torch.optim.SGD(p for p in model.parameters() if p.requires_grad)
-    next(iter(watcher.seen.values())).gradient[1] = 7.0
+    watcher, optimizer = Watcher(adapters_of(model)), torch.optim.SGD(p for p in model.parameters() if p.requires_grad)
+    next(iter(watcher.seen.values()))["gradient"][1] = 7.0
     tensors, metadata = pack(model, optimizer, watcher, Position(1, 2))
     new = ("importance", "uncertainty", "squares", "snip", "grasp")
     old = {key: value for key, value in tensors.items() if not key.endswith(new)}
-    restored = Watcher(model)
+    restored = Watcher(adapters_of(model))
     assert restore_model(model, old, metadata) == Position(1, 2)
     restore_watcher(restored, old)
-    scores = score_all(model, restored.seen, np.random.default_rng(0))
+    scores = score_all(adapters_of(model), restored.seen, np.random.default_rng(0))
     unknown = {name for name, sites in scores.items() if any(np.isnan(values).any() for values in sites.values())}
     assert unknown == {"sensitivity", "fisher"}
     assert {"snip", "grasp"}.isdisjoint(scores)
@@ -161,9 +162,8 @@ def test_a_state_of_an_earlier_version_can_be_resumed() -> None:
 
     brought = {f"scores/snip/{site}": np.full(6, 3.0, np.float32) for site in restored.seen}  # by a branch
     restore_watcher(restored, old | brought)
-    assert all(
-        (values == 3).all() for values in score_all(model, restored.seen, np.random.default_rng(0))["snip"].values()
-    )
+    again = score_all(adapters_of(model), restored.seen, np.random.default_rng(0))["snip"]
+    assert all((values == 3).all() for values in again.values())
 
 
 def test_stop_now_ends_the_worker_and_resume_finishes(uninterrupted: Path, tmp_path: Path) -> None:

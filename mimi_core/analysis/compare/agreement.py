@@ -10,6 +10,7 @@ from mimi_core.analysis.common.stats import rank_correlation
 from mimi_core.analysis.compare.tables import Facts
 from mimi_core.analysis.why.cut_scores import Cut
 from mimi_core.config import RunConfig, ScoreName
+from mimi_core.scores.catalogue import SCORES
 from mimi_core.select import normalise, normaliser_of
 
 COLUMNS = ["label", "cut", "tau", "low", "high", "n"]
@@ -19,12 +20,12 @@ def score_correlations(cut: Cut, against: ScoreName) -> dict[ScoreName, float]:
     """Kendall's tau between one score and every other over all neurons that were there before the cut.
 
     Scores are divided as in the run, so that neurons of all sites stand in the one order that a global cut would use;
-    where random ones decided, which are not divided, the others are as by default. Empty where the run did not keep
+    where chance decided, which is not divided, the others are as by default. Empty where the run did not keep
     the score `against`.
     """
     if against not in cut.raw:
         return {}
-    how = RunConfig().prune.normalise if cut.real.score == "random" else cut.real.how
+    how = RunConfig().prune.normalise if SCORES[cut.real.score].by_lot else cut.real.how
     ranked = {
         score: np.concatenate(list(normalise(raw, cut.token_widths, normaliser_of(score, how)).values()))
         for score, raw in cut.raw.items()

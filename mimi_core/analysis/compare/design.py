@@ -9,6 +9,7 @@ import pandas as pd
 
 from mimi_core.config import RunConfig
 from mimi_core.config.settings import settings, value_at
+from mimi_core.scores.catalogue import SCORES
 
 Value = str | int | float | bool | None
 Values = Mapping[str, Value]
@@ -79,7 +80,7 @@ def used_values(config: RunConfig, *, cuts: bool) -> dict[str, Value]:
     unused |= {path: not pruned for path in _paths() if path.startswith("prune.")}
     unused |= {
         "prune.sigma_target": config.method != "mimi",  # without cuts it says that there were to be none
-        "prune.normalise": not pruned or prune.score == "random",
+        "prune.normalise": not pruned or not SCORES[prune.score].divided,
         "prune.rho": not pruned or prune.schedule != "cycles",
         **{f"prune.{name}": not pruned or prune.schedule != "anneal" for name in ("every", "warm", "settle")},
         "adapter.scale": unused["adapter.scale"] or config.adapter.placement == "series",

@@ -20,6 +20,7 @@ from mimi_core.config import Normalise, Scope, ScoreName, validate
 from mimi_core.errors import ConfigError, RunError
 from mimi_core.runs import files
 from mimi_core.runs.events import RunState
+from mimi_core.scores.catalogue import SCORES
 
 SCORES_FILE = "scores.npz"
 _HEADER = 10_000
@@ -105,7 +106,7 @@ def _all_scores(archive: zipfile.ZipFile, alive: Mapping[str, int]) -> dict[Scor
     if len(sites) != len(alive):
         raise KeyError("some site has no scores")
     found: dict[ScoreName, dict[str, np.ndarray]] = {}
-    for score in get_args(ScoreName):
+    for score in SCORES:
         if score in {name for name, _, _ in members}:
             arrays = {site: _array(archive, f"{score}/{site}", alive[site]) for site in sites}
             if all(np.isfinite(values).all() for values in arrays.values()):
@@ -132,11 +133,11 @@ def _are_indices(kept: np.ndarray, neurons: int) -> bool:
 def _real_settings(state: RunState, cycle: int) -> Settings:
     scored = next((event for event in reversed(state.scored) if event.cycle == cycle), None)
     choices: tuple[tuple[Any, Any], ...] = (
-        (getattr(scored, "score", None), ScoreName),
-        (getattr(scored, "normalise", None), Normalise),
-        (getattr(scored, "scope", None), Scope),
+        (getattr(scored, "score", None), SCORES),
+        (getattr(scored, "normalise", None), get_args(Normalise)),
+        (getattr(scored, "scope", None), get_args(Scope)),
     )
-    if any(value not in get_args(known) for value, known in choices):
+    if any(value not in known for value, known in choices):
         raise RunError(f"the events of the run do not say how cut {cycle} was decided, or not in words known here")
     (score, _), (how, _), (scope, _) = choices
     return Settings(score, how, scope, _exact_keep(state, cycle))

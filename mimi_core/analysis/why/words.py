@@ -1,26 +1,21 @@
-"""Why layers lost their adapters, in plain words. Plain text: whoever draws it escapes it."""
+"""Why layers lost their adapters, in plain words. Plain text, but where it says Markdown: who draws it escapes it."""
+
+from collections.abc import Iterable
 
 import pandas as pd
 
 from mimi_core.analysis.common.words import count, listed
 from mimi_core.analysis.why.tables import Outcome
+from mimi_core.scores.catalogue import SCORES
 
 NAMED = 4
 """So many layers are named one by one; of more, the number is told."""
 
-SCORE_WORDS = {
-    "mimi": "sum of the absolute weights into and out of the neuron (the paper's)",
-    "l2": "root of the sum of the squared weights",
-    "down_only": "sum of the absolute weights into the neuron alone",
-    "activation": "mean absolute activation in the last epoch, times the absolute weights out of the neuron",
-    "gradient": "sum of the absolute gradients of its weights in the last epoch",
-    "taylor": "first-order estimate of the damage if the neuron went",
-    "sensitivity": "smoothed |weight × gradient| times how uncertain it is, summed (AdaLoRA's)",
-    "fisher": "squared weights times the squared gradients of the last epoch, summed",
-    "snip": "|weight × gradient| before any training; a neuron keeps it through all cuts",
-    "grasp": "how much gradient flow goes with the neuron, judged before any training; may be negative",
-    "random": "drawn by lot: the baseline",
-}
+
+def scores_explained(names: Iterable[str]) -> str:
+    """What each score is, a sentence each, its name in bold. Markdown."""
+    told = (f"**{name}**: {SCORES[name].words}." for name in names)
+    return " ".join(told).replace("_", "\\_")
 
 
 def title(layers: pd.DataFrame, cycle: int) -> str:
@@ -37,7 +32,7 @@ def because(layers: pd.DataFrame, real: Outcome) -> str:
     if layers.empty:
         return "There was nothing left to cut."
     said = _local(layers, real) if real.settings.scope == "local" else _global(layers, real)
-    if real.settings.score == "random":
+    if SCORES[real.settings.score].by_lot:
         said += " The scores were drawn by lot, so which layers lost theirs is chance."
     return said
 

@@ -10,19 +10,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mimi_core.adapters.attach import adapters_of
-from mimi_core.adapters.initial import score_initial
-from mimi_core.adapters.scores import DECAY, INITIAL, SCORES, Watcher, score_all
 from mimi_core.adapters.shrink import shrink
-from mimi_core.config import ScoreName
-
-from .conftest import SITES, tiny_vit, with_adapters
+from mimi_core.scores.catalogue import AT_START
+from mimi_core.scores.entry import DECAY
+from mimi_core.scores.watching import Watcher, score_all, score_at_start
+from tests.adapters.conftest import SITES, tiny_vit, with_adapters
 
 BATCHES = 3
 
 
 def watched(model: nn.Module, images: Tensor) -> tuple[Watcher, list[dict[str, tuple[Tensor, Tensor]]]]:
     """Run three batches under a watcher (the last two as its last epoch) and keep every gradient for the reference."""
-    watcher, gradients = Watcher(model), []
+    watcher, gradients = Watcher(adapters_of(model)), []
     for batch in range(BATCHES):
         watcher.last_epoch = batch > 0
         model.zero_grad()
@@ -32,12 +31,8 @@ def watched(model: nn.Module, images: Tensor) -> tuple[Watcher, list[dict[str, t
     return watcher, gradients
 
 
-def test_every_score_of_the_config_exists() -> None:
-    assert {*SCORES, "random"} == set(ScoreName.__args__)
-
-
 def test_weight_scores_neuron_by_neuron(adapted: nn.Module) -> None:
-    scores = score_all(adapted, Watcher(adapted).seen, np.random.default_rng(0))
+    scores = score_all(adapters_of(adapted), Watcher(adapters_of(adapted)).seen, np.random.default_rng(0))
     for site, adapter in adapters_of(adapted).items():
         for j in range(6):
             row, column = adapter.down[j].tolist(), adapter.up[:, j].tolist()
@@ -51,7 +46,7 @@ def test_gradient_sums_absolute_values_over_all_batches_of_the_last_epoch(adapte
     for site in SITES:
         for j in range(6):
             expected = sum(float(g[site][0][j].abs().sum() + g[site][1][:, j].abs().sum()) for g in gradients[1:])
-            assert float(watcher.seen[site].gradient[j]) == pytest.approx(expected, rel=1e-4)
+            assert float(watcher.seen[site]["gradient"][j]) == pytest.approx(expected, rel=1e-4)
 
 
 def test_taylor_is_a_moving_average_of_weight_times_gradient(adapted: nn.Module, images: Tensor) -> None:
@@ -64,14 +59,14 @@ def test_taylor_is_a_moving_average_of_weight_times_gradient(adapted: nn.Module,
                     adapter.up[:, j] * g[site][1][:, j]
                 ).abs().sum()
                 average = DECAY * average + (1 - DECAY) * float(moved.detach())
-            assert float(watcher.seen[site].taylor[j]) == pytest.approx(average, rel=1e-4)
+            assert float(watcher.seen[site]["taylor"][j]) == pytest.approx(average, rel=1e-4)
 
 
 def test_sensitivity_follows_every_weight_by_itself(adapted: nn.Module, images: Tensor) -> None:
     """AdaLoRA's equations 8 to 10, weight by weight and batch by batch."""
     adapted, images = adapted.double(), images.double()
     watcher, gradients = watched(adapted, images)
-    scores = score_all(adapted, watcher.seen, np.random.default_rng(0))["sensitivity"]
+    scores = score_all(adapters_of(adapted), watcher.seen, np.random.default_rng(0))["sensitivity"]
     for site, adapter in adapters_of(adapted).items():
         for j in range(6):
             expected = 0.0
@@ -89,7 +84,7 @@ def test_sensitivity_follows_every_weight_by_itself(adapted: nn.Module, images: 
 
 def test_fisher_sums_squared_gradients_over_the_last_epoch(adapted: nn.Module, images: Tensor) -> None:
     watcher, gradients = watched(adapted, images)
-    scores = score_all(adapted, watcher.seen, np.random.default_rng(0))["fisher"]
+    scores = score_all(adapters_of(adapted), watcher.seen, np.random.default_rng(0))["fisher"]
     for site, adapter in adapters_of(adapted).items():
         down = sum(g[site][0].square() for g in gradients[1:]) * adapter.down.detach().square()
         up = sum(g[site][1].square() for g in gradients[1:]) * adapter.up.detach().square()
@@ -111,10 +106,10 @@ def initially(model: nn.Module, images: Tensor, batch: int = 3) -> dict[str, dic
         for some, labels in zip(images.split(batch), LABELS.split(batch), strict=True):
             yield F.cross_entropy(model(some), labels, reduction="sum") / len(images)
 
-    watcher = Watcher(model)
-    score_initial(model, losses, watcher.seen)
+    watcher = Watcher(adapters_of(model))
+    score_at_start(model, adapters_of(model), losses, watcher.seen)
     assert all(p.grad is None for p in model.parameters()), "training starts with a clean slate"
-    return {str(n): s for n, s in score_all(model, watcher.seen, np.random.default_rng(0)).items()}
+    return {str(n): s for n, s in score_all(adapters_of(model), watcher.seen, np.random.default_rng(0)).items()}
 
 
 def test_snip_is_the_loss_s_sensitivity_to_every_weight(adapted: nn.Module, images: Tensor) -> None:
@@ -163,15 +158,15 @@ def test_snip_is_unknown_where_it_says_nothing(images: Tensor) -> None:
 
 
 def test_initial_scores_go_with_their_neurons(adapted: nn.Module, images: Tensor) -> None:
-    watcher = Watcher(adapted)
-    score_initial(adapted, lambda: [loss_of(adapted, images)], watcher.seen)
-    before = score_all(adapted, watcher.seen, np.random.default_rng(0))
+    watcher = Watcher(adapters_of(adapted))
+    score_at_start(adapted, adapters_of(adapted), lambda: [loss_of(adapted, images)], watcher.seen)
+    before = score_all(adapters_of(adapted), watcher.seen, np.random.default_rng(0))
     survivors = {site: np.array([1, 4]) for site in SITES} | {SITES[2]: np.array([], np.int64)}
     shrink(adapted, survivors)
-    later = Watcher(adapted)
+    later = Watcher(adapters_of(adapted))
     later.carry_over(watcher.seen, survivors)
-    after = score_all(adapted, later.seen, np.random.default_rng(0))
-    for name in INITIAL:
+    after = score_all(adapters_of(adapted), later.seen, np.random.default_rng(0))
+    for name in AT_START:
         assert list(after[name]) == [SITES[0], SITES[1], SITES[3]]
         assert all(np.array_equal(values, before[name][site][[1, 4]]) for site, values in after[name].items())
 
@@ -185,30 +180,32 @@ def test_activation_by_a_second_forward_pass(adapted: nn.Module, images: Tensor)
     with torch.no_grad():
         for batch in (1, 2):
             twin(images.roll(batch, 0) * (1 + batch))
-    scores = score_all(adapted, watcher.seen, np.random.default_rng(0))["activation"]
+    scores = score_all(adapters_of(adapted), watcher.seen, np.random.default_rng(0))["activation"]
     for site, adapter in adapters_of(adapted).items():
         mean = sum(z.abs().mean((0, 1)) for z in recorded[site])
         np.testing.assert_allclose(scores[site], (mean * adapter.up.abs().sum(0)).detach().numpy(), rtol=1e-4)
 
 
 def test_random_depends_on_its_seed_alone(adapted: nn.Module) -> None:
-    seen = Watcher(adapted).seen
-    first, again, other = (score_all(adapted, seen, np.random.default_rng(seed))["random"] for seed in (1, 1, 2))
+    seen = Watcher(adapters_of(adapted)).seen
+    first, again, other = (
+        score_all(adapters_of(adapted), seen, np.random.default_rng(seed))["random"] for seed in (1, 1, 2)
+    )
     assert all(np.array_equal(first[site], again[site]) for site in SITES)
     assert not any(np.array_equal(first[site], other[site]) for site in SITES)
 
 
 def test_a_closed_watcher_sees_nothing(adapted: nn.Module, images: Tensor) -> None:
-    watcher = Watcher(adapted)
+    watcher = Watcher(adapters_of(adapted))
     watcher.last_epoch = True
     watcher.close()
     adapted(images)
-    assert all(float(seen.activation.sum()) == 0 for seen in watcher.seen.values())
+    assert all(float(seen["activation"].sum()) == 0 for seen in watcher.seen.values())
 
 
 def test_evaluation_is_not_counted_as_training(adapted: nn.Module, images: Tensor) -> None:
-    watcher = Watcher(adapted)
+    watcher = Watcher(adapters_of(adapted))
     watcher.last_epoch = True
     with torch.no_grad():
         adapted(images)
-    assert all(float(seen.activation.sum()) == 0 for seen in watcher.seen.values())
+    assert all(float(seen["activation"].sum()) == 0 for seen in watcher.seen.values())

@@ -1,0 +1,126 @@
+"""The catalogue of scores: complete, in order, without torch; and every entry against numbers worked out by hand."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+
+from mimi_core.adapters.adapter import Adapter
+from mimi_core.config import make_config
+from mimi_core.config.settings import settings
+from mimi_core.errors import ConfigError
+from mimi_core.scores.catalogue import ALWAYS_KNOWN, AT_START, SCORES, in_order
+from mimi_core.scores.entry import Known, Score
+from mimi_core.scores.watching import AtStart, Batch, Seen
+
+GOLDEN = {
+    "mimi": [3 + 4 + 1, 1 + 2 + 2],
+    "l2": [9 + 16 + 1 + 0, 1 + 4 + 0 + 4],
+    "down_only": [3 + 4, 1 + 2],
+    "activation": [2 * 1, 0.5 * 2],
+    "gradient": [1 + 1 + 2 + 0, 0 + 3 + 1 + 1],
+    "taylor": [0.15 * (3 + 4 + 2), 0.15 * (6 + 2)],
+    "sensitivity": [0.15 * 0.15 * 0.85 * (9 + 16 + 4), 0.15 * 0.15 * 0.85 * (36 + 4)],
+    "fisher": [9 + 16 + 4, 36 + 4],
+    "snip": [3 + 4 + 2, 6 + 2],
+    "grasp": [3 * 1 - 4 * 1 + 1 * 2, 1 * 3 + 2 * 1 + 2 * -1],
+}
+"""Of the two neurons below, after one batch of the last epoch."""
+DOWN, UP = [[3.0, -4.0], [1.0, 2.0]], [[1.0, 0.0], [0.0, -2.0]]
+GRADIENT_DOWN, GRADIENT_UP = [[1.0, -1.0], [0.0, 3.0]], [[2.0, 1.0], [0.0, 1.0]]
+PRODUCT_DOWN, PRODUCT_UP = [[1.0, 1.0], [3.0, 1.0]], [[2.0, 7.0], [7.0, 1.0]]
+
+
+def two_neurons() -> tuple[Adapter, Seen]:
+    """Neuron 0 has weights (3, -4 | 1, 0), neuron 1 (1, 2 | 0, -2), and both were watched through one batch."""
+    adapter = Adapter(2, 2, "paper")
+    adapter.down.data, adapter.up.data = torch.tensor(DOWN), torch.tensor(UP)
+    weights, gradients, products = (
+        adapter.by_neuron(torch.tensor(d), torch.tensor(u))
+        for d, u in ((DOWN, UP), (GRADIENT_DOWN, GRADIENT_UP), (PRODUCT_DOWN, PRODUCT_UP))
+    )
+    seen = Seen.nothing(adapter)
+    seen.lot = np.random.default_rng(0)
+    for name, entry in SCORES.items():
+        if entry.watch.after_backward:
+            entry.watch.after_backward(seen, Batch(weights, gradients, last_epoch=True))
+        if entry.watch.on_activation:
+            entry.watch.on_activation(seen, torch.tensor([[[1.0, -1.0]], [[-3.0, 0.0]]]))
+        if entry.at_start:
+            seen[name] = entry.at_start(AtStart(weights, gradients, products))
+    return adapter, seen
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_every_score_against_numbers_by_hand(name: str) -> None:
+    adapter, seen = two_neurons()
+    with torch.no_grad():
+        values = SCORES[name].score(adapter, seen)
+    assert values.shape == (2,)
+    if SCORES[name].by_lot:
+        assert values.numpy() == pytest.approx(np.random.default_rng(0).random(2, np.float32))
+    else:
+        assert values.tolist() == pytest.approx(GOLDEN[name], rel=1e-6)
+
+
+@pytest.mark.parametrize("entry", SCORES.values(), ids=SCORES)
+def test_every_entry_says_what_it_is(entry: Score) -> None:
+    assert all(text.strip() and "\n" not in text for text in (entry.label, entry.words, entry.formula, entry.source))
+    assert not entry.words.endswith("."), "it goes on a sentence"
+    assert entry.name.isidentifier()
+    assert entry.name.islower()
+    assert entry.known in get_args(Known)
+    assert callable(entry.score)
+
+
+def test_what_is_known_when() -> None:
+    assert AT_START == ("snip", "grasp")
+    assert ALWAYS_KNOWN == ("mimi", "l2", "down_only", "random")
+
+
+def test_the_words_of_l2_say_what_is_computed() -> None:
+    adapter, seen = two_neurons()
+    assert SCORES["l2"].words.startswith("sum of the squared weights")
+    assert SCORES["l2"].score(adapter, seen)[0].item() == 26, "and no root of it"
+
+
+def test_order_and_names_are_settled() -> None:
+    first, second = replace(SCORES["mimi"], name="b", order=1), replace(SCORES["mimi"], name="a", order=1)
+    last = replace(SCORES["mimi"], name="0")
+    assert list(in_order([replace(last, order=2), first, second])) == ["a", "b", "0"]
+    with pytest.raises(ValueError, match="two scores have the name 'a'"):
+        in_order([first, second, replace(second, order=9)])
+    with pytest.raises(ValueError, match="two scores keep 'taylor'"):
+        in_order([SCORES["taylor"], replace(SCORES["taylor"], name="other")])
+    with pytest.raises(ValueError, match="go together"):
+        replace(SCORES["mimi"], known="at the start")
+
+
+def test_the_catalogue_needs_no_torch() -> None:
+    script = "import sys; from mimi_core.scores.catalogue import SCORES; assert SCORES; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_the_config_knows_the_scores_of_the_catalogue() -> None:
+    setting = settings()["prune.score"]
+    assert (setting.kind, setting.choices, setting.default) == ("choice", tuple(SCORES), "mimi")
+    for name in SCORES:
+        assert make_config({"prune": {"score": name}, "adapter": {"init": "paper"}}).prune.score == name
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("tailor", "prune.score: unknown score: did you mean 'taylor'?"),
+        ("q", "known: mimi, l2, .*random"),
+        ("7", "str"),
+    ],
+)
+def test_another_name_is_refused_with_the_nearest(name: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told.replace("?", r"\?")):
+        make_config(sets=[f"prune.score={name}"])
