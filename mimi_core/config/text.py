@@ -6,9 +6,14 @@ from typing import Any
 import yaml
 
 from mimi_core.errors import ConfigError
+from mimi_core.reading import read_regular
 
 LONGEST_CONFIG = 32_000
 """Characters of a config that somebody pastes or uploads; a complete one has about 1,500."""
+LARGEST_FILE = 1_000_000
+"""Bytes of a config file; a run's own, with every default written out, has about 2,000."""
+DEEPEST = 20
+"""Sections within sections; a config has three. The loader in C crashes on thousands."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same in C, where it was built: a store reads thousands
 
 
@@ -19,7 +24,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
         ConfigError: the file is missing, unreadable, not YAML, or not a mapping.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path, LARGEST_FILE).decode("utf-8")
     except FileNotFoundError as error:
         raise ConfigError(f"config file {path} not found") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -64,8 +69,20 @@ class _CarefulLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
+def _refuse_what_multiplies(text: str) -> None:
+    """Aliases, which can make few lines large, and nesting that no config has. Told before anything is built."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not understood here; write the value out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise yaml.YAMLError(f"too deeply nested: sections within sections, more than {DEEPEST}")
+
+
 def _loaded(text: str, what: str, loader: Any) -> Any:
     try:
+        _refuse_what_multiplies(text)
         return yaml.load(text, Loader=loader)
     except (
         Exception

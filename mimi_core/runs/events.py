@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from mimi_core.reading import read_regular
+
 Split = Literal["val", "test"]
 Stage = Literal["trained", "cut"]
 Outcome = Literal["finished", "stopped", "failed"]
@@ -119,6 +121,8 @@ class RunEnded(_Event):
 
 
 Event = RunStarted | EpochEnded | Scored | Pruned | Evaluated | Warned | RunEnded
+LARGEST = 200_000_000
+"""Bytes of an event file; a thousand cuts with ten thousand epochs have about 5,000,000."""
 _EPOCH = b'"event":"epoch_ended"'
 """Stands near the front of the line of an epoch."""
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
@@ -215,7 +219,7 @@ def read_events(path: Path, with_epochs: bool = True) -> RunState:
     Without its epochs a long run is read many times faster: most of its lines are epochs, and a summary needs none.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path, LARGEST)
     except FileNotFoundError:
         return RunState()
     except OSError:

@@ -9,11 +9,14 @@ from typing import Any, Literal
 import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mimi_core.reading import read_regular
 from mimi_core.runs import files
 
 Phase = Literal["queued", "starting", "loading", "training", "scoring", "evaluating", "finished", "stopped", "failed"]
 ShownPhase = Phase | Literal["died", "broken"]
 ENDED: tuple[ShownPhase, ...] = ("finished", "stopped", "failed", "died", "broken")
+LARGEST = 100_000
+"""Bytes of a status file; one has about 500."""
 FOREIGN_HEARTBEAT_LIMIT = 60.0
 """Seconds of silence after which a worker on another host counts as dead."""
 
@@ -115,7 +118,7 @@ def boot_id() -> str:
 def read_status(run: Path) -> Status | None:
     """None when the file is missing or broken."""
     try:
-        return Status.model_validate_json((run / files.STATUS).read_bytes())
+        return Status.model_validate_json(read_regular(run / files.STATUS, LARGEST))
     except (OSError, ValidationError):
         return None
 

@@ -1,0 +1,26 @@
+"""Reading small files that a stranger may have put there: never for ever, and never more than there can be."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """The content of a regular file.
+
+    Args:
+        limit: bytes; a larger file is refused before it is read.
+
+    Raises:
+        FileNotFoundError: there is nothing.
+        OSError: it is a pipe, a device or a folder, is larger than `limit`, or cannot be read.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # opening a pipe must not wait for its writer
+    with open(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        if status.st_size > limit:
+            raise OSError(errno.EFBIG, f"it has {status.st_size:,} bytes, more than {limit:,}", str(path))
+        return file.read(limit)
