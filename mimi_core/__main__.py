@@ -92,7 +92,11 @@ def list_runs(
     runs: RunsOption = RUNS, as_json: Annotated[bool, typer.Option("--json", help="one JSON list")] = False
 ) -> None:
     """List the runs, newest first."""
-    found = Store(runs).list()
+    from mimi_core.runs.queue.dispatcher import wake
+
+    store = Store(runs)
+    found = store.list()
+    wake(store)
     if as_json:
         print(json.dumps([_as_dict(run) for run in found], indent=1))
         return
@@ -167,11 +171,13 @@ def queue(
 ) -> None:
     """The waiting runs, the next one first."""
     from mimi_core.runs import control
-    from mimi_core.runs.queue.dispatcher import queued
+    from mimi_core.runs.queue.dispatcher import queued, wake
 
     if first is not None:
         control.move(Store(runs), first, 0)
-    for run_id in queued(Store(runs)):
+    store = Store(runs)
+    wake(store)
+    for run_id in queued(store):
         out.print(run_id)
 
 

@@ -9,12 +9,14 @@ import streamlit as st
 
 from mimi_core.errors import MimiError, ResourceError
 from mimi_core.resources import EXAMPLES
-from mimi_core.runs.queue.dispatcher import ensure_dispatcher, queued
+from mimi_core.runs.queue.dispatcher import wake
 from mimi_core.runs.store import RunSummary, Store
 from pages.widgets.text import plain
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDY = ROOT / "assets" / "study"
+WAKE_SECONDS = 5.0
+"""Between two looks at whether the queue has somebody who works through it."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,11 @@ def user_store() -> Store:
     return store
 
 
-@st.cache_resource
+@st.cache_resource(ttl=WAKE_SECONDS)
 def _wake_queue(directory: str) -> None:
-    """Once per server: runs that were waiting when the machine went down are started now."""
+    """Runs that wait without a dispatcher, after the machine went down or it was killed, go on since somebody looks."""
     with contextlib.suppress(OSError, MimiError):  # a folder that cannot be used is said where it is listed
-        if queued(_store(directory)):
-            ensure_dispatcher(Path(directory))
+        wake(_store(directory))
 
 
 def all_runs() -> list[StoredRun]:

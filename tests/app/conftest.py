@@ -198,6 +198,6 @@ def open_page(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("MIMI_RUNS", str(store.directory))
     monkeypatch.setattr("pages.widgets.stores.EXAMPLES", tmp_path / "examples")
     monkeypatch.setattr("pages.widgets.stores.STUDY", tmp_path / "study")
-    for place in ("mimi_core.runs.control", "mimi_core.sweeps.matching", "pages.widgets.stores"):
+    for place in ("mimi_core.runs.control", "mimi_core.sweeps.matching", "mimi_core.runs.queue.dispatcher"):
         monkeypatch.setattr(f"{place}.ensure_dispatcher", lambda directory: None)
     return opened
