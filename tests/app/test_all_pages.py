@@ -107,7 +107,7 @@ assert not heavy, heavy
 def test_a_queue_left_behind_is_taken_up_again(open_page: Open, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     store.create(make_config(preset="demo"))
     woken: list[Path] = []
-    monkeypatch.setattr("pages.widgets.stores.ensure_dispatcher", woken.append)
+    monkeypatch.setattr("mimi_core.runs.queue.dispatcher.ensure_dispatcher", woken.append)
     open_page("launch")
     open_page("monitor")
     assert woken == [store.directory]

@@ -26,7 +26,7 @@ def page() -> None:
 @pytest.fixture
 def run(store: Store, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MIMI_RUNS", str(store.directory))
-    monkeypatch.setattr("pages.widgets.stores.ensure_dispatcher", lambda directory: None)
+    monkeypatch.setattr("mimi_core.runs.queue.dispatcher.ensure_dispatcher", lambda directory: None)
     folder = store.folder(make_run(cuts=2))
     with Recorder(folder) as recorder:
         for cycle in range(3):

@@ -1,5 +1,6 @@
 """Home: what a first visit and a busy store show; what a card says, and its picture."""
 
+import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -87,7 +88,7 @@ def test_a_card_says_what_is_known(make_run: MakeRun, store: Store) -> None:
 def test_where_a_live_run_is_in_one_line() -> None:
     status = Status(phase="queued", created=0, heartbeat=0)
     assert cards.doing(status) == "waiting for a free slot"
-    alive = {"pid": 1, "host": "elsewhere", "heartbeat": 1e12}
+    alive = {"pid": 1, "host": "elsewhere", "heartbeat": time.time()}
     status = Status(phase="training", created=0, cycle=2, cycles=4, eta_seconds=61, **alive)
     assert cards.doing(status) == "training · after cut 2 of 4 · 1 min 01 s left"
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 
 import pandas as pd
 import pytest
@@ -146,7 +147,7 @@ def test_a_run_that_refuses_holds_up_no_other(open_page: Open, varied: Store) ->
     (failed,) = (run for run in varied.list() if run.phase == "failed")
     button(app, "Resume").click().run()
     assert varied.summary(failed.id).phase == "queued"
-    change_status(varied, failed.id, phase="training", pid=1, host="elsewhere", heartbeat=4e9)
+    change_status(varied, failed.id, phase="training", pid=1, host="elsewhere", heartbeat=time.time())
     choose(app, *both)
     button(app, "Stop now").click().run()
     assert any("runs on elsewhere" in toast.value for toast in app.toast)
