@@ -20,6 +20,7 @@ from mimi_core.runs.queue.dispatcher import queued
 from mimi_core.runs.status import ENDED, ShownPhase
 from mimi_core.runs.store import Store
 from pages.widgets import run_actions, stores
+from pages.widgets.badge import phase_colour
 from pages.widgets.menu import Page, link_to, switch_to, through_app
 from pages.widgets.run_picker import no_runs
 from pages.widgets.stores import StoredRun
@@ -28,13 +29,6 @@ from pages.widgets.text import plain
 PAGE = Page(title="Runs", icon=":material/list:", order=20)
 EVERY_RUN, OVER_SEEDS = "every run", "means over seeds"
 STATES = (*get_args(get_args(ShownPhase)[0]), *get_args(get_args(ShownPhase)[1]), EXAMPLE)
-COLOURS = {
-    "queued": "gray",
-    "finished": "green",
-    "stopped": "orange",
-    **dict.fromkeys(("failed", "died", "broken"), "red"),
-    EXAMPLE: "violet",
-}
 LIVE_SECONDS = 3.0
 MOST_ROWS, ROW_PIXELS = 17, 36
 
@@ -160,7 +154,7 @@ def _columns(key: str, states: pd.Series) -> dict[str, ColumnConfig | ButtonColu
         "open": column.ButtonColumn("", width=44, pinned=True, type="tertiary", key=f"open-{key}", help="Open"),
         "title": column.TextColumn("Title", width=190),
         "state": column.MultiselectColumn(
-            "State", options=names, color=[COLOURS.get(name.split()[0], "blue") for name in names], width=118
+            "State", options=names, color=[phase_colour(name.split()[0]) for name in names], width=118
         ),
         "accuracy": number("Accuracy", format="%.1f %%", width=84),
         "sigma": number("σ", format="%.3g×", width=64, help="compression now: token widths over neurons"),

@@ -1,12 +1,13 @@
-"""The phase of a run as a coloured badge."""
+"""The phase of a run, or that it is an example, as a coloured badge."""
 
 from typing import Literal
 
 import streamlit as st
 
+from mimi_core.analysis.overview.runs_table import EXAMPLE
+
 Colour = Literal["blue", "green", "orange", "red", "violet", "gray"]
-EXAMPLE: tuple[Colour, str] = ("violet", ":material/school:")
-AT_WORK: tuple[Colour, str] = ("blue", ":material/autorenew:")
+_AT_WORK: tuple[Colour, str] = ("blue", ":material/autorenew:")
 _BADGES: dict[str, tuple[Colour, str]] = {
     "queued": ("gray", ":material/hourglass_empty:"),
     "finished": ("green", ":material/check_circle:"),
@@ -14,13 +15,15 @@ _BADGES: dict[str, tuple[Colour, str]] = {
     "failed": ("red", ":material/error:"),
     "died": ("red", ":material/heart_broken:"),
     "broken": ("red", ":material/broken_image:"),
+    EXAMPLE: ("violet", ":material/school:"),
 }
 
 
 def phase_colour(phase: str) -> Colour:
-    return _BADGES.get(phase, AT_WORK)[0]
+    return _BADGES.get(phase, _AT_WORK)[0]
 
 
 def phase_badge(phase: str, example: bool = False) -> None:
-    colour, icon = EXAMPLE if example else _BADGES.get(phase, AT_WORK)
-    st.badge("example" if example else phase, icon=icon, color=colour)
+    shown = EXAMPLE if example else phase
+    colour, icon = _BADGES.get(shown, _AT_WORK)
+    st.badge(shown, icon=icon, color=colour)
