@@ -25,7 +25,7 @@ from mimi_core.sweeps import estimate, matching
 from mimi_core.sweeps.questions import QUESTIONS
 from mimi_core.sweeps.sweep import expand, make_sweep, to_yaml
 from tests import warm
-from tests.app.conftest import record, swin_sites
+from tests.recorded import record, swin_sites
 
 TINY = {"data": {"shots": 3, "max_eval": 30}, "train": {"epochs": 1, "batch_size": 10}}
 SCOPES = {"name": "scopes", "preset": "quick", "base": TINY, "grid": {"prune.scope": ["global", "local"]}, "seeds": 2}

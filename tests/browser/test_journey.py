@@ -10,7 +10,7 @@ import pytest
 
 from mimi_core.config import make_config
 from mimi_core.runs.store import Store
-from tests.app.conftest import record
+from tests.recorded import record
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SECONDS = 1000

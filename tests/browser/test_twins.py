@@ -9,7 +9,7 @@ import pytest
 from benchmarks.serving import served
 from mimi_core.config import make_config
 from mimi_core.runs.store import Store
-from tests.app.conftest import change_status, record
+from tests.recorded import change_status, record
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -9,8 +9,8 @@ import pytest
 
 from mimi_core.config import make_config
 from mimi_core.runs.store import Store
-from tests.app.conftest import swin_sites
-from tests.app.opening import HOSTILE, ROOT, MakeRun, Open, texts
+from tests.pages.opening import HOSTILE, ROOT, MakeRun, Open, texts
+from tests.recorded import swin_sites
 
 
 @pytest.mark.parametrize("page", ["monitor", "predict", "report", "runs", "widths"])

@@ -17,7 +17,7 @@ from mimi_core.analysis.widths.heatmap import DARK_INK, LIGHT_INK, are_bright, b
 from mimi_core.config import RunConfig, make_config, settings
 from mimi_core.runs.events import Evaluated, Pruned, RunStarted, RunState, SiteInfo, fold
 from mimi_core.runs.store import Store
-from tests.app.conftest import swin_sites, vit_sites
+from tests.recorded import swin_sites, vit_sites
 
 SCALE = colour_scale("light")
 DEMO = make_config(preset="demo", sets=["adapter.sigma_0=2", "prune.sigma_target=32", "train.epochs=15"])

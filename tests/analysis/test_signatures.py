@@ -10,8 +10,8 @@ from mimi_core.analysis.monitor.signatures import findings, linear_probe
 from mimi_core.config import RunConfig, make_config
 from mimi_core.runs.events import EpochEnded, Evaluated, Event, Pruned, RunEnded, RunStarted, RunState, SiteInfo, fold
 from mimi_core.runs.store import Store
-from tests.app.conftest import record
-from tests.app.opening import ROOT
+from tests.pages.opening import ROOT
+from tests.recorded import record
 
 CONFIG = make_config(preset="demo", sets=["train.epochs=3"])
 GOOD = ((2.3, 1.2, 0.8), (0.3, 0.7, 0.9))

@@ -8,9 +8,9 @@ from mimi_core.analysis.widths import seeds
 from mimi_core.config import make_config
 from mimi_core.runs.events import RunState
 from mimi_core.runs.store import Store
-from tests.app.conftest import vit_sites
-from tests.app.opening import MakeRun, Open, texts
-from tests.app.test_analysis import state_of
+from tests.analysis.test_analysis import state_of
+from tests.pages.opening import MakeRun, Open, texts
+from tests.recorded import vit_sites
 
 SITES = vit_sites(2)
 

@@ -12,8 +12,8 @@ from mimi_core.analysis.overview import cards
 from mimi_core.config import make_config
 from mimi_core.runs.status import Status
 from mimi_core.runs.store import Store
-from tests.app.conftest import change_status, swin_sites
-from tests.app.opening import HOSTILE, MakeRun, Open, button, texts
+from tests.pages.opening import HOSTILE, MakeRun, Open, button, texts
+from tests.recorded import change_status, swin_sites
 
 LIGHT = colour_scale("light")
 

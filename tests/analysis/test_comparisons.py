@@ -20,9 +20,9 @@ from mimi_core.analysis.compare.tables import Facts, Point, facts, for_spreadshe
 from mimi_core.analysis.why.cut_scores import read_cut
 from mimi_core.config import make_config
 from mimi_core.runs.store import Store
-from tests.app.opening import HOSTILE, MakeRun
-from tests.app.test_why import run_with_scores
-from tests.app.vega import hold_to_schema
+from tests.analysis.vega import hold_to_schema
+from tests.pages.opening import HOSTILE, MakeRun
+from tests.pages.test_why import run_with_scores
 
 ACCURACY = MEASURES["accuracy"]
 

@@ -8,8 +8,8 @@ from streamlit.testing.v1 import AppTest
 
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store
-from tests.app.asking import ended, pretend
-from tests.app.opening import MakeRun, button, texts
+from tests.pages.asking import ended, pretend
+from tests.pages.opening import MakeRun, button, texts
 
 WRITES = "import sys; open(sys.argv[-1], 'w').write(' '.join(sys.argv[1:-1]))"
 

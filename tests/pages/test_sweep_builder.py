@@ -7,7 +7,7 @@ from mimi_core.config import make_config
 from mimi_core.runs.jobs.check_report import CheckReport
 from mimi_core.runs.store import Store
 from mimi_core.sweeps.sweep import expand, make_sweep
-from tests.app.opening import HOSTILE, MakeRun, Open, button, texts
+from tests.pages.opening import HOSTILE, MakeRun, Open, button, texts
 
 QUICK = make_config(preset="quick")
 

@@ -14,8 +14,8 @@ from mimi_core.analysis.report.run import nearest_preset
 from mimi_core.config import make_config
 from mimi_core.errors import RunError
 from mimi_core.runs.store import Store
-from tests.app.conftest import swin_sites
-from tests.app.opening import HOSTILE, MakeRun, Open, texts
+from tests.pages.opening import HOSTILE, MakeRun, Open, texts
+from tests.recorded import swin_sites
 
 EMPTY = {"meta", "br", "path", "rect", "circle"}
 

@@ -14,9 +14,9 @@ from mimi_core.analysis.trade_off.references import published_table, read_refere
 from mimi_core.analysis.trade_off.tables import front_line, headline, story, trade_off_table
 from mimi_core.config import make_config
 from mimi_core.errors import ConfigError
-from tests.app.opening import HOSTILE, ROOT, MakeRun, Open, texts
-from tests.app.test_comparisons import run
-from tests.app.vega import hold_to_schema
+from tests.analysis.test_comparisons import run
+from tests.analysis.vega import hold_to_schema
+from tests.pages.opening import HOSTILE, ROOT, MakeRun, Open, texts
 
 FILE = ROOT / "mimi_core" / "resources" / "references.yaml"
 PUBLISHED = "Published: VTAB-1k, ViT-B/16 pre-trained on ImageNet-21k"

@@ -11,7 +11,7 @@ from mimi_core.analysis.monitor.curves import CUT, TRAINING, accuracy_chart, cur
 from mimi_core.config import make_config
 from mimi_core.runs.events import RunState
 from mimi_core.runs.store import Store
-from tests.app.conftest import record
+from tests.recorded import record
 
 CONFIG = make_config(preset="demo", sets=["train.epochs=3"])
 

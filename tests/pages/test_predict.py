@@ -24,8 +24,8 @@ from mimi_core.runs.formats.predictions import gallery_path, predictions_path, r
 from mimi_core.runs.jobs import job as jobs
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store
-from tests.app.asking import ended, pretend
-from tests.app.opening import HOSTILE, MakeRun, Open, button, texts
+from tests.pages.asking import ended, pretend
+from tests.pages.opening import HOSTILE, MakeRun, Open, button, texts
 
 NAMES = ["cat", "dog", "owl"]
 # Classes predicted by cycles 0 .. 4 for six images whose true class is 0.

@@ -4,8 +4,8 @@ import pytest
 
 from mimi_core.config import make_config
 from mimi_core.runs.store import Store
-from tests.app.conftest import change_status
-from tests.app.opening import MakeRun, Open, button, texts
+from tests.pages.opening import MakeRun, Open, button, texts
+from tests.recorded import change_status
 
 PAGES = ["monitor", "predict", "report", "why", "widths"]
 """Those with a picker of runs."""

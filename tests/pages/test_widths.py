@@ -4,8 +4,8 @@ import pytest
 
 from mimi_core.config import make_config
 from mimi_core.runs.store import Store
-from tests.app.conftest import swin_sites, vit_sites
-from tests.app.opening import MakeRun, Open, button, texts
+from tests.pages.opening import MakeRun, Open, button, texts
+from tests.recorded import swin_sites, vit_sites
 
 
 def test_the_sentence_follows_the_cycle_in_the_url(open_page: Open, make_run: MakeRun) -> None:

@@ -2,12 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from mimi_core.budget import initial_width, keep_fractions, sigma
 from mimi_core.config import RunConfig, make_config
@@ -15,7 +12,6 @@ from mimi_core.runs.events import EpochEnded, Evaluated, Pruned, RunEnded, RunSt
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store, versions
 from mimi_core.select import select
-from tests.app.opening import Open, opened
 
 
 def swin_sites(scale: int = 1) -> list[SiteInfo]:
@@ -180,24 +176,3 @@ def change_status(store: Store, run_id: str, **fields: Any) -> None:
     status = store.status(run_id)
     assert status is not None
     write_status(store.folder(run_id), status.model_copy(update=fields))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "runs")
-
-
-@pytest.fixture
-def make_run(store: Store) -> Callable[..., str]:
-    return lambda *args, **options: record(store, *args, **options)
-
-
-@pytest.fixture
-def open_page(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
-    """Open a page of the app on the test's store, without examples and without a dispatcher."""
-    monkeypatch.setenv("MIMI_RUNS", str(store.directory))
-    monkeypatch.setattr("pages.widgets.stores.EXAMPLES", tmp_path / "examples")
-    monkeypatch.setattr("pages.widgets.stores.STUDY", tmp_path / "study")
-    for place in ("mimi_core.runs.control", "mimi_core.sweeps.matching", "mimi_core.runs.queue.dispatcher"):
-        monkeypatch.setattr(f"{place}.ensure_dispatcher", lambda directory: None)
-    return opened

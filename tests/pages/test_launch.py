@@ -21,8 +21,8 @@ from mimi_core.errors import ConfigError
 from mimi_core.runs.jobs import checking as precheck
 from mimi_core.runs.jobs.check_report import CheckReport, CycleEstimate, KeptImages
 from mimi_core.runs.store import Store
-from tests.app.conftest import swin_sites
-from tests.app.opening import HOSTILE, Open, button, texts
+from tests.pages.opening import HOSTILE, Open, button, texts
+from tests.recorded import swin_sites
 
 
 def command(app: AppTest) -> str:

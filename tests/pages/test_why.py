@@ -27,9 +27,9 @@ from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store
 from mimi_core.scores.catalogue import SCORES
 from mimi_core.select import normalise, normaliser_of, select
-from tests.app.conftest import swin_sites, vit_sites
-from tests.app.opening import HOSTILE, ROOT, Open, texts
-from tests.app.vega import hold_to_schema
+from tests.analysis.vega import hold_to_schema
+from tests.pages.opening import HOSTILE, ROOT, Open, texts
+from tests.recorded import swin_sites, vit_sites
 
 EXAMPLES = sorted(path.parent for path in (ROOT / "mimi_core" / "resources" / "examples").glob("*/events.jsonl"))
 

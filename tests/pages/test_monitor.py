@@ -8,8 +8,8 @@ from mimi_core.config import make_config
 from mimi_core.runs.branch import branch
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store
-from tests.app.conftest import change_status, record
-from tests.app.opening import ROOT, MakeRun, Open, button, texts
+from tests.pages.opening import ROOT, MakeRun, Open, button, texts
+from tests.recorded import change_status, record
 
 SHORT = make_config(preset="demo", sets=["train.epochs=2"])
 

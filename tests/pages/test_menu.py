@@ -7,7 +7,7 @@ import pytest
 
 from mimi_core.errors import ConfigError
 from pages.widgets import menu
-from tests.app.opening import ROOT
+from tests.pages.opening import ROOT
 
 LINKS = ("link_to", "switch_to", "pick_run")
 """Functions that are given the name of a page, as the first argument that is a text."""

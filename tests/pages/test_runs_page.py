@@ -14,8 +14,8 @@ from mimi_core.analysis.overview.runs_table import Filters, by_group, filtered, 
 from mimi_core.config import Branch, make_config
 from mimi_core.runs.queue.dispatcher import queued
 from mimi_core.runs.store import Store
-from tests.app.conftest import change_status, record
-from tests.app.opening import HOSTILE, ROOT, MakeRun, Open, button, texts
+from tests.pages.opening import HOSTILE, ROOT, MakeRun, Open, button, texts
+from tests.recorded import change_status, record
 
 SHORT = ["train.epochs=1"]
 
