@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mimi_core.backbones.families import FAMILIES, OTHERS, Family
+from mimi_core.backbones.families import FAMILIES, Family
 from mimi_core.cli.sites import SIGMA_0, outlook
 
 FILE = Path(__file__).with_suffix(".md")
@@ -32,9 +32,9 @@ def main() -> None:
     sections = [
         HEAD,
         "## Those of papers on fine-tuning\n",
-        table(FAMILIES),
+        table(tuple(family for family in FAMILIES if family.in_papers)),
         "## Others, found by what they can do\n",
-        table(OTHERS),
+        table(tuple(family for family in FAMILIES if not family.in_papers)),
     ]
     FILE.write_text("\n".join(sections))
     print(FILE)

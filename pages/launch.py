@@ -9,6 +9,7 @@ from mimi_core.analysis.common import words
 from mimi_core.analysis.launch.words import plan_in_words
 from mimi_core.config import RunConfig, to_yaml
 from mimi_core.config.settings import link
+from mimi_core.data.catalogue import on_this_machine
 from mimi_core.errors import MimiError
 from mimi_core.runs import control
 from mimi_core.runs.status import ENDED
@@ -30,7 +31,7 @@ def main() -> None:
         "Choose where to start from, change what you like, and launch. The address of this page always says what the "
         "form says: whoever opens it sees the same form."
     )
-    preset, config = form(dataset_choice.on_this_machine(dataset.folder()))
+    preset, config = form(on_this_machine(dataset.folder()))
     if config is None:
         return
     st.markdown(f":material/timeline: {plain(plan_in_words(config))}")

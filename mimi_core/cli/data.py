@@ -10,13 +10,13 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from mimi_core.cli.common import err, out
-from mimi_core.config import FOLDER_PREFIX, HF_PREFIX, DataConfig, datasets_folder, make_config
-from mimi_core.data import absent, known, load, missing, named
+from mimi_core.config import DataConfig, datasets_folder, make_config
+from mimi_core.data.catalogue import absent, kept, known, missing, named
 from mimi_core.data.intake.preview import balance, counts_of
 from mimi_core.data.intake.preview import preview as look
 from mimi_core.data.intake.sheet import sheet
-from mimi_core.data.intake.upload import uploaded
-from mimi_core.data.sources import hf
+from mimi_core.data.loading import load
+from mimi_core.data.sources import folder, hf
 from mimi_core.errors import DataError, ResourceError
 
 MOST_TOLD = 20
@@ -29,18 +29,17 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", help="such as data
 @data.command("ls")
 def list_all(as_json: Annotated[bool, typer.Option("--json", help="one JSON list")] = False) -> None:
     """List all datasets: which are on this machine, and how to get the others."""
-    lacking, folder = absent(), datasets_folder()
-    kept = [*hf.kept(folder), *(f"{FOLDER_PREFIX}{path}" for path in uploaded(folder))]
-    summaries = {**known(), **dict.fromkeys(kept, f"in {folder}")}
-    found = [{"name": name, "summary": summary, "missing": lacking.get(name)} for name, summary in summaries.items()]
+    lacking, fetched = absent(), kept()
+    summaries = {**known(), **dict.fromkeys(fetched, f"in {datasets_folder()}")}
+    rows = [{"name": name, "summary": summary, "missing": lacking.get(name)} for name, summary in summaries.items()]
     if as_json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps(rows, indent=1))
         return
     table = Table(box=None, pad_edge=False)
     for column in ("dataset", "here", "what"):
         table.add_column(column)
-    for row in found:
-        here = "no" if row["missing"] else "yes" if row["name"] in (*named(), *kept) else ""
+    for row in rows:
+        here = "no" if row["missing"] else "yes" if row["name"] in (*named(), *fetched) else ""
         table.add_row(escape(str(row["name"])), here, escape(str(row["summary"])))
     out.print(table)
     families: dict[str, list[str]] = {}
@@ -119,7 +118,7 @@ def preview(
 
 def _config(name: str, sets: list[str] | None) -> DataConfig:
     """What to look at: `name`, or the folder of that name where no dataset has it. What looks like a path is one."""
-    folder = Path(name).expanduser().absolute()
-    if name not in known() and (folder.is_dir() or name.startswith(("/", "~", "."))):
-        name = f"{HF_PREFIX if hf.is_one(folder) else FOLDER_PREFIX}{folder}"
+    place = Path(name).expanduser().absolute()
+    if name not in known() and (place.is_dir() or name.startswith(("/", "~", "."))):
+        name = f"{hf.PREFIX if hf.is_one(place) else folder.PREFIX}{place}"
     return make_config({"data": {"name": name}}, sets=sets).data

@@ -2,13 +2,10 @@
 
 from mimi_core.config.choices import known_one
 from mimi_core.config.merging import differences, laid_over, make_config, parse, to_yaml, validate
-from mimi_core.config.places import datasets_folder, with_absolute_paths
+from mimi_core.config.places import datasets_folder
 from mimi_core.config.presets import PRESETS
 from mimi_core.config.schema import (
     DEMO_BACKBONE,
-    FOLDER_PREFIX,
-    HF_PREFIX,
-    KEPT_SETS,
     AdapterConfig,
     BackboneConfig,
     Branch,
@@ -29,9 +26,6 @@ from mimi_core.config.short_forms import SHORT_METHODS
 
 __all__ = [
     "DEMO_BACKBONE",
-    "FOLDER_PREFIX",
-    "HF_PREFIX",
-    "KEPT_SETS",
     "PRESETS",
     "SHORT_METHODS",
     "AdapterConfig",
@@ -57,5 +51,4 @@ __all__ = [
     "parse",
     "to_yaml",
     "validate",
-    "with_absolute_paths",
 ]

@@ -27,15 +27,6 @@ Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 MOST_CUTS = 1_000
 DEMO_BACKBONE = "demo"
-FOLDER_PREFIX = "folder:"
-"""A dataset name that begins so goes on with the path of a folder of images."""
-HF_PREFIX = "hf:"
-"""Likewise with a name of the Hugging Face Hub, or with a path that begins with / ~ or a dot."""
-KEPT_SETS = (
-    "vtab:", "domainnet:", "cifar10", "cifar100", "mnist", "kmnist", "svhn", "flowers102", "oxford-pets", "dtd",
-    "eurosat", "food101", HF_PREFIX,
-)  # fmt: skip
-"""Datasets, or how their names begin, that lie in the folder of all datasets unless `data.path` says where."""
 
 
 class Section(BaseModel):
@@ -56,9 +47,7 @@ class BackboneConfig(Section):
 
 
 class DataConfig(Section):
-    name: str = Field(
-        "digits", min_length=1, description="digits | fashion-mnist | cifar10 | vtab:TASK | folder:PATH | .."
-    )
+    name: str = Field("digits", min_length=1, description="one that `mimi data ls` lists, or folder:PATH or hf:NAME")
     path: Path | None = Field(None, description="where the dataset's files lie; null: in the folder of all datasets")
     shots: Positive | None = Field(None, description="training images per class; null: all of them")
     seed: Seed = Field(0, description="which images the shots, and a folder's splits, are")

@@ -20,8 +20,9 @@ from pydantic import BaseModel
 
 from mimi_core import __version__
 from mimi_core.budget import sigma
-from mimi_core.config import RunConfig, to_yaml, validate, with_absolute_paths
+from mimi_core.config import RunConfig, to_yaml, validate
 from mimi_core.config.text import read_config_file
+from mimi_core.data.absolute import with_absolute_paths
 from mimi_core.errors import ConfigError, ResourceError, RunError
 from mimi_core.runs import files
 from mimi_core.runs.events import RunState, read_events

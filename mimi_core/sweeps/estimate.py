@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from mimi_core.budget import plan
-from mimi_core.config import RunConfig, with_absolute_paths
+from mimi_core.config import RunConfig
+from mimi_core.data.absolute import with_absolute_paths
 from mimi_core.errors import ConfigError
 from mimi_core.runs.jobs.check_report import CheckReport
 from mimi_core.runs.store import Store

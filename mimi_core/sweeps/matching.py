@@ -8,7 +8,8 @@ from typing import Literal
 
 from filelock import FileLock
 
-from mimi_core.config import RunConfig, with_absolute_paths
+from mimi_core.config import RunConfig
+from mimi_core.data.absolute import with_absolute_paths
 from mimi_core.errors import ConfigError
 from mimi_core.runs import control, files
 from mimi_core.runs.queue.dispatcher import ensure_dispatcher, queue_locked

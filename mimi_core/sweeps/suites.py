@@ -7,7 +7,7 @@ from typing import Any
 
 from mimi_core.config import DataConfig, RunConfig, known_one, laid_over, parse
 from mimi_core.config.text import parse_set
-from mimi_core.data import missing
+from mimi_core.data.catalogue import missing, source_of
 from mimi_core.data.sources import domainnet, vtab
 from mimi_core.sweeps.sweep import Sweep, expand
 
@@ -155,7 +155,7 @@ def prepare(
         base["data.path"] = str(root)
     absent = {data: told for data in grid["data.name"] if (told := missing(DataConfig(name=data, path=root)))}
     if fetch:
-        absent = {data: told for data, told in absent.items() if ":" in data}  # families are never downloaded
+        absent = {data: told for data, told in absent.items() if source_of(data).download is None}
     present = tuple(data for data in grid["data.name"] if data not in absent)
     varying = tuple(path for path in grid if path != "data.name")
     described = {"name": f"suite {name}", "base": laid_over({}, base), "grid": {**grid, "data.name": list(present)}}

@@ -20,20 +20,14 @@ from filelock import FileLock
 
 from mimi_core.backbones import torchvision_remedy  # noqa: F401  (before torchvision)
 from mimi_core.config import DataConfig, datasets_folder
-from mimi_core.data import missing
+from mimi_core.data.catalogue import answering, missing
+from mimi_core.data.source import Download
 from mimi_core.data.sources import hf
-from mimi_core.data.sources.fashion_mnist import KEPT_FOLDER
-from mimi_core.data.sources.torchvision_sets import SETS
 from mimi_core.errors import DataError, ResourceError
 
 TIMEOUT_SECONDS = 60.0
 """Without a byte."""
 Tell = Callable[[str], None]
-_WHOLE = {"train": True}  # one archive holds all
-_DOWNLOADS: dict[str, tuple[str, tuple[dict[str, Any], ...], tuple[str, ...]]] = {
-    "fashion-mnist": ("FashionMNIST", (_WHOLE,), (KEPT_FOLDER,)),
-    **{name: (kept.torchvision, kept.splits, kept.places) for name, kept in SETS.items()},
-}
 
 
 def fetch_missing(config: DataConfig, tell: Tell) -> None:
@@ -47,9 +41,11 @@ def fetch_missing(config: DataConfig, tell: Tell) -> None:
         ResourceError: the folder of datasets cannot be written.
     """
     on_the_hub = config.name.startswith(hf.PREFIX) and not hf.parse(config.name).is_folder
-    if not (config.name in _DOWNLOADS or on_the_hub) or missing(config) is None:
+    source = answering(config.name)
+    download = source.download if source else None
+    if not (download or on_the_hub) or missing(config) is None:
         return
-    if config.name == "fashion-mnist" and config.path:
+    if download and config.path and not download.into_path:
         return  # a folder with the very files, which the user named
     root = (config.path or datasets_folder()).expanduser()
     try:
@@ -58,32 +54,31 @@ def fetch_missing(config: DataConfig, tell: Tell) -> None:
         place.parent.mkdir(exist_ok=True)
         with FileLock(place.with_name(f".{place.name}.lock")):
             if (told := missing(config)) is not None:
-                if on_the_hub:
-                    _fetch_from_the_hub(hf.parse(config.name).place, place, told, tell)
+                if download:
+                    _fetch(config.name, download, root, told, tell)
                 else:
-                    _fetch(config.name, root, told, tell)
+                    _fetch_from_the_hub(hf.parse(config.name).place, place, told, tell)
     except OSError as error:
         raise ResourceError(
             f"{root}: cannot be written ({error.strerror or error}); set data.path or MIMI_DATA"
         ) from error
 
 
-def _fetch(name: str, root: Path, told: str, tell: Tell) -> None:
+def _fetch(name: str, download: Download, root: Path, told: str, tell: Tell) -> None:
     from torchvision import datasets  # type: ignore[import-untyped]
 
-    of, splits, places = _DOWNLOADS[name]
     for left in root.glob(f".{name}-*"):
         shutil.rmtree(left, ignore_errors=True)  # by a process that was killed
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=root) as folder:
         try:
             with _told(datasets.utils, partial(_Bar, lambda done: tell(f"downloading {name}: {done}"))):
-                for split in splits:
-                    getattr(datasets, of)(folder, download=True, **split)
+                for split in download.splits:
+                    getattr(datasets, download.torchvision)(folder, download=True, **split)
         except Exception as error:  # urllib, ssl, tarfile, zipfile, md5: all that can go wrong on the way
             plain = error.reason if type(error) is URLError else error  # without its angle brackets
             reason = " ".join(str(plain).split())[:300] or type(error).__name__
             raise DataError(f"{told}. Downloading failed: {reason}") from error
-        for place in places:
+        for place in download.places:
             top = place.split("/")[0]
             if (Path(folder) / top).exists():
                 _put(Path(folder) / top, root / top)

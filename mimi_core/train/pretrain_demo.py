@@ -19,7 +19,8 @@ from torch.nn import functional as F
 
 from mimi_core.backbones import torchvision_remedy  # noqa: F401  (before timm)
 from mimi_core.backbones.loading import DEMO_IMAGE_SIZE, demo_swin
-from mimi_core.data.sources.fashion_mnist import DEBIAN_FOLDER, read_split
+from mimi_core.data.reading.idx import read_split
+from mimi_core.data.sources.fashion_mnist import DEBIAN_FOLDER, HOW
 from mimi_core.resources import DEMO_BACKBONE
 
 
@@ -78,8 +79,8 @@ def pretrain(
     """Train from scratch; returns the model and its accuracy on the untouched test images."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    images, labels = (torch.from_numpy(array.copy()) for array in read_split(folder, "train"))
-    test_images, test_labels = (torch.from_numpy(array.copy()) for array in read_split(folder, "test"))
+    images, labels = (torch.from_numpy(array.copy()) for array in read_split(folder, "train", HOW))
+    test_images, test_labels = (torch.from_numpy(array.copy()) for array in read_split(folder, "test", HOW))
     model = demo_swin(num_classes=10, drop_path_rate=0.05)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.05)
     steps_per_epoch = len(images) // batch_size

@@ -1,30 +1,11 @@
 """The datasets that the form offers: those that are on this machine. Of the others, how to get them."""
 
-from pathlib import Path
-
 import streamlit as st
 
-from mimi_core.config import FOLDER_PREFIX
-from mimi_core.data import absent, known, named
-from mimi_core.data.intake.upload import uploaded
-from mimi_core.data.sources import hf
+from mimi_core.data.catalogue import absent, known
 from pages.widgets.text import plain
 
 NOT_THERE = ":material/cloud_download:"
-
-
-def on_this_machine(folder: Path) -> list[str]:
-    """Names for `data.name`: datasets known by name, those fetched from the Hub, and those somebody uploaded.
-
-    Args:
-        folder: of all datasets.
-    """
-    lacking = absent()
-    return [
-        *(name for name in named() if name not in lacking),
-        *hf.kept(folder),
-        *(f"{FOLDER_PREFIX}{path}" for path in uploaded(folder)),
-    ]
 
 
 def others() -> str | None:

@@ -24,7 +24,7 @@ PRESET_WORDS = {
         "The paper's settings: 100 epochs a cycle on a Swin-T. Wants a GPU and that model's weights.",
     ),
 }
-BACKBONES = ("demo", *(name for family in FAMILIES for name in family.models))
+BACKBONES = ("demo", *(name for family in FAMILIES if family.in_papers for name in family.models))
 MAIN = {
     "Model and data": {
         "name": "Title",

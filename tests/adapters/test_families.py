@@ -1,11 +1,12 @@
 """A whole life with adapters in every family of `mimi_core.backbones.families`, in tiny models with random weights."""
 
 import copy
+import pkgutil
 import re
 import sys
-from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,178 +18,51 @@ from torch import Tensor, nn
 from mimi_core.backbones import cvt as hf_backbones
 
 import timm  # isort: skip
-from timm.models import focalnet, gcvit, metaformer, mvitv2, nest, pit, tiny_vit, volo
 
 from docs.backbones import FILE, HEAD, row
 from mimi_core.adapters.attach import adapters_of, attach
 from mimi_core.adapters.shrink import carry_state, shrink
 from mimi_core.adapters.sites import find_sites
 from mimi_core.backbones.cvt import cvt
-from mimi_core.backbones.families import FAMILIES, OTHERS
+from mimi_core.backbones.families import FAMILIES, Tiny
+from mimi_core.backbones.families.catalogue import in_order
+from mimi_core.backbones.families.entry import Call
 from mimi_core.backbones.loading import load_backbone
 from mimi_core.config import AdapterConfig, BackboneConfig
 from mimi_core.errors import BackboneError
 from mimi_core.scores.watching import Watcher
 from mimi_core.train.resume import Position, pack, restore_model, restore_optimizer
 
-VIT = {"embed_dim": 48, "depth": 2, "num_heads": 3}
-VIT_32, VIT_28 = {**VIT, "img_size": 32}, {**VIT, "img_size": 28}
-SWIN = {"img_size": 64, "window_size": 4, "embed_dim": 24, "depths": (1, 1, 2, 1), "num_heads": (1, 2, 4, 8)}
-DIMS, FEW = (16, 24, 32, 48), (1, 1, 2, 1)
-PYRAMID = {"depths": FEW, "embed_dims": (16, 32, 32, 64), "num_heads": (1, 2, 2, 4)}
 CVT = {"embed_dim": (16, 24, 32), "depth": (1, 2, 3), "num_heads": (1, 1, 2)}
-CAFORMER = {
-    "token_mixers": (metaformer.SepConv, metaformer.SepConv, metaformer.Attention, metaformer.Attention),
-    "norm_layers": (metaformer.LayerNorm2dNoBias,) * 2 + (metaformer.LayerNormNoBias,) * 2,
-}
+BY_NAME = {family.name: family for family in FAMILIES}
 
 
-def named(name: str, **options: object) -> Callable[[], nn.Module]:
-    return partial(timm.create_model, name, num_classes=4, **options)
+def made(tiny: Tiny) -> nn.Module:
+    options = {name: valued(value) for name, value in tiny.options.items()}
+    if tiny.made_by.startswith("hf:"):
+        return cvt(tiny.made_by, **options)
+    if "." in tiny.made_by:
+        return valued(tiny.made_by)(*map(valued, tiny.arguments), num_classes=4, **options)
+    return timm.create_model(tiny.made_by, num_classes=4, **options)
 
 
-# A family's name -> how a tiny model of it is made, the edge of its images, its numbers of attentions and MLPs.
-TINY: dict[str, tuple[Callable[[], nn.Module], int, int, int]] = {
-    "Swin": (named("swin_tiny_patch4_window7_224", **SWIN), 64, 5, 5),
-    "Swin V2": (named("swinv2_tiny_window8_256", **SWIN), 64, 5, 5),
-    "ViT": (named("vit_tiny_patch16_224", **VIT_32), 32, 2, 2),
-    "DeiT": (named("deit_tiny_patch16_224", **VIT_32), 32, 2, 2),
-    "DeiT, distilled": (named("deit_tiny_distilled_patch16_224", **VIT_32), 32, 2, 2),
-    "DeiT III": (named("deit3_small_patch16_224", **VIT_32), 32, 2, 2),
-    "DINOv2": (named("vit_small_patch14_dinov2", **VIT_28), 28, 2, 2),
-    "DINOv3": (named("vit_small_patch16_dinov3", **VIT_32), 32, 2, 2),
-    "BEiT": (named("beit_base_patch16_224", **VIT_32), 32, 2, 2),
-    "BEiT v2": (named("beitv2_base_patch16_224", **VIT_32), 32, 2, 2),
-    "EVA-02": (named("eva02_tiny_patch14_224", **VIT_28), 28, 2, 2),
-    "ConvNeXt": (named("convnext_tiny", depths=FEW, dims=DIMS), 64, 0, 5),
-    "ConvNeXt V2": (named("convnextv2_tiny", depths=FEW, dims=DIMS), 64, 0, 5),
-    "CvT": (
-        partial(cvt, "hf:microsoft/cvt-13", embed_dim=(16, 24, 32), depth=(1, 2, 3), num_heads=(1, 1, 2)),
-        32,
-        6,
-        6,
-    ),
-    "CaiT": (named("cait_xxs24_224", **VIT_32), 32, 4, 4),
-    "CAFormer": (
-        partial(metaformer.MetaFormer, num_classes=4, depths=FEW, dims=(16, 24, 32, 64), **CAFORMER),
-        64,
-        3,
-        5,
-    ),
-    "CoAt": (named("coat_lite_tiny", img_size=64, embed_dims=(16, 16, 32, 32), serial_depths=FEW), 64, 5, 5),
-    "CoAtNet": (named("test_coatnet", img_size=64), 64, 3, 3),
-    "ConViT": (named("convit_tiny", img_size=32, depth=4, embed_dim=12, num_heads=2), 32, 4, 4),
-    "CrossViT": (named("crossvit_tiny_240", depth=((1, 2, 0),)), 240, 3, 3),
-    "DaViT": (named("davit_tiny", **{**PYRAMID, "depths": (1, 1, 1, 1)}), 64, 8, 8),
-    "EdgeNeXt": (named("edgenext_xx_small", depths=(1, 2, 2, 2), dims=DIMS, heads=(4, 4, 4, 4)), 64, 3, 7),
-    "EfficientFormer": (named("efficientformer_l1", depths=(1, 1, 1, 2), embed_dims=(16, 16, 24, 32)), 224, 1, 5),
-    "EfficientFormer V2": (named("efficientformerv2_s0", img_size=64, depths=(1, 1, 2, 2), embed_dims=DIMS), 64, 4, 6),
-    "FastViT": (named("fastvit_sa12", layers=(1, 1, 1, 1), embed_dims=(16, 16, 32, 32)), 64, 1, 4),
-    "FocalNet": (
-        partial(focalnet.FocalNet, num_classes=4, depths=FEW, embed_dim=16, focal_levels=(2, 2, 2, 2)),
-        64,
-        0,
-        5,
-    ),
-    "GC ViT": (
-        partial(
-            gcvit.GlobalContextVit,
-            num_classes=4,
-            img_size=64,
-            window_ratio=(16, 16, 16, 32),
-            depths=FEW,
-            embed_dim=16,
-            num_heads=(1, 2, 4, 8),
-            layer_scale=1e-5,
-        ),
-        64,
-        5,
-        5,
-    ),
-    "Hiera": (named("hiera_tiny_224", img_size=64, embed_dim=16, num_heads=1, stages=FEW), 64, 5, 5),
-    "InceptionNeXt": (named("inception_next_atto", depths=FEW, dims=(16, 16, 32, 32)), 64, 0, 5),
-    "LeViT": (
-        named("levit_128s", img_size=64, depth=(1, 1, 1), embed_dim=(16, 32, 32), num_heads=(1, 2, 2)),
-        64,
-        5,
-        5,
-    ),
-    "MaxViT": (named("test_maxvit", img_size=64), 64, 8, 8),
-    "MobileViT": (named("mobilevit_xxs"), 32, 9, 9),
-    "MobileViT V2": (named("mobilevitv2_050"), 32, 9, 9),
-    "MViTv2": (
-        partial(
-            mvitv2.MultiScaleVit,
-            mvitv2.MultiScaleVitCfg(depths=FEW, embed_dim=16, num_heads=1),
-            num_classes=4,
-            img_size=64,
-        ),
-        64,
-        5,
-        5,
-    ),
-    "NesT": (
-        partial(
-            nest.Nest,
-            num_classes=4,
-            img_size=64,
-            embed_dims=(16, 32, 32),
-            num_heads=(1, 2, 2),
-            depths=(1, 1, 1),
-        ),
-        64,
-        3,
-        3,
-    ),
-    "Next-ViT": (named("nextvit_small", depths=(1, 1, 5, 1)), 32, 11, 8),
-    "PiT": (
-        partial(
-            pit.PoolingVisionTransformer,
-            num_classes=4,
-            img_size=64,
-            base_dims=(16, 16, 16),
-            depth=(1, 1, 1),
-            heads=(1, 2, 4),
-        ),
-        64,
-        3,
-        3,
-    ),
-    "PoolFormer": (partial(metaformer.MetaFormer, num_classes=4, depths=FEW, dims=DIMS), 64, 0, 5),
-    "PVT v2": (named("pvt_v2_b0", **{**PYRAMID, "num_heads": (1, 2, 2, 2)}), 64, 5, 5),
-    "Swin V2-CR": (named("swinv2_cr_tiny_224", **{**SWIN, "window_size": 2}), 64, 5, 5),
-    "TinyViT": (partial(tiny_vit.TinyVit, num_classes=4, window_sizes=(7, 7, 14, 7), **PYRAMID), 64, 4, 4),
-    "TNT": (named("tnt_s_legacy_patch16_224", img_size=32, depth=2, embed_dim=48, inner_dim=24), 32, 4, 4),
-    "Twins": (named("twins_svt_small", img_size=64, depths=(1, 1, 1, 1), embed_dims=(16, 32, 32, 32)), 64, 4, 4),
-    "ViT, relative positions": (named("vit_relpos_small_patch16_224", **VIT_32), 32, 2, 2),
-    "VOLO": (
-        partial(
-            volo.VOLO,
-            (1, 1, 1, 1),
-            num_classes=4,
-            img_size=64,
-            embed_dims=(24, 48, 48, 48),
-            num_heads=(1, 2, 2, 2),
-            outlook_attention=(True, False, False, False),
-            post_layers=("ca", "ca"),
-        ),
-        64,
-        6,
-        6,
-    ),
-    "XCiT": (named("xcit_nano_12_p16_224", **VIT_32), 32, 4, 4),
-}
-EXACT = {family.name: family.exact for family in FAMILIES + OTHERS}
+def valued(value: object) -> Any:
+    """What a text such as `timm.models.nest.Nest` stands for, or a call; in tuples, too."""
+    if isinstance(value, tuple):
+        return tuple(map(valued, value))
+    if isinstance(value, Call):
+        return valued(value.path)(**{name: valued(inner) for name, inner in value.options.items()})
+    return pkgutil.resolve_name(value) if isinstance(value, str) and value.startswith("timm.") else value
 
 
 def build(name: str) -> tuple[nn.Module, int]:
-    make, size, *_ = TINY[name]
+    tiny = BY_NAME[name].tiny
     torch.manual_seed(0)
-    model = make().eval()
+    model = made(tiny).eval()
     for parameter in model.parameters():  # some families start branches at zero or nearly so: nothing would reach them
         if parameter.abs().max() < 1e-3:
             nn.init.normal_(parameter, std=0.5)
-    return model, size
+    return model, tiny.image_size
 
 
 def step(model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor) -> None:
@@ -201,20 +75,28 @@ def of_adapters(model: nn.Module) -> list[nn.Parameter]:
     return [p for adapter in adapters_of(model).values() for p in adapter.parameters()]
 
 
-def test_every_family_is_tested() -> None:
-    assert set(TINY) == set(EXACT)
+def test_no_two_families_have_one_name_or_one_model() -> None:
+    swin = BY_NAME["Swin"]
+    with pytest.raises(ValueError, match="two families are called 'Swin'"):
+        in_order([swin, replace(swin, models=("other",))])
+    with pytest.raises(ValueError, match="two families have the model 'swin_tiny"):
+        in_order([swin, replace(swin, name="Swan")])
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", BY_NAME)
 def test_a_whole_life(name: str) -> None:
     """Put in without a trace, all trained, cut, saved, resumed in another model, taken out without a trace."""
     model, size = build(name)
+    family = BY_NAME[name]
     images = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         before = model(images)
     sites = find_sites(model, size)
-    assert [sum(site.position == position for site in sites) for position in ("attn", "mlp")] == [*TINY[name][2:]]
-    same = {"rtol": 0.0, "atol": 0.0} if EXACT[name] else {}
+    assert [sum(site.position == position for site in sites) for position in ("attn", "mlp")] == [
+        family.tiny.attentions,
+        family.tiny.mlps,
+    ]
+    same = {"rtol": 0.0, "atol": 0.0} if family.exact else {}
     attach(model, sites, {site.name: 3 for site in sites}, AdapterConfig(init="near_identity"), torch.Generator())
     other = copy.deepcopy(model)
     with torch.no_grad():
@@ -246,9 +128,8 @@ def test_a_whole_life(name: str) -> None:
 def test_the_table_in_docs_is_of_these_families() -> None:
     text = FILE.read_text()
     assert text.startswith(HEAD), "make backbones"
-    families = FAMILIES + OTHERS
-    assert re.findall(r"^\| `(.+?)` ", text, re.MULTILINE) == [model for family in families for model in family.models]
-    for family in families:
+    assert re.findall(r"^\| `(.+?)` ", text, re.MULTILINE) == [model for family in FAMILIES for model in family.models]
+    for family in FAMILIES:
         if family.name in ("ViT", "ConvNeXt"):
             assert f"| {' | '.join(row(family.models[0], family))} |" in text
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from mimi_core.config import DataConfig
 from mimi_core.data import Dataset, Split, known, load
+from mimi_core.data.catalogue import in_order, source_of
 from mimi_core.data.types import ArrayImages
 from mimi_core.errors import DataError
 
@@ -140,3 +142,10 @@ def test_colour_arrays() -> None:
 def test_labels_must_fit_the_images() -> None:
     with pytest.raises(ValueError, match="2 images but labels of shape"):
         Split(ArrayImages(np.zeros((2, 4, 4), dtype=np.uint8), "test"), np.zeros(3, dtype=np.int64))
+
+
+def test_no_two_datasets_answer_to_one_name() -> None:
+    vtab, digits = source_of("vtab:cifar"), source_of("digits")
+    for twice in ([digits, digits], [vtab, replace(digits, name="vtab:mine")]):
+        with pytest.raises(ValueError, match="two datasets answer to"):
+            in_order(twice)

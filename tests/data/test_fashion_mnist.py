@@ -10,8 +10,9 @@ import pytest
 
 from mimi_core.config import DataConfig
 from mimi_core.data import load
+from mimi_core.data.reading.idx import read_idx, read_split
 from mimi_core.data.sources import fashion_mnist
-from mimi_core.data.sources.fashion_mnist import CLASS_NAMES, DEBIAN_FOLDER, read_idx, read_split
+from mimi_core.data.sources.fashion_mnist import CLASS_NAMES, DEBIAN_FOLDER, HOW
 from mimi_core.errors import DataError
 
 Idx = Callable[..., Path]
@@ -73,7 +74,7 @@ def test_damaged_images(tmp_path: Path, idx: Idx, edit: Callable[[bytes], bytes]
     folder = idx(tmp_path / "set")
     change(folder / "train-images-idx3-ubyte.gz", edit)
     with pytest.raises(DataError, match=message) as caught:
-        read_split(folder, "train")
+        read_split(folder, "train", HOW)
     assert str(folder) in str(caught.value)
 
 

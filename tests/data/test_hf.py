@@ -20,8 +20,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mimi_core.config import DataConfig, RunConfig, with_absolute_paths
+from mimi_core.config import DataConfig, RunConfig
 from mimi_core.data import Split, load, missing, scan
+from mimi_core.data.absolute import with_absolute_paths
 from mimi_core.data.intake.preview import preview, stamp
 from mimi_core.data.sources import hf
 from mimi_core.errors import DataError

@@ -15,10 +15,11 @@ from PIL import Image
 from scipy.io import savemat
 
 from mimi_core.backbones import torchvision_remedy  # noqa: F401  (before torchvision)
-from mimi_core.config import KEPT_SETS, DataConfig, make_config, with_absolute_paths
-from mimi_core.data import SOURCES, Dataset, Split, known, load, missing, scan
-from mimi_core.data.sources.plain_pickle import read_plain
-from mimi_core.data.sources.torchvision_sets import SETS
+from mimi_core.config import DataConfig, make_config
+from mimi_core.data import Dataset, Split, known, load, missing, scan
+from mimi_core.data.absolute import with_absolute_paths
+from mimi_core.data.catalogue import SOURCES
+from mimi_core.data.reading.plain_pickle import read_plain
 from mimi_core.errors import DataError
 from mimi_core.train.fetch import fetch_missing
 from tests import layouts
@@ -34,6 +35,12 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "eurosat": layouts.write_eurosat,
     "food101": layouts.write_food101,
 }
+SETS = {s.name: s.download for s in SOURCES if s.download and s.name != "fashion-mnist"}
+KEPT = (
+    "cifar10", "cifar100", "mnist", "kmnist", "svhn", "flowers102", "oxford-pets", "dtd", "eurosat", "food101",
+    "vtab:", "domainnet:", "hf:",
+)  # fmt: skip
+"""Golden: a run's config.yaml says where these lie, and of no others."""
 SPLITS: dict[str, tuple[dict[str, object], ...]] = {
     **dict.fromkeys(("cifar10", "cifar100", "mnist", "kmnist"), ({"train": True}, {"train": False})),
     "oxford-pets": ({"split": "trainval"}, {"split": "test"}),
@@ -143,11 +150,10 @@ def test_absent_sets_are_told_with_where_to_get_them(tmp_path: Path, monkeypatch
 def test_runs_know_where_the_files_lie_wherever_they_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIMI_DATA", str(tmp_path))
     monkeypatch.setattr("mimi_core.data.sources.fashion_mnist.DEBIAN_FOLDER", tmp_path / "absent")
-    kept = [s.name for s in SOURCES if s.missing and s.name != "fashion-mnist"]
-    assert sorted(kept) == sorted(KEPT_SETS)
+    assert tuple(source.name for source in SOURCES if source.kept) == KEPT
     for name in known():
         frozen = with_absolute_paths(make_config({"data": name})).data
-        assert (frozen.path == tmp_path) == name.startswith(tuple(kept)), name
+        assert (frozen.path == tmp_path) == name.startswith(KEPT), name
 
 
 # --- broken files -----------------------------------------------------------------------------------------------------

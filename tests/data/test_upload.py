@@ -17,7 +17,8 @@ from PIL import Image
 
 from mimi_core.config import DataConfig
 from mimi_core.data import load
-from mimi_core.data.intake.upload import HIDDEN, Limits, Upload, unpack, uploaded
+from mimi_core.data.intake.upload import HIDDEN, Limits, Upload, unpack
+from mimi_core.data.sources.folder import uploaded
 from mimi_core.errors import DataError, MimiError, ResourceError
 
 SMALL = Limits(total_bytes=2**22, slack_bytes=2**18, reserve_bytes=0)

@@ -11,7 +11,17 @@ from textwrap import dedent
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("mimi_core", "pages", "app.py", "assets/guide", "assets/icon.svg", "assets/logo.svg", ".streamlit")
+PARTS = (
+    "mimi_core",
+    "pages",
+    "app.py",
+    "assets/guide",
+    "assets/icon.svg",
+    "assets/logo.svg",
+    ".streamlit",
+    "docs/backbones.py",
+    "tests/adapters",
+)
 PATIENCE = 120.0
 
 
@@ -46,6 +56,10 @@ class House:
         done = self._start("-c", dedent(script))
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def test(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """The repository's own tests, of this copy."""
+        return self._start("-m", "pytest", "-q", "--import-mode=importlib", "-p", "no:cacheprovider", *arguments)
 
     def _differs(self, name: str) -> bool:
         original = ROOT / name

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from mimi_core.config import FOLDER_PREFIX, HF_PREFIX, DataConfig
-from mimi_core.data import scan
+from mimi_core.config import DataConfig
+from mimi_core.data.catalogue import answering
+from mimi_core.data.loading import scan
 from mimi_core.data.parallel import in_chunks
-from mimi_core.data.sources import folder, hf
 from mimi_core.data.types import Dataset, Split
 from mimi_core.errors import DataError
 
@@ -90,10 +90,9 @@ def counts_of(dataset: Dataset) -> dict[str, tuple[int, ...]]:
 
 def stamp(config: DataConfig) -> tuple[int, ...]:
     """Something cheap that changes when the files do: what a cached preview hangs on."""
-    if config.name.startswith(FOLDER_PREFIX):
-        return folder.stamp(config.name)
-    if config.name.startswith(HF_PREFIX):
-        return hf.stamp(config)
+    source = answering(config.name)
+    if source and source.stamp:
+        return source.stamp(config)
     try:
         return (os.stat(os.path.expanduser(config.path)).st_mtime_ns,) if config.path else ()
     except OSError:

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from mimi_core.config import FOLDER_PREFIX, DataConfig
+from mimi_core.config import DataConfig
 from mimi_core.data.decode import SUFFIXES, read_image
 from mimi_core.data.parallel import in_chunks
 from mimi_core.data.sources import folder
@@ -35,7 +35,6 @@ from mimi_core.errors import DataError, MimiError, ResourceError
 
 HIDDEN = ".upload-"
 """How the folder of an upload that is not finished is called; a list of datasets leaves such names out."""
-_MADE = re.compile(r".+-[0-9a-f]{8}")
 _BLOCK = 1 << 18
 _ENTRY = b"PK\x01\x02"  # begins every entry of a zip's table of contents
 _PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes of memory to be unpacked
@@ -84,7 +83,7 @@ class Upload:
     @property
     def dataset(self) -> str:
         """What `data.name` has to be."""
-        return f"{FOLDER_PREFIX}{self.path}"
+        return f"{folder.PREFIX}{self.path}"
 
 
 def unpack(
@@ -119,15 +118,6 @@ def unpack(
         ) from error
 
 
-def uploaded(into: Path) -> list[Path]:
-    """The datasets that were uploaded into a folder, newest first; others lie there, too."""
-    try:
-        found = [path for path in into.iterdir() if _MADE.fullmatch(path.name) and path.is_dir()]
-        return sorted(found, key=lambda path: -path.stat().st_mtime)
-    except OSError:
-        return []
-
-
 def _make(archive: BytesIO, target: Path, on_progress: Progress, limits: Limits) -> Upload:
     with _opened(archive, limits) as zipped:
         entries = zipped.infolist()
@@ -146,7 +136,7 @@ def _make(archive: BytesIO, target: Path, on_progress: Progress, limits: Limits)
         path.unlink()
     said = tuple(_without(target, reason) for reason in unreadable.values())
     try:
-        folder.scan(DataConfig(name=f"{FOLDER_PREFIX}{target}"))
+        folder.scan(DataConfig(name=f"{folder.PREFIX}{target}"))
     except DataError as error:
         also = f" ({len(said)} images could not be read and were left out, such as {said[0]})" if said else ""
         raise DataError(f"{_without(target, str(error))}{also}") from None

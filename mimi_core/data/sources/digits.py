@@ -10,6 +10,7 @@ import numpy as np
 
 from mimi_core.config import DataConfig
 from mimi_core.data.sampling import stratified_order
+from mimi_core.data.source import Source
 from mimi_core.data.types import ArrayImages, Dataset, Progress, Split, split_at
 from mimi_core.errors import DataError
 
@@ -40,3 +41,8 @@ def _table() -> np.ndarray:
         return np.loadtxt(file, delimiter=",", dtype=np.int64)
     except (OSError, ValueError) as error:
         raise DataError(f"digits: {file} cannot be read ({error}); install scikit-learn anew") from error
+
+
+SOURCES = (
+    Source("digits", "1,797 handwritten digits of 8x8 pixels, 10 classes; comes with the program", load, order=10),
+)

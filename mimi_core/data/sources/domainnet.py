@@ -15,8 +15,9 @@ from mimi_core.config import DataConfig, known_one
 from mimi_core.data.checking import Check, decoding, trusting
 from mimi_core.data.places import find
 from mimi_core.data.places import missing as missing_from
+from mimi_core.data.reading.listed import Listed, dataset, read_list
 from mimi_core.data.sampling import set_aside
-from mimi_core.data.sources.listed import Listed, dataset, read_list
+from mimi_core.data.source import Source
 from mimi_core.data.types import Dataset, Progress
 from mimi_core.errors import ConfigError, DataError
 
@@ -106,3 +107,17 @@ def _drawn(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _part(listed: Listed, indices: np.ndarray) -> Listed:
     return Listed(listed.source, tuple(listed.paths[i] for i in indices), listed.labels[indices])
+
+
+SOURCES = (
+    Source(
+        PREFIX,
+        "a domain of DomainNet: the same 345 classes in six styles",
+        load,
+        scan,
+        missing,
+        tuple(f"{PREFIX}{domain}" for domain in DOMAINS),
+        kept=True,
+        order=210,
+    ),
+)

@@ -8,6 +8,7 @@ are ignored; every image is decoded once before anything starts, and each that c
 
 import math
 import os
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +21,14 @@ from mimi_core.config import DataConfig
 from mimi_core.data.checking import Check, decoding, refuse, trusting
 from mimi_core.data.decode import SUFFIXES
 from mimi_core.data.sampling import set_aside
+from mimi_core.data.source import Source
 from mimi_core.data.types import Dataset, FileImages, Progress, Split
 from mimi_core.errors import DataError
 
 PREFIX = "folder:"
 DRAWN_SHARE = 0.15
+_UPLOADED = re.compile(r".+-[0-9a-f]{8}")
+"""How the folder of an upload is called: its own name and a fingerprint."""
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation"), "val"),
@@ -69,15 +73,24 @@ def read(config: DataConfig, check: Check) -> Dataset:
     return _dataset(config, check, math.inf)
 
 
-def stamp(name: str) -> tuple[int, ...]:
+def stamp(config: DataConfig) -> tuple[int, ...]:
     """Something that changes when images are added to the folder, or removed or renamed; cheap. Empty without one."""
     try:
-        root = _root(name)
+        root = _root(config.name)
         inside = _folders_in(root)
         deeper = [folder for split in inside if split.name.lower() in SPLIT_NAMES for folder in _folders_in(split)]
         return tuple(folder.stat().st_mtime_ns for folder in (root, *inside, *deeper))
     except (OSError, DataError):
         return ()
+
+
+def uploaded(into: Path) -> list[Path]:
+    """The datasets that were uploaded into a folder, newest first; others lie there, too."""
+    try:
+        made = [path for path in into.iterdir() if _UPLOADED.fullmatch(path.name) and path.is_dir()]
+        return sorted(made, key=lambda path: -path.stat().st_mtime)
+    except OSError:
+        return []
 
 
 def _dataset(config: DataConfig, check: Check, deadline: float) -> Dataset:
@@ -237,3 +250,18 @@ def _is_image(path: Path) -> bool:
 def _reraise(error: OSError) -> NoReturn:
     """For `os.walk`, which passes over folders it cannot read unless told otherwise."""
     raise error
+
+
+SOURCES = (
+    Source(
+        PREFIX,
+        "your own images: a folder per class, or train/ val/ test/ of such folders",
+        load,
+        scan,
+        placeholder="PATH",
+        is_path=lambda place: True,
+        kept_in=lambda into: [f"{PREFIX}{path}" for path in uploaded(into)],
+        stamp=stamp,
+        order=300,
+    ),
+)

@@ -22,17 +22,18 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mimi_core.config import HF_PREFIX, DataConfig
+from mimi_core.config import DataConfig
 from mimi_core.data.checking import refuse
 from mimi_core.data.decode import Content, read_image, read_thumbnail
 from mimi_core.data.parallel import in_chunks
 from mimi_core.data.places import find, root_of
 from mimi_core.data.places import missing as missing_from
+from mimi_core.data.source import Source
 from mimi_core.data.sources.folder import SPLIT_NAMES, completed
 from mimi_core.data.types import Channels, Dataset, Progress, Split
 from mimi_core.errors import DataError, MimiError, ResourceError
 
-PREFIX = HF_PREFIX
+PREFIX = "hf:"
 INSTALL = "pip install 'datasets>=4'"
 LOOK_BYTES = 256 * 2**20
 """Larger sets are not brought into the library's own format by a mere look, which would take too long."""
@@ -52,7 +53,11 @@ class Name:
 
     @property
     def is_folder(self) -> bool:
-        return self.place.startswith(("/", "~", "."))
+        return _is_path(self.place)
+
+
+def _is_path(place: str) -> bool:
+    return place.startswith(("/", "~", "."))
 
 
 def parse(name: str) -> Name:
@@ -393,3 +398,20 @@ def _decoded(
 
     looks = [one for chunk in in_chunks(look, candidates, os.cpu_count() or 1, on_progress) for one in chunk]
     return all(mode != "RGB" for _, mode, _ in looks), {at: fault for at, _, fault in looks if fault}
+
+
+SOURCES = (
+    Source(
+        PREFIX,
+        "a dataset of the Hugging Face Hub, or a folder that its library datasets reads",
+        load,
+        scan,
+        missing,
+        placeholder="NAME",
+        is_path=_is_path,
+        kept=True,
+        kept_in=kept,
+        stamp=stamp,
+        order=310,
+    ),
+)

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from mimi_core.config import DataConfig
+from mimi_core.data.source import Source
 from mimi_core.data.types import Channels, Dataset, Progress, Split
 
 EDGE = 64
@@ -44,6 +45,7 @@ class Sprite:
 
 @dataclass(frozen=True)
 class Task:
+    summary: str
     class_names: tuple[str, ...]
     sprites: Callable[[np.random.RandomState, int], list[Sprite]]
     """What is in a picture of that class."""
@@ -235,7 +237,14 @@ def _counted(random: np.random.RandomState, label: int) -> list[Sprite]:
 
 
 TASKS = {
-    "sprites-location": Task(tuple(f"{row} {column}" for row in ROWS for column in COLUMNS), _located),
-    "sprites-orientation": Task(tuple(WINDS), _oriented),
-    "sprites-count": Task(NUMBERS, _counted),
+    "sprites-location": Task(
+        "in which of 16 places is it? 64x64 pixels, 16 classes",
+        tuple(f"{row} {column}" for row in ROWS for column in COLUMNS),
+        _located,
+    ),
+    "sprites-orientation": Task("which way does it point? 64x64 pixels, 16 classes", tuple(WINDS), _oriented),
+    "sprites-count": Task("how many are there, one to six? 64x64 pixels, 6 classes", NUMBERS, _counted),
 }
+
+
+SOURCES = tuple(Source(name, f"drawn here: {task.summary}", load, order=30) for name, task in TASKS.items())

@@ -14,7 +14,8 @@ from mimi_core.data import names
 from mimi_core.data.checking import Check, decoding, trusting
 from mimi_core.data.places import find
 from mimi_core.data.places import missing as missing_from
-from mimi_core.data.sources.listed import dataset, read_list
+from mimi_core.data.reading.listed import dataset, read_list
+from mimi_core.data.source import Source
 from mimi_core.data.types import Dataset, Progress
 from mimi_core.errors import ConfigError, DataError
 
@@ -111,3 +112,17 @@ def _places(config: DataConfig) -> tuple[tuple[str, ...], str]:
     task(config.name)
     wanted = config.name.removeprefix(PREFIX)
     return (f"vtab-1k/{wanted}", wanted), HOW
+
+
+SOURCES = (
+    Source(
+        PREFIX,
+        "a task of VTAB-1k: 800 training and 200 validation images",
+        load,
+        scan,
+        missing,
+        tuple(f"{PREFIX}{task}" for task in TASKS),
+        kept=True,
+        order=200,
+    ),
+)

@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 
 from pydantic import ValidationError
 
-from mimi_core.config import RunConfig, to_yaml, with_absolute_paths
+from mimi_core.config import RunConfig, to_yaml
+from mimi_core.data.absolute import with_absolute_paths
 from mimi_core.runs.jobs.check_report import STAGE, CheckReport
 from mimi_core.runs.jobs.job import Job
 from mimi_core.runs.queue.slots import slots

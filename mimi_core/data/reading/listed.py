@@ -103,6 +103,12 @@ def dataset(
     return Dataset(config.name, tuple(class_names), train, val, test, tuple(faults))
 
 
+def listed_in(file: Path, entries: Sequence[tuple[Path, int]]) -> Listed:
+    """What a list in another form gives: (image, class) for every entry."""
+    paths, labels = zip(*entries, strict=True)
+    return Listed(file, paths, np.array(labels, dtype=np.int64))
+
+
 def _as_split(listed: Listed, unreadable: Mapping[Path, str], grey: bool) -> Split:
     good = [index for index, path in enumerate(listed.paths) if path not in unreadable]
     if not good:

@@ -1,0 +1,1 @@
+"""Families of backbones: a file for those that are built alike."""
