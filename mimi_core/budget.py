@@ -1,14 +1,13 @@
-"""How many neurons: compression rate, widths at the start, and the share that every cut keeps.
+"""How many neurons: compression rate, widths at the start, and what a run does from its start to its end."""
 
-Exact rational arithmetic throughout, so that 30 % of ten neurons is three and never two.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
 from mimi_core.config import RunConfig
+from mimi_core.config.cuts import annealing_epochs, exact
+from mimi_core.config.methods import METHODS
 
 Widths = Mapping[str, int]
 """Site name -> number of neurons there."""
@@ -22,7 +21,7 @@ def sigma(token_widths: Iterable[int], neurons: Iterable[int]) -> float:
 
 def initial_width(token_width: int, sigma_0: float) -> int:
     """N_i = max(1, M_i // sigma_0)."""
-    return max(1, int(Fraction(token_width) // _exact(sigma_0)))
+    return max(1, int(Fraction(token_width) // exact(sigma_0)))
 
 
 @dataclass(frozen=True)
@@ -42,54 +41,11 @@ class Plan:
 
 
 def plan(config: RunConfig) -> Plan:
-    """What a run will do. Nothing is cut by other methods than MiMi. A branch begins with its parent's cuts."""
-    prune, epochs = config.prune, config.train.epochs
-    if config.method != "mimi":
-        return Plan((), (epochs,))
-    if prune.schedule == "anneal":
-        return _annealed(config)
-    made = [Fraction(share) for share in config.branch.keep] if config.branch else []
-    if prune.schedule == "one_shot":
-        last = _exact(config.adapter.sigma_0) / _exact(prune.sigma_target)
-        keep = [*made, last] if last < (made[-1] if made else 1) else made
-    else:
-        keep = keep_fractions(config.adapter.sigma_0, prune.sigma_target, prune.rho, made)
-    return Plan(tuple(keep), (epochs, *(epochs * (prune.retrain_last or k < len(keep)) for k, _ in enumerate(keep, 1))))
-
-
-def _annealed(config: RunConfig) -> Plan:
-    """The budget falls within one training: keep_k = r + (1 - r) (1 - k / K)^3 with r = sigma_0 / sigma_target.
-
-    The cubic schedule of AdaLoRA (arXiv 2303.10512, appendix A), after Zhu and Gupta (arXiv 1710.01878).
-    """
-    prune, epochs = config.prune, config.train.epochs
-    last = _exact(config.adapter.sigma_0) / _exact(prune.sigma_target)
-    if last >= 1:
-        return Plan((), (epochs,), one_training=True)
-    settle = min(epochs - 1, max(1, round(prune.settle * epochs)))
-    warm = min(epochs - settle, max(1, round(prune.warm * epochs)))
-    when = range(warm, epochs - settle + 1, prune.every)
-    keep = tuple(last + (1 - last) * (1 - Fraction(k, len(when))) ** 3 for k in range(1, len(when) + 1))
-    return Plan(keep, tuple(after - before for before, after in pairwise((0, *when, epochs))), one_training=True)
-
-
-def keep_fractions(sigma_0: float, sigma_target: float, rho: float, made: Sequence[Fraction] = ()) -> list[Fraction]:
-    """keep_k = max((1 - rho)^k, sigma_0 / sigma_target) for k = 1 .. K, the smallest K that reaches sigma_target.
-
-    Empty when sigma_target equals sigma_0: then nothing is pruned.
-
-    Args:
-        made: cuts that were made already, under whatever settings; the others go on from there.
-    """
-    share, last = 1 - _exact(rho), _exact(sigma_0) / _exact(sigma_target)
-    fractions = list(made)
-    keep = fractions[-1] if fractions else Fraction(1)
-    while keep > last:
-        keep = max(keep * share, last)
-        fractions.append(keep)
-    return fractions
-
-
-def _exact(value: float) -> Fraction:
-    """The decimal that a person wrote: 0.1 is one tenth, not the nearest binary number."""
-    return Fraction(str(value))
+    """What a run will do. Methods that cut nothing train once. A branch begins with its parent's cuts."""
+    prune, epochs, keep = config.prune, config.train.epochs, config.kept_shares
+    annealed = prune.schedule == "anneal" and METHODS[config.method].cuts
+    if annealed and keep:
+        when = annealing_epochs(epochs, prune.warm, prune.settle, prune.every)
+        return Plan(keep, tuple(after - before for before, after in pairwise((0, *when, epochs))), one_training=True)
+    after_cuts = (epochs * (prune.retrain_last or k < len(keep)) for k, _ in enumerate(keep, 1))
+    return Plan(keep, (epochs, *after_cuts), one_training=annealed)

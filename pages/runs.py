@@ -13,7 +13,7 @@ from mimi_core.analysis.common.tables import in_percent
 from mimi_core.analysis.common.words import count
 from mimi_core.analysis.overview.groups import Variant
 from mimi_core.analysis.overview.runs_table import EXAMPLE, Filters, by_group, filtered, groups_table, runs_table
-from mimi_core.config import Method
+from mimi_core.config.methods import METHODS
 from mimi_core.errors import MimiError
 from mimi_core.runs import control
 from mimi_core.runs.queue.dispatcher import queued
@@ -63,7 +63,7 @@ def controls(runs: list[StoredRun]) -> tuple[Filters, str]:
         )
         states = st.multiselect("State", STATES, key="state", bind="query-params", placeholder="all", width=190)
         methods = st.multiselect(
-            "Method", get_args(Method), key="method", bind="query-params", placeholder="all", width=190
+            "Method", tuple(METHODS), key="method", bind="query-params", placeholder="all", width=190
         )
         named = sorted({found.run.group for found in runs if found.run.group})
         group = st.selectbox("Group", named, index=None, key="group", bind="query-params", placeholder="all", width=190)

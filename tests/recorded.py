@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from mimi_core.budget import initial_width, keep_fractions, sigma
+from mimi_core.budget import initial_width, sigma
 from mimi_core.config import RunConfig, make_config
+from mimi_core.config.cuts import keep_fractions
 from mimi_core.runs.events import EpochEnded, Evaluated, Pruned, RunEnded, RunStarted, Scored, SiteInfo, Warned
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store, versions

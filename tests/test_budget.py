@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mimi_core.budget import initial_width, keep_fractions, plan, sigma
+from mimi_core.budget import initial_width, plan, sigma
 from mimi_core.config import make_config
+from mimi_core.config.cuts import keep_fractions
+from mimi_core.errors import ConfigError
 
 
 def test_the_papers_schedule() -> None:
@@ -89,3 +91,30 @@ def test_annealing_spends_its_epochs_and_reaches_its_target(
     assert found.keep[-1] == Fraction(8) / Fraction(str(target))
     assert all(later < earlier <= 1 for earlier, later in zip([Fraction(1), *found.keep], found.keep, strict=False))
     assert set(found.epochs[1:-1]) <= {every}
+
+
+@pytest.mark.parametrize(
+    ("sets", "cuts"),
+    [
+        (["adapter.sigma_0=1", "prune.sigma_target=1000000000", "prune.rho=0.0206"], 996),
+        (["prune.schedule=anneal", "train.epochs=1999"], 1000),
+        (["adapter.sigma_0=8", "prune.sigma_target=8.000000000000002", "prune.rho=1e-18"], 250),
+    ],
+)
+def test_the_most_cuts_are_counted_exactly(sets: list[str], cuts: int) -> None:
+    assert len(plan(make_config(sets=sets)).keep) == cuts
+
+
+@pytest.mark.parametrize(
+    "sets",
+    [
+        ["adapter.sigma_0=1", "prune.sigma_target=1000000000", "prune.rho=0.02"],
+        ["prune.rho=1e-300"],
+        ["prune.rho=5e-324"],
+        ["prune.schedule=anneal", "train.epochs=2100"],
+        ["prune.schedule=anneal", "train.epochs=1000000000000000"],
+    ],
+)
+def test_more_cuts_are_refused_before_they_are_worked_out(sets: list[str]) -> None:
+    with pytest.raises(ConfigError, match="cuts, more than 1,000: raise prune"):
+        make_config(sets=sets)

@@ -1,12 +1,15 @@
 """Everything a run depends on, validated whole. The one place of defaults."""
 
-import math
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mimi_core.config import cuts
 from mimi_core.config.choices import OneOf
+from mimi_core.config.conditions import OnlyIf
+from mimi_core.config.methods import METHODS, makes_cuts
 from mimi_core.config.short_forms import expand
 from mimi_core.scores.catalogue import SCORES
 
@@ -17,15 +20,11 @@ Scope = Literal["global", "local"]
 Schedule = Literal["cycles", "one_shot", "anneal"]
 Normalise = Literal["per_parameter", "fan", "layer_max", "none"]
 ScoreName = Annotated[str, OneOf("score", SCORES)]
-Method = Literal[
-    "mimi", "adapter", "adaptformer", "linear", "bitfit", "attn_only", "mlp_only", "full", "ssf", "vpt_shallow",
-    "vpt_deep", "lora", "dora", "adalora", "ia3", "vera", "oft",
-]  # fmt: skip
+MethodName = Annotated[str, OneOf("method", METHODS)]
 
 
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-MOST_CUTS = 1_000
 DEMO_BACKBONE = "demo"
 
 
@@ -65,23 +64,37 @@ class AdapterConfig(Section):
     placement: Placement = Field("series", description="series: on the output; parallel: beside the module")
     positions: Positions = Field("both", description="at the attention, at the MLP, or at both")
     init: Init = Field("near_identity", description="near_identity: up starts at zero; paper: both std 0.02")
-    scale: Annotated[float, Field(gt=0)] = Field(1.0, description="factor s of a parallel adapter")
+    scale: Annotated[float, Field(gt=0), OnlyIf("placement", lambda it: it == "parallel")] = Field(
+        1.0, description="factor s of a parallel adapter"
+    )
+
+
+_IN_CYCLES = OnlyIf("schedule", lambda it: it == "cycles")
+_ANNEALED = OnlyIf("schedule", lambda it: it == "anneal")
 
 
 class PruneConfig(Section):
-    rho: Annotated[float, Field(gt=0, lt=1)] = Field(0.5, description="share of the neurons removed by every cut")
+    rho: Annotated[float, Field(gt=0, lt=1), _IN_CYCLES] = Field(
+        0.5, description="share of the neurons removed by every cut"
+    )
     sigma_target: Annotated[float, Field(ge=1, le=1e9)] = Field(64, description="compression at the end")
     score: ScoreName = Field("mimi", description="importance of a neuron")
-    normalise: Normalise = Field("per_parameter", description="what a score is divided by, per site")
+    normalise: Annotated[Normalise, OnlyIf("score", lambda it: SCORES[it].divided)] = Field(
+        "per_parameter", description="what a score is divided by, per site"
+    )
     scope: Scope = Field("global", description="global: rank all sites together; local: every site keeps its share")
     retrain_last: bool = Field(True, description="train after the last cut (the authors' code does not)")
     schedule: Schedule = Field(
         "cycles",
         description="cycles: cut, train, cut, train; one_shot: a single cut; anneal: many small cuts in one training",
     )
-    every: Positive = Field(1, description="anneal: epochs from one cut to the next")
-    warm: Annotated[float, Field(ge=0, lt=1)] = Field(0.2, description="anneal: share of the epochs before any cut")
-    settle: Annotated[float, Field(ge=0, lt=1)] = Field(0.3, description="anneal: share of the epochs after them")
+    every: Annotated[Positive, _ANNEALED] = Field(1, description="anneal: epochs from one cut to the next")
+    warm: Annotated[float, Field(ge=0, lt=1), _ANNEALED] = Field(
+        0.2, description="anneal: share of the epochs before any cut"
+    )
+    settle: Annotated[float, Field(ge=0, lt=1), _ANNEALED] = Field(
+        0.3, description="anneal: share of the epochs after them"
+    )
 
 
 class PeftConfig(Section):
@@ -122,7 +135,7 @@ class RunConfig(Section):
     group: Annotated[str, Field(max_length=80)] = Field(
         "", description="runs of one group are listed and compared together, such as those of a sweep"
     )
-    method: Method = "mimi"
+    method: MethodName = "mimi"
     backbone: BackboneConfig = BackboneConfig()
     data: DataConfig = DataConfig()
     adapter: AdapterConfig = AdapterConfig()
@@ -144,7 +157,7 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _target_is_reachable(self) -> Self:
-        if self.method == "mimi" and self.prune.sigma_target < self.adapter.sigma_0:
+        if makes_cuts(self.method) and self.prune.sigma_target < self.adapter.sigma_0:
             raise ValueError(
                 f"prune.sigma_target ({self.prune.sigma_target:g}) is below adapter.sigma_0 "
                 f"({self.adapter.sigma_0:g}): pruning only raises sigma; raise sigma_target or lower sigma_0"
@@ -154,7 +167,7 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _annealing_fits(self) -> Self:
         prune = self.prune
-        if self.method != "mimi" or prune.schedule != "anneal":
+        if not makes_cuts(self.method) or prune.schedule != "anneal":
             return self
         if self.train.epochs < 2:
             raise ValueError("prune.schedule=anneal trains before and after its cuts: train.epochs must be 2 or more")
@@ -169,15 +182,9 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _cuts_can_be_counted(self) -> Self:
-        prune, sigmas = self.prune, self.prune.sigma_target / self.adapter.sigma_0
-        made = {
-            "cycles": math.log(max(sigmas, 1)) / -math.log1p(-prune.rho),
-            "one_shot": 1,
-            "anneal": self.train.epochs / prune.every,
-        }[prune.schedule]
-        if self.method == "mimi" and made > MOST_CUTS:
-            remedy = "raise prune.every" if prune.schedule == "anneal" else "raise prune.rho"
-            raise ValueError(f"these settings make {made:,.0f} cuts, more than {MOST_CUTS:,}: {remedy}")
+        """An absurd number is refused before anything is worked out."""
+        if len(shares := self.kept_shares) > cuts.MOST_CUTS:
+            raise ValueError(cuts.too_many(len(shares), "raise prune.rho"))
         return self
 
     @model_validator(mode="after")
@@ -191,3 +198,17 @@ class RunConfig(Section):
                 + "".join(f", or prune.score={name}" for name in others)
             )
         return self
+
+    @property
+    def kept_shares(self) -> tuple[Fraction, ...]:
+        """What each of the run's cuts keeps, as a share of the initial neurons. A branch begins with its parent's."""
+        prune, sigma_0 = self.prune, self.adapter.sigma_0
+        if not makes_cuts(self.method):
+            return ()
+        if prune.schedule == "anneal":
+            when = cuts.annealing_epochs(self.train.epochs, prune.warm, prune.settle, prune.every)
+            return tuple(cuts.annealed(sigma_0, prune.sigma_target, when))
+        made = [Fraction(share) for share in self.branch.keep] if self.branch else []
+        if prune.schedule == "one_shot":
+            return tuple(cuts.one_shot(sigma_0, prune.sigma_target, made))
+        return tuple(cuts.keep_fractions(sigma_0, prune.sigma_target, prune.rho, made))

@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from mimi_core.config import PRESETS, RunConfig, differences, make_config
 from mimi_core.config.choices import OneOf
+from mimi_core.config.conditions import OnlyIf
 from mimi_core.errors import ConfigError
 
 MOST_SETS, LONGEST_SET = 100, 500
@@ -24,6 +25,8 @@ class Setting:
     optional: bool
     choices: tuple[str, ...]
     default: Any
+    only_if: tuple[OnlyIf, ...] = ()
+    """Without all of these it plays no part."""
 
 
 def settings() -> dict[str, Setting]:
@@ -98,5 +101,11 @@ def _setting(path: str, info: FieldInfo, default: Any) -> Setting:
     choices += tuple(name for known in info.metadata if isinstance(known, OneOf) for name in known.known)
     kinds: dict[Any, Kind] = {bool: "switch", int: "integer", float: "number"}
     return Setting(
-        path, "choice" if choices else kinds.get(inner, "text"), info.description or "", optional, choices, default
+        path,
+        "choice" if choices else kinds.get(inner, "text"),
+        info.description or "",
+        optional,
+        choices,
+        default,
+        tuple(condition for condition in info.metadata if isinstance(condition, OnlyIf)),
     )

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mimi_core.config.methods import METHODS
+
 SHORT_METHODS: dict[str, dict[str, Any]] = {
-    "anneal": {"method": "mimi", "prune": {"schedule": "anneal"}},
-    "vpt": {"method": "vpt_deep"},
+    name: {"method": entry.name, **settings} for entry in METHODS.values() for name, settings in entry.short.items()
 }
 """Other names of methods, and the settings that they stand for."""
 

@@ -1,42 +1,18 @@
-"""Ways to fine-tune, one file each. All go through the same loop, data, evaluation and recorder."""
+"""Ways to fine-tune, one file each, named as `mimi_core.config.methods` names the method; its `METHOD` is what is done.
 
-from collections.abc import Mapping
+All go through the same loop, data, evaluation and recorder.
+"""
 
-from mimi_core.config import Method as MethodName
-from mimi_core.methods import (
-    adalora,
-    adapter,
-    adaptformer,
-    attn_only,
-    bitfit,
-    full,
-    linear,
-    mimi,
-    mlp_only,
-    peft,
-    ssf,
-    vpt,
-)
-from mimi_core.methods.method import Method
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-METHODS: Mapping[MethodName, Method] = {
-    "mimi": mimi.METHOD,
-    "adapter": adapter.METHOD,
-    "adaptformer": adaptformer.METHOD,
-    "linear": linear.METHOD,
-    "bitfit": bitfit.METHOD,
-    "attn_only": attn_only.METHOD,
-    "mlp_only": mlp_only.METHOD,
-    "full": full.METHOD,
-    "ssf": ssf.METHOD,
-    "vpt_shallow": vpt.SHALLOW,
-    "vpt_deep": vpt.DEEP,
-    "lora": peft.LORA,
-    "dora": peft.DORA,
-    "adalora": adalora.METHOD,
-    "ia3": peft.IA3,
-    "vera": peft.VERA,
-    "oft": peft.OFT,
-}
+if TYPE_CHECKING:
+    from mimi_core.methods.method import Method
 
-__all__ = ["METHODS", "Method"]
+
+@cache
+def implementation(name: str) -> "Method":
+    """What a method of the catalogue does, from the module of its name."""
+    method: Method = import_module(f"{__name__}.{name}").METHOD
+    return method

@@ -1,11 +1,4 @@
-"""The methods of the PEFT library, on the linear maps inside attention and MLP (as `adapter.positions` says).
-
-    lora      W + alpha / r * B A                                  Hu et al. 2022, arXiv 2106.09685
-    dora      the same, its columns' lengths trained apart         Liu et al. 2024, arXiv 2402.09353
-    adalora   see `adalora.py`
-    ia3       scales on what attention and MLP pass on             Liu et al. 2022, arXiv 2205.05638
-    vera      random B and A, shared and frozen; scales train      Kopiczko et al. 2024, arXiv 2310.11454
-    oft       W turned by an orthogonal matrix of r blocks         Qiu et al. 2023, arXiv 2306.07280
+"""What the methods of the PEFT library share: they change linear maps inside attention and MLP (`adapter.positions`).
 
 The library is imported when a run needs it: that takes seconds.
 """
@@ -71,42 +64,6 @@ def inject(model: nn.Module, image_size: int, settings: Any, generator: Generato
         parameter.requires_grad_(True)
 
 
-def _lora(config: RunConfig, targets: Targets) -> Any:
-    from peft import LoraConfig
-
-    dora = config.method == "dora"
-    return LoraConfig(
-        r=config.peft.rank,
-        lora_alpha=config.peft.alpha,  # type: ignore[arg-type]  # a factor, need not be whole
-        use_dora=dora,
-        target_modules=list(targets),
-    )
-
-
-def _ia3(config: RunConfig, targets: Targets) -> Any:
-    """Scales behind the maps into the attention (the paper's keys and values; most ViTs fuse the queries with them),
-    and before the last map of the MLP."""
-    from peft import IA3Config
-
-    names = list(targets)
-    last = {site.name: name for name, site in targets.items()}
-    mlp = [name for name in names if targets[name].position == "mlp" and name in last.values()]
-    attention = [name for name in names if targets[name].position == "attn" and name not in last.values()]
-    return IA3Config(target_modules=attention + mlp, feedforward_modules=mlp)
-
-
-def _vera(config: RunConfig, targets: Targets) -> Any:
-    from peft import VeraConfig
-
-    return VeraConfig(r=config.peft.rank, target_modules=list(targets), projection_prng_key=config.seed)
-
-
-def _oft(config: RunConfig, targets: Targets) -> Any:
-    from peft import OFTConfig
-
-    return OFTConfig(r=config.peft.rank, oft_block_size=0, target_modules=list(targets))
-
-
 def method(settings: Callable[[RunConfig, Targets], Any]) -> Method:
     """The method whose PEFT config is made from a run's config and the names of what it may change."""
 
@@ -119,7 +76,3 @@ def method(settings: Callable[[RunConfig, Targets], Any]) -> Method:
         return []
 
     return Method(prepare)
-
-
-LORA = DORA = method(_lora)
-IA3, VERA, OFT = method(_ia3), method(_vera), method(_oft)

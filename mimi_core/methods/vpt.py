@@ -94,6 +94,3 @@ def _patch(model: nn.Module) -> int:
     """Numbers in one patch of the image: what the first convolution takes in."""
     first = next((part for part in model.modules() if isinstance(part, nn.Conv2d)), None)
     return first.weight[0].numel() if first else 0
-
-
-SHALLOW, DEEP = tuned(deep=False), tuned(deep=True)

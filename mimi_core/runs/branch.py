@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from mimi_core.budget import Widths, plan
 from mimi_core.config import Branch, RunConfig, differences, laid_over, validate
+from mimi_core.config.methods import makes_cuts
 from mimi_core.config.text import parse_set
 from mimi_core.errors import RunError
 from mimi_core.runs import files
@@ -75,7 +76,7 @@ def changed(parent: RunConfig, state: RunState, run_id: str, cycle: int, sets: S
     Raises:
         ConfigError, RunError: as `branch`.
     """
-    if parent.method != "mimi":
+    if not makes_cuts(parent.method):
         raise RunError(f"{run_id} has method {parent.method}, which makes no cuts: there is nothing to branch from")
     done = cycles(state)
     if cycle not in done:

@@ -9,6 +9,7 @@ from typing import Literal
 from filelock import FileLock
 
 from mimi_core.config import RunConfig
+from mimi_core.config.identity import run_key, setting_key
 from mimi_core.data.absolute import with_absolute_paths
 from mimi_core.errors import ConfigError
 from mimi_core.runs import control, files
@@ -41,7 +42,7 @@ class Planned:
 
 
 def compare(store: Store, configs: Sequence[RunConfig]) -> list[Planned]:
-    """Find every run of the sweep among those of its group: the same config in all but title and versions.
+    """Find every run of the sweep among those of its group: the same config in all that matters.
 
     Of several, the one that is furthest. A broken run is none.
     """
@@ -51,22 +52,22 @@ def compare(store: Store, configs: Sequence[RunConfig]) -> list[Planned]:
         if run.group not in groups or run.phase == "broken":
             continue
         try:
-            key = _identity(store.config(run.id))
+            key = run_key(store.config(run.id))
         except ConfigError:
             continue
         if key not in known or _RANK.get(run.phase, 1) < _RANK.get(known[key].phase, 1):
             known[key] = run
-    return [Planned(config, known.get(_identity(with_absolute_paths(config)))) for config in configs]
+    return [Planned(config, known.get(run_key(with_absolute_paths(config)))) for config in configs]
 
 
 def others(store: Store, planned: Collection[Planned]) -> int:
     """How many runs of the same group are of other settings; other seeds are not."""
     groups = {p.config.group for p in planned}
-    mine = {_setting(with_absolute_paths(p.config)) for p in planned}
+    mine = {setting_key(with_absolute_paths(p.config)) for p in planned}
     count = 0
     for run in store.list():
         with contextlib.suppress(ConfigError):
-            count += run.group in groups and _setting(store.config(run.id)) not in mine
+            count += run.group in groups and setting_key(store.config(run.id)) not in mine
     return count
 
 
@@ -117,12 +118,3 @@ def _only_one(store: Store) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _identity(config: RunConfig) -> str:
-    return config.model_dump_json(exclude={"name", "versions"})
-
-
-def _setting(config: RunConfig) -> str:
-    """The same for all seeds."""
-    return _identity(config.model_copy(update={"seed": 0, "data": config.data.model_copy(update={"seed": 0})}))

@@ -2,7 +2,8 @@
 
 from typing import Any, get_args
 
-from mimi_core.config import Method, Normalise, Scope
+from mimi_core.config import Normalise, Scope
+from mimi_core.config.methods import METHODS
 from mimi_core.scores.catalogue import SCORES
 
 _SLOW = {"settings": {"train.lr": 0.001}}  # whole weights move: the adapters' rate would tear the backbone apart
@@ -65,8 +66,8 @@ QUESTIONS: dict[str, dict[str, Any]] = {
         "question": "What does each way to fine-tune reach, and with how many parameters?",
         "cases": [
             {"name": method, **fit, "settings": {"method": method, **fit.get("settings", {})}}
-            for method in get_args(Method)
-            if not method.startswith("vpt")  # prompts need a plain ViT, and the demo's backbone is a Swin
+            for method, entry in METHODS.items()
+            if not entry.needs_plain_vit  # prompts need a plain ViT, and the demo's backbone is a Swin
             for fit in [_OF_A_METHOD.get(method, {})]
         ],
         "equal_epochs": True,

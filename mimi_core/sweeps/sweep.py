@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from mimi_core.budget import plan
 from mimi_core.config import PRESETS, SHORT_METHODS, RunConfig, Section, Seed, known_one, laid_over, parse, validate
+from mimi_core.config.identity import run_key
 from mimi_core.config.text import parse_set
 from mimi_core.errors import ConfigError
 from mimi_core.sweeps.questions import QUESTIONS
@@ -209,7 +210,7 @@ def _shown(value: Any) -> str:
 def _refuse_repeats(made: list[RunConfig]) -> None:
     names: dict[str, str] = {}
     for config in made:
-        key = config.model_copy(update={"name": ""}).model_dump_json()
+        key = run_key(config)
         if key in names:
             first, second = names[key], config.name
             what = f"{first!r} is there twice" if first == second else f"{first!r} and {second!r} are the same run"

@@ -16,7 +16,8 @@ from mimi_core.data import Dataset, load
 from mimi_core.data.memory import free_bytes
 from mimi_core.data.pixels import Pixels, prepare
 from mimi_core.errors import ConfigError, ResourceError
-from mimi_core.methods import METHODS, Method
+from mimi_core.methods import implementation
+from mimi_core.methods.method import Method
 from mimi_core.runs.recorder import AnyRecorder
 from mimi_core.train.evaluate import Vision
 from mimi_core.train.fetch import fetch_missing
@@ -69,7 +70,7 @@ def build_model(config: RunConfig, num_classes: int) -> tuple[nn.Module, list[Si
     """
     backbone = load_backbone(config.backbone, num_classes, derive(config.seed, Purpose.HEAD))
     generator = torch_generator(config.seed, Purpose.ADAPTERS)
-    method = METHODS[config.method]
+    method = implementation(config.method)
     sites = method.prepare(backbone.model, config, backbone.image_size, generator)
     vision = Vision(torch.tensor(backbone.mean), torch.tensor(backbone.std), autocast=False)
     return backbone.model, sites, backbone.image_size, vision, list(backbone.warnings)
@@ -105,7 +106,7 @@ def set_up(config: RunConfig, recorder: AnyRecorder) -> Setup:
         warnings.append(f"left out because they could not be used, {len(dataset.skipped)} in all: {shown}")
     return Setup(
         config=config,
-        method=METHODS[config.method],
+        method=implementation(config.method),
         model=model,
         sites=sites,
         plan=plan(config),

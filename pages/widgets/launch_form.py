@@ -6,10 +6,12 @@ from typing import Any
 
 import streamlit as st
 
-from mimi_core.analysis.compare.design import UNUSED, used_values, worded
+from mimi_core.analysis.compare.design import worded
 from mimi_core.analysis.why.words import scores_explained
 from mimi_core.backbones.families import FAMILIES
 from mimi_core.config import PRESETS, RunConfig, make_config
+from mimi_core.config.identity import UNUSED, used_values
+from mimi_core.config.methods import makes_cuts
 from mimi_core.config.settings import Setting, from_link, link, nested, settings, value_at
 from mimi_core.config.text import read_config_text
 from mimi_core.errors import ConfigError
@@ -200,7 +202,7 @@ def _fields(preset: str, datasets: Sequence[str]) -> dict[str, Any]:
 def _epochs_label(of_cycles: str) -> str:
     """What the number counts, where there is a single training."""
     method, schedule = (st.session_state[f"{_KEY}{path}"] for path in ("method", "prune.schedule"))
-    return of_cycles if method == "mimi" and schedule != "anneal" else "Epochs"
+    return of_cycles if makes_cuts(method) and schedule != "anneal" else "Epochs"
 
 
 def _columns(sections: dict[str, list[Setting]], count: int = 4) -> list[Any]:
@@ -217,7 +219,7 @@ def _unused() -> set[str]:
     """Settings that play no part with the chosen method, score and placement."""
     deciding = {path: st.session_state[f"{_KEY}{path}"] for path in ("method", "prune.score", "adapter.placement")}
     config = make_config(nested({**deciding, "adapter.init": "paper"}))  # which goes with every score
-    return {path for path, value in used_values(config, cuts=config.method == "mimi").items() if value == UNUSED}
+    return {path for path, value in used_values(config).items() if value == UNUSED}
 
 
 def _field(setting: Setting, label: str, suggested: Sequence[str] | None, disabled: bool) -> Any:

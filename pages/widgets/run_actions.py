@@ -12,6 +12,7 @@ from mimi_core.analysis.common.words import count, listed, percent
 from mimi_core.analysis.launch.words import plan_in_words
 from mimi_core.budget import plan
 from mimi_core.config import RunConfig, Scope, differences, make_config
+from mimi_core.config.methods import makes_cuts
 from mimi_core.errors import ConfigError, MimiError
 from mimi_core.runs import branch, control
 from mimi_core.runs.events import RunState
@@ -128,7 +129,7 @@ def new_runs(found: StoredRun, config: RunConfig, state: RunState) -> None:
         help="A new run with these settings, some changed.",
     ):
         duplicate(found, config)
-    ready = branch.cycles(state) if config.method == "mimi" else []
+    ready = branch.cycles(state) if makes_cuts(config.method) else []
     if ready and st.button(
         "Branch",
         icon=":material/call_split:",

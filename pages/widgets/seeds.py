@@ -5,6 +5,7 @@ import contextlib
 import streamlit as st
 
 from mimi_core.analysis.widths import seeds
+from mimi_core.config.identity import Seeds, same_but_seed, seed_key
 from mimi_core.errors import MimiError
 from pages.widgets import drawing
 from pages.widgets.menu import link_to
@@ -75,12 +76,12 @@ def _alike(found: StoredRun, runs: list[StoredRun]) -> list[StoredRun]:
         == (this.group, this.method, this.backbone, this.data, this.score, this.scope)
         and other.run.cycle == other.run.cycles
     ]
-    chosen: dict[seeds.Seeds, StoredRun] = {}
+    chosen: dict[Seeds, StoredRun] = {}
     with contextlib.suppress(MimiError):
-        settings, _ = seeds.split(found.store.config(this.id))
+        own = found.store.config(this.id)
         for other in near:
             with contextlib.suppress(MimiError):  # deleted or broken meanwhile
-                theirs, drawn = seeds.split(other.store.config(other.run.id))
-                if theirs == settings:
-                    chosen.setdefault(drawn, other)
+                theirs = other.store.config(other.run.id)
+                if same_but_seed(theirs, own):
+                    chosen.setdefault(seed_key(theirs), other)
     return list(chosen.values())

@@ -15,10 +15,11 @@ from mimi_core.analysis.compare import agreement
 from mimi_core.analysis.compare import figures as comparison_figures
 from mimi_core.analysis.compare import words as comparison_words
 from mimi_core.analysis.compare.contrasts import MEASURES, curves_table, levels_table, measures, pairs_table
-from mimi_core.analysis.compare.design import EVERY, UNUSED, by_level, design, task_of, used_values
+from mimi_core.analysis.compare.design import EVERY, by_level, design, task_of
 from mimi_core.analysis.compare.tables import Facts, Point, facts, for_spreadsheets, points_table, runs_table, with_area
 from mimi_core.analysis.why.cut_scores import read_cut
 from mimi_core.config import make_config
+from mimi_core.config.identity import UNUSED, used_values
 from mimi_core.runs.store import Store
 from tests.analysis.vega import hold_to_schema
 from tests.pages.opening import HOSTILE, MakeRun
@@ -39,7 +40,7 @@ def run(seed: int, accuracy: float = 0.8, *, cuts: int = 2, name: str = "", **se
         id=f"{seed}-{'-'.join(sets)}-{name}",
         seed=seed,
         data_seed=0,
-        values=used_values(config, cuts=cuts > 0),
+        values=used_values(config),
         points=points,
         val=accuracy,
         head=100,

@@ -1,7 +1,6 @@
 """Every way to fine-tune: exactly what it should train trains, and what should start as the identity does."""
 
 from collections.abc import Callable
-from typing import get_args
 
 import pytest
 import torch
@@ -13,9 +12,11 @@ from mimi_core.backbones import torchvision_remedy  # noqa: F401  (before timm)
 import timm  # isort: skip
 
 from mimi_core.backbones.loading import demo_swin
-from mimi_core.config import Method, RunConfig, make_config
+from mimi_core.config import RunConfig, make_config
+from mimi_core.config.methods import METHODS
 from mimi_core.errors import ConfigError, MimiError
-from mimi_core.methods import METHODS
+from mimi_core.methods import implementation
+from mimi_core.methods.method import Method
 from mimi_core.methods.ssf import fold
 from mimi_core.methods.vpt import Prompted
 from tests.adapters.conftest import EDGE, tiny_vit
@@ -30,7 +31,7 @@ def config_of(method: str, *sets: str) -> RunConfig:
 
 def prepared(method: str, *sets: str, model: nn.Module | None = None, seed: int = 1) -> nn.Module:
     model, config = model or tiny_vit(), config_of(method, *sets)
-    METHODS[config.method].prepare(model, config, EDGE, torch.Generator().manual_seed(seed))
+    implementation(config.method).prepare(model, config, EDGE, torch.Generator().manual_seed(seed))
     return model
 
 
@@ -51,7 +52,7 @@ def images() -> Tensor:
 
 
 def test_every_method_of_the_config_exists() -> None:
-    assert set(METHODS) == set(get_args(Method))
+    assert all(isinstance(implementation(name), Method) for name in METHODS)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_exactly_these_of_the_backbone_s_own_weights_train(method: str, is_train
 
 
 @pytest.mark.parametrize("model", [tiny_vit, small_swin], ids=["vit", "swin"])
-@pytest.mark.parametrize("method", sorted(set(get_args(Method)) - {*PROMPTS}))
+@pytest.mark.parametrize("method", sorted(set(METHODS) - {*PROMPTS}))
 def test_the_model_starts_as_it_was_and_all_that_trains_is_reached(method: str, model: Callable[[], nn.Module]) -> None:
     before, after = model(), prepared(method, model=model())
     outputs = after(images())
@@ -179,7 +180,7 @@ def test_a_backbone_without_what_is_to_be_trained_is_refused() -> None:
     no_bias = nn.Sequential(nn.Flatten(), nn.Linear(3 * EDGE * EDGE, 4))
     no_bias.get_classifier = lambda: no_bias[1]  # type: ignore[assignment]
     with pytest.raises(ConfigError, match=r"Sequential has none; choose another method"):
-        METHODS["bitfit"].prepare(no_bias, config_of("bitfit"), EDGE, torch.Generator())
+        implementation("bitfit").prepare(no_bias, config_of("bitfit"), EDGE, torch.Generator())
     for method in ("attn_only", "mlp_only", "adaptformer"):
         with pytest.raises(MimiError, match="choose a Vision Transformer"):
-            METHODS[method].prepare(no_bias, config_of(method), EDGE, torch.Generator())  # type: ignore[index]
+            implementation(method).prepare(no_bias, config_of(method), EDGE, torch.Generator())

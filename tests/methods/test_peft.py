@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from mimi_core.adapters.attach import adapters_of
 from mimi_core.errors import ConfigError
-from mimi_core.methods import METHODS, adalora, peft
+from mimi_core.methods import adalora, implementation, peft
 from mimi_core.runs.events import EpochEnded, Event, Pruned, RunStarted
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store
@@ -119,7 +119,7 @@ def test_a_backbone_without_linear_maps_in_its_blocks_is_refused() -> None:
 
     model = nn.Sequential(Block(), nn.Flatten(), nn.Linear(3 * EDGE**2, 4))
     with pytest.raises(ConfigError, match="no linear maps inside its attentions"):
-        METHODS["lora"].prepare(model, config_of("lora"), EDGE, torch.Generator())
+        implementation("lora").prepare(model, config_of("lora"), EDGE, torch.Generator())
 
 
 def test_a_backbone_that_peft_s_method_breaks_is_refused() -> None:

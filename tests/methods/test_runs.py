@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from mimi_core.config import Method, RunConfig, make_config
+from mimi_core.config import RunConfig, make_config
+from mimi_core.config.methods import METHODS
 from mimi_core.runs.events import EpochEnded, Event, RunEnded, RunStarted
 from mimi_core.runs.recorder import NoRecorder, Recorder
 from mimi_core.runs.store import Store
@@ -40,7 +41,7 @@ def recorded(folder: Path, config: RunConfig) -> Iterator[Event]:
             yield event
 
 
-@pytest.mark.parametrize("method", get_args(Method))
+@pytest.mark.parametrize("method", METHODS)
 def test_one_epoch_is_saved_whole(method: str, tmp_path: Path) -> None:
     """What the run folder keeps, put into a freshly built model by name, predicts what the run predicted."""
     config = config_of(method, "train.epochs=1")

@@ -1,6 +1,6 @@
 """What the runs of a comparison differ in, found by itself, and what the settings that differ are called."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -8,16 +8,9 @@ from typing import Any
 import pandas as pd
 
 from mimi_core.config import RunConfig
-from mimi_core.config.settings import settings, value_at
-from mimi_core.scores.catalogue import SCORES
+from mimi_core.config.identity import UNUSED, Value, Values, compared_settings, plain_value
+from mimi_core.config.methods import METHODS
 
-Value = str | int | float | bool | None
-Values = Mapping[str, Value]
-"""Path of a setting -> its value in a run, or `UNUSED`."""
-REPEATED = ("name", "group", "seed", "data.seed", "data.path", "train.workers")
-"""Runs that differ in these alone are repetitions of one another; a dataset is the same wherever it lies."""
-UNUSED = "–"
-"""Stands for a setting that plays no part in a run, such as the score of a run without cuts."""
 EVERY = "every setting"
 """Stands for the choice to compare whole settings and not one field of them."""
 _LONGEST = 48
@@ -34,59 +27,8 @@ _WORDS = {
     "train.epochs": "{} epochs a cycle",
     "train.batch_size": "batches of {}",
 }
-_WITH_ADAPTERS = ("mimi", "adapter", "adaptformer")
-_USED_BY = {
-    "adapter.sigma_0": _WITH_ADAPTERS,
-    "adapter.placement": ("mimi", "adapter"),
-    "adapter.positions": ("mimi", "adapter", "lora", "dora", "adalora", "ia3", "vera", "oft"),
-    "adapter.init": (*_WITH_ADAPTERS, "ssf"),
-    "adapter.scale": ("mimi", "adapter"),
-    "peft.rank": ("lora", "dora", "vera", "adalora", "oft"),
-    "peft.alpha": ("lora", "dora", "adalora"),
-    "peft.prompts": ("vpt_shallow", "vpt_deep"),
-}
-"""Settings that play a part in some methods only."""
 _SPEAK_ALONE = ("branch", "method", "data.name", "prune.scope", "prune.schedule", "adapter.placement")
 _ALWAYS_TOLD = ("method", "data.name", "backbone.name")
-_METHODS = {
-    "mimi": "MiMi",
-    "adaptformer": "AdaptFormer",
-    "linear": "linear probe",
-    "full": "full fine-tuning",
-    "attn_only": "attention only",
-    "mlp_only": "MLP only",
-    "bitfit": "BitFit",
-    "ssf": "SSF",
-    "vpt_shallow": "VPT-Shallow",
-    "vpt_deep": "VPT-Deep",
-    "lora": "LoRA",
-    "dora": "DoRA",
-    "adalora": "AdaLoRA",
-    "ia3": "IA3",
-    "vera": "VeRA",
-    "oft": "OFT",
-}
-
-
-def used_values(config: RunConfig, *, cuts: bool) -> dict[str, Value]:
-    """The settings of a run by path, without `REPEATED` but for its name; `UNUSED` for what plays no part.
-
-    Args:
-        config: of the run.
-        cuts: whether it makes any.
-    """
-    unused = {path: config.method not in methods for path, methods in _USED_BY.items()}
-    prune, pruned = config.prune, cuts and config.method == "mimi"  # other methods' ranks are told as cuts, too
-    unused |= {path: not pruned for path in _paths() if path.startswith("prune.")}
-    unused |= {
-        "prune.sigma_target": config.method != "mimi",  # without cuts it says that there were to be none
-        "prune.normalise": not pruned or not SCORES[prune.score].divided,
-        "prune.rho": not pruned or prune.schedule != "cycles",
-        **{f"prune.{name}": not pruned or prune.schedule != "anneal" for name in ("every", "warm", "settle")},
-        "adapter.scale": unused["adapter.scale"] or config.adapter.placement == "series",
-    }
-    values = {path: UNUSED if unused.get(path) else _plain(config, path) for path in _paths()}
-    return values | {"name": " ".join(config.name.split())}
 
 
 def task_of(config: RunConfig) -> str:
@@ -94,8 +36,8 @@ def task_of(config: RunConfig) -> str:
     parts = []
     for section in ("data", "backbone"):
         paths = [path for path in _paths() if path.startswith(f"{section}.")]
-        changed = [p for p in paths if p != f"{section}.name" and _plain(config, p) != _default(p)]
-        parts.append(", ".join([getattr(config, section).name, *(worded(p, _plain(config, p)) for p in changed)]))
+        changed = [p for p in paths if p != f"{section}.name" and plain_value(config, p) != _default(p)]
+        parts.append(", ".join([getattr(config, section).name, *(worded(p, plain_value(config, p)) for p in changed)]))
     return " · ".join(parts)
 
 
@@ -168,7 +110,7 @@ def worded(path: str, value: Value) -> str:
     if value is None:
         text = "all" if path in ("data.shots", "data.max_eval") else "default"
     if path in _SPEAK_ALONE:
-        return _METHODS.get(text, text) if path == "method" else text
+        return METHODS[text].label if path == "method" and text in METHODS else text
     return _WORDS.get(path, path.rpartition(".")[2].replace("_", " ") + " {}").format(text)
 
 
@@ -239,19 +181,12 @@ def _order(paths: Sequence[str], key: Sequence[Value]) -> list[tuple[int, float,
 @cache
 def _paths() -> dict[str, tuple[str, ...]]:
     """All settings by which runs may differ, with the choices that each has."""
-    return {path: setting.choices for path, setting in settings().items() if path not in REPEATED} | {"branch": ()}
+    return {path: setting.choices for path, setting in compared_settings().items()} | {"branch": ()}
 
 
 @cache
 def _default(path: str) -> Value:
-    return _plain(RunConfig(), path)
-
-
-def _plain(config: RunConfig, path: str) -> Value:
-    if path == "branch":
-        return f"branched after cycle {config.branch.cycle}" if config.branch else "not branched"
-    value = value_at(config, path)
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+    return "not branched" if path == "branch" else plain_value(RunConfig(), path)
 
 
 def _clipped(text: str) -> str:

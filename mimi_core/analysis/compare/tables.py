@@ -8,9 +8,10 @@ from math import isnan, nan
 import pandas as pd
 
 from mimi_core.analysis.common.stats import area_under
-from mimi_core.analysis.compare.design import Design, Value, used_values
+from mimi_core.analysis.compare.design import Design
 from mimi_core.budget import plan, sigma
 from mimi_core.config import RunConfig
+from mimi_core.config.identity import Value, used_values
 from mimi_core.runs.events import RunState
 from mimi_core.runs.status import Status
 from mimi_core.runs.store import RunSummary
@@ -94,7 +95,7 @@ def facts(run: RunSummary, config: RunConfig, state: RunState, status: Status | 
         id=run.id,
         seed=config.seed,
         data_seed=config.data.seed,
-        values=used_values(config, cuts=bool(state.total_cuts)),
+        values=used_values(config),
         points=points,
         val=_or_nan(state.accuracy(last, "cut" if isnan(points[-1].accuracy) else "trained", "val")),
         head=started.head_parameters,

@@ -3,12 +3,13 @@
 from mimi_core import budget
 from mimi_core.analysis.common.words import percent
 from mimi_core.config import RunConfig
+from mimi_core.config.methods import makes_cuts
 
 
 def plan_in_words(config: RunConfig) -> str:
     """What the numbers amount to, in one sentence."""
     epochs = config.train.epochs
-    if config.method != "mimi":
+    if not makes_cuts(config.method):
         return f"{epochs} epochs of training, nothing is cut."
     planned = budget.plan(config)
     shares = planned.keep

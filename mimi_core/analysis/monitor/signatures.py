@@ -12,6 +12,8 @@ from mimi_core.analysis.common.stats import Interval, mean_interval
 from mimi_core.analysis.common.tables import cycles_table
 from mimi_core.analysis.common.words import count, listed, percent
 from mimi_core.config import RunConfig
+from mimi_core.config.identity import Seeds, seed_key, task_key
+from mimi_core.config.methods import makes_cuts
 from mimi_core.runs.events import EpochEnded, Evaluated, RunState
 from mimi_core.runs.store import RunSummary
 
@@ -54,16 +56,12 @@ def findings(state: RunState, config: RunConfig, probe: Interval | None = None) 
 
 def linear_probe(config: RunConfig, others: Iterable[tuple[RunSummary, RunConfig]]) -> Interval | None:
     """Test accuracy of finished linear probes with the backbone and data of `config`, whatever their seeds."""
-    same = [
-        run.accuracy
-        for run, other in others
-        if run.method == "linear"
-        and run.phase == "finished"
-        and run.accuracy is not None
-        and other.backbone == config.backbone
-        and other.data.model_copy(update={"seed": 0}) == config.data.model_copy(update={"seed": 0})
-    ]
-    return mean_interval(same) if same else None
+    task = task_key(config)
+    same: dict[Seeds, list[float]] = {}
+    for run, other in others:
+        if run.method == "linear" and run.phase == "finished" and run.accuracy is not None and task_key(other) == task:
+            same.setdefault(seed_key(other), []).append(run.accuracy)
+    return mean_interval([sum(of_seed) / len(of_seed) for of_seed in same.values()]) if same else None
 
 
 def _diverged(state: RunState) -> list[Finding]:
@@ -114,7 +112,7 @@ def _pruned_nothing(state: RunState, config: RunConfig) -> list[Finding]:
     idle = [cut.cycle for cut in state.cuts if cut.neurons_before == cut.neurons_after]
     if config.prune.schedule == "anneal" and len(idle) < len(state.cuts):  # its budget falls slowly towards the end
         return []
-    if config.method == "mimi" and state.total_cuts == 0:
+    if makes_cuts(config.method) and state.total_cuts == 0:
         return [
             Finding(
                 "error",

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mimi_core.analysis.common.stats import Interval, mean_interval
-from mimi_core.analysis.compare.design import Value, design, used_values
-from mimi_core.budget import plan
+from mimi_core.analysis.compare.design import design
 from mimi_core.config import RunConfig
+from mimi_core.config.identity import Value, used_values
 from mimi_core.runs.store import RunSummary
 
 Member = tuple[RunSummary, RunConfig]
@@ -36,7 +36,7 @@ class Variant:
 def variants(members: Sequence[Member]) -> list[Variant]:
     """The variants of a group, named and ordered as on Ablations; the runs of each, oldest first."""
     oldest_first = sorted(members, key=lambda member: (member[0].created, member[0].id))
-    values = [used_values(c, cuts=bool(plan(c).keep)) for _, c in oldest_first]
+    values = [used_values(c) for _, c in oldest_first]
     how = design(values)
     runs: dict[str, list[RunSummary]] = {}
     differing: dict[str, dict[str, str]] = {}

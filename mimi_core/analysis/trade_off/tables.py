@@ -1,7 +1,6 @@
 """Accuracy for parameters: every method on one task, each run's path along its cuts, and what nothing beats."""
 
 from math import inf, isinf
-from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -9,7 +8,7 @@ import pandas as pd
 from mimi_core.analysis.common.stats import mean_interval, pareto_front
 from mimi_core.analysis.common.words import compact, count, listed, percent
 from mimi_core.analysis.compare.design import worded
-from mimi_core.config import Method
+from mimi_core.config.methods import METHODS
 
 RESAMPLES = 400
 MOST_TOLD = 6
@@ -143,7 +142,7 @@ def point_name(row: pd.Series) -> str:
 
 def _place(method: str) -> int:
     """In the program's list of methods; a method of another version comes last."""
-    known = get_args(Method)
+    known = list(METHODS)
     return known.index(method) if method in known else len(known)
 
 

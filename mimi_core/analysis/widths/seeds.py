@@ -27,12 +27,11 @@ from mimi_core.analysis.widths.heatmap import (
     vanished_traces,
 )
 from mimi_core.config import RunConfig
+from mimi_core.config.identity import same_but_seed, seed_key
 from mimi_core.runs.events import RunState
 
 LISTED = 6
 """So many layers are named one by one."""
-Seeds = tuple[int, int]
-"""Of the run and of its data."""
 
 
 def repetitions(this: RunState, others: Sequence[RunState]) -> list[RunState]:
@@ -40,15 +39,15 @@ def repetitions(this: RunState, others: Sequence[RunState]) -> list[RunState]:
 
     A seed counts once: the same run again would agree with itself. Empty where `this` has cuts to make.
     """
-    ours = _settings(this)
+    ours = _config(this)
     if ours is None or not _whole(this):
         return []
-    found = {ours[1]: this}
+    by_seed = {seed_key(ours): this}
     for other in others:
-        theirs = _settings(other)
-        if theirs is not None and theirs[0] == ours[0] and _whole(other) and other.widths[0] == this.widths[0]:
-            found.setdefault(theirs[1], other)
-    return list(found.values())
+        theirs = _config(other)
+        if theirs and same_but_seed(theirs, ours) and _whole(other) and other.widths[0] == this.widths[0]:
+            by_seed.setdefault(seed_key(theirs), other)
+    return list(by_seed.values())
 
 
 def survival_table(runs: Sequence[RunState]) -> pd.DataFrame:
@@ -139,21 +138,14 @@ def survival_figure(table: pd.DataFrame, scale: Scale) -> go.Figure:
     )
 
 
-def _settings(state: RunState) -> tuple[RunConfig, Seeds] | None:
-    """What two repetitions have in common, and what tells them apart. None for a config that is not one."""
+def _config(state: RunState) -> RunConfig | None:
+    """None for a config that is not one."""
     if state.started is None:
         return None
     try:
-        return split(RunConfig.model_validate(state.started.config))
+        return RunConfig.model_validate(state.started.config)
     except ValidationError:
         return None
-
-
-def split(config: RunConfig) -> tuple[RunConfig, Seeds]:
-    """The settings that repetitions have in common, and the seeds that tell them apart."""
-    data = config.data.model_copy(update={"seed": 0})
-    same = config.model_copy(update={"name": "", "group": "", "seed": 0, "data": data, "versions": {}})
-    return same, (config.seed, config.data.seed)
 
 
 def _whole(state: RunState) -> bool:

@@ -1,0 +1,73 @@
+"""Which cuts a run makes, in exact arithmetic, so that 30 % of ten neurons is three and never two."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import log, log1p
+
+MOST_CUTS = 1_000
+
+
+def exact(value: float) -> Fraction:
+    """The decimal that a person wrote: 0.1 is one tenth, not the nearest binary number."""
+    return Fraction(str(value))
+
+
+def keep_fractions(sigma_0: float, sigma_target: float, rho: float, made: Sequence[Fraction] = ()) -> list[Fraction]:
+    """keep_k = max((1 - rho)^k, sigma_0 / sigma_target) for k = 1 .. K, the smallest K that reaches sigma_target.
+
+    Empty when sigma_target equals sigma_0: then nothing is pruned.
+
+    Args:
+        made: cuts that were made already, under whatever settings; the others go on from there.
+
+    Raises:
+        ValueError: far more than `MOST_CUTS`, which would take forever; a few more are for the caller to refuse.
+    """
+    share, last = 1 - exact(rho), exact(sigma_0) / exact(sigma_target)
+    fractions = list(made)
+    keep = fractions[-1] if fractions else Fraction(1)
+    about = _logarithm(max(keep / last, Fraction(1))) / -log1p(-rho)
+    if about > 2 * MOST_CUTS:
+        raise ValueError(too_many(about, "raise prune.rho"))
+    while keep > last:
+        keep = max(keep * share, last)
+        fractions.append(keep)
+    return fractions
+
+
+def one_shot(sigma_0: float, sigma_target: float, made: Sequence[Fraction] = ()) -> list[Fraction]:
+    """A single cut to the target; none where what was `made` has reached it."""
+    last = exact(sigma_0) / exact(sigma_target)
+    return [*made, last] if last < (made[-1] if made else 1) else list(made)
+
+
+def annealing_epochs(epochs: int, warm: float, settle: float, every: int) -> range:
+    """After how many epochs each cut of an annealed training comes: at least one is before them, and one behind."""
+    settled = min(epochs - 1, max(1, round(settle * epochs)))
+    warmed = min(epochs - settled, max(1, round(warm * epochs)))
+    return range(warmed, epochs - settled + 1, every)
+
+
+def annealed(sigma_0: float, sigma_target: float, when: range) -> list[Fraction]:
+    """The budget falls within one training: keep_k = r + (1 - r) (1 - k / K)^3 with r = sigma_0 / sigma_target.
+
+    The cubic schedule of AdaLoRA (arXiv 2303.10512, appendix A), after Zhu and Gupta (arXiv 1710.01878).
+
+    Raises:
+        ValueError: `when` holds more than `MOST_CUTS` epochs.
+    """
+    last = exact(sigma_0) / exact(sigma_target)
+    if last >= 1:
+        return []
+    if len(when) > MOST_CUTS:
+        raise ValueError(too_many(len(when), "raise prune.every"))
+    return [last + (1 - last) * (1 - Fraction(k, len(when))) ** 3 for k in range(1, len(when) + 1)]
+
+
+def _logarithm(ratio: Fraction) -> float:
+    """Of a ratio of 1 or more: sharp where it is hardly more, and without overflow where it is large."""
+    return log1p(float(ratio - 1)) if ratio < 2 else log(ratio.numerator) - log(ratio.denominator)
+
+
+def too_many(cuts: float, remedy: str) -> str:
+    return f"these settings make {cuts:,.0f} cuts, more than {MOST_CUTS:,}: {remedy}"
