@@ -14,7 +14,7 @@ from mimi_core.analysis.predictions import tables as gallery
 from mimi_core.analysis.predictions.tables import SHOWS, Seen, Show
 from mimi_core.errors import MimiError
 from mimi_core.runs.events import RunState
-from mimi_core.runs.formats.predictions import Prediction, gallery_path, predictions_path, saved_files
+from mimi_core.runs.formats.gallery import Prediction, gallery_path, predictions_path, saved_files
 from mimi_core.runs.jobs import job as jobs
 from mimi_core.runs.status import ENDED
 from pages.widgets import address, stores, waiting

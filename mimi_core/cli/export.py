@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from mimi_core.cli.common import RUNS, RunsOption, out
 from mimi_core.errors import MimiError
-from mimi_core.runs.formats.predictions import Prediction
+from mimi_core.runs.formats.gallery import Prediction
 from mimi_core.runs.store import Store
 
 

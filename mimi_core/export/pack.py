@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import torch
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 from torch import nn
 
 from mimi_core.adapters.attach import adapters_of
@@ -28,13 +28,11 @@ from mimi_core.export.saved import (
     restorable,
 )
 from mimi_core.runs import files
-from mimi_core.runs.formats.predictions import ADAPTERS, adapters_path
+from mimi_core.runs.formats import cycle_weights
+from mimi_core.runs.formats.npz import UNREADABLE
 
 MANIFEST, README = "pack.json", "README.md"
 _MOST_TEXT = 10 * 2**20
-_UNREADABLE = (
-    OSError, ValueError, KeyError, NotImplementedError, RuntimeError, EOFError, ValidationError, zipfile.BadZipFile,
-)  # fmt: skip
 _Channels = Annotated[list[float], Field(min_length=3, max_length=3)]
 
 
@@ -76,7 +74,7 @@ def write_pack(run: Path, config: RunConfig, cycle: int, target: Path) -> None:
     Raises:
         MimiError: the cycle or the backbone cannot be read, or the target cannot be written.
     """
-    path = adapters_path(run, cycle)
+    path = cycle_weights.path_of(run, cycle)
     saved = read_saved(path)
     ready = restorable(config, len(saved.class_names), learned_from_grey(run))
     ready.fill(saved)
@@ -94,10 +92,10 @@ def write_pack(run: Path, config: RunConfig, cycle: int, target: Path) -> None:
         backbone=config.backbone.name,
         backbone_sha256=fingerprint(ready.model),
         versions=config.versions,
-        sha256={ADAPTERS: _sha256(path)} | sums,
+        sha256={cycle_weights.FILE: _sha256(path)} | sums,
     )
     with files.replaced(target) as partial, zipfile.ZipFile(partial, "w") as archive:
-        archive.write(path, ADAPTERS)
+        archive.write(path, cycle_weights.FILE)
         for name, text in {**texts, MANIFEST: manifest.model_dump_json(indent=1)}.items():
             archive.writestr(name, text, zipfile.ZIP_DEFLATED)
 
@@ -122,7 +120,7 @@ def load_pack(path: Path | str, checkpoint: Path | None = None) -> Loaded:
         if checkpoint is not None:
             backbone = config.backbone.model_copy(update={"checkpoint": checkpoint})
             config = config.model_copy(update={"backbone": backbone})
-        saved = read_saved(Path(folder) / ADAPTERS)
+        saved = read_saved(Path(folder) / cycle_weights.FILE)
         ready = restorable(config, len(saved.class_names), manifest.preprocessing.grey)
         model = ready.fill(saved)
     if fingerprint(model) != manifest.backbone_sha256:
@@ -150,17 +148,17 @@ def _unpack(path: Path, folder: Path) -> Manifest:
     try:
         with zipfile.ZipFile(path) as archive:
             manifest = Manifest.model_validate_json(_text(archive, MANIFEST))
-            weights = archive.getinfo(ADAPTERS)
+            weights = archive.getinfo(cycle_weights.FILE)
             if weights.compress_type != zipfile.ZIP_STORED:  # so that it is no larger than the zip
                 raise ValueError("compressed weights")
-            with archive.open(weights) as source, (folder / ADAPTERS).open("wb") as target:
+            with archive.open(weights) as source, (folder / cycle_weights.FILE).open("wb") as target:
                 shutil.copyfileobj(source, target)
             (folder / files.CONFIG).write_bytes(_text(archive, files.CONFIG))
     except FileNotFoundError as error:
         raise RunError(f"{path} not found") from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise RunError(f"{path} is no adapter pack, or is broken") from error
-    for name in (ADAPTERS, files.CONFIG):
+    for name in (cycle_weights.FILE, files.CONFIG):
         if manifest.sha256.get(name) != _sha256(folder / name):
             raise RunError(f"{path}: {name} is not what the pack was made with; get the pack anew")
     return manifest
@@ -201,8 +199,8 @@ The backbone itself is not in the pack. It is loaded as the run loaded it.
     logits = model(preprocess(Image.open("picture.png"))[None])
     print(class_names[logits.argmax()])
 
-- `{ADAPTERS}`: `adapters.<site>.down` (N, M) and `.up` (M, N) of every adapter that is left, and `model.*`, whatever
-  else was trained. Plain safetensors; metadata: widths, classes, config.
+- `{cycle_weights.FILE}`: `adapters.<site>.down` (N, M) and `.up` (M, N) of every adapter that is left, and
+  `model.*`, whatever else was trained. Plain safetensors; metadata: widths, classes, config.
 - `{files.CONFIG}`: all settings of the run, and the versions that it was made with.
 - `{MANIFEST}`: class names, preprocessing, a fingerprint of the backbone, SHA-256 of the files here.
 

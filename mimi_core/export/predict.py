@@ -14,7 +14,8 @@ from mimi_core.config import RunConfig
 from mimi_core.data.decode import read_image
 from mimi_core.errors import MimiError, RunError
 from mimi_core.export.saved import Saved, learned_from_grey, read_saved, restorable, saved_cycles
-from mimi_core.runs.formats.predictions import CyclePrediction, Prediction, adapters_path
+from mimi_core.runs.formats import cycle_weights
+from mimi_core.runs.formats.gallery import CyclePrediction, Prediction
 
 SEEN_EDGE = 256
 
@@ -68,7 +69,7 @@ def predict(run: Path, config: RunConfig, image: Path, cycles: Sequence[int] | N
 
 def _read(run: Path, cycle: int) -> Saved | MimiError:
     try:
-        return read_saved(adapters_path(run, cycle))
+        return read_saved(cycle_weights.path_of(run, cycle))
     except MimiError as error:
         return error
 

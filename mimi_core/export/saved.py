@@ -1,6 +1,5 @@
 """A saved cycle of a run as a model again: the backbone, its adapters at the widths they had, the head."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from mimi_core.adapters.attach import adapters_of
@@ -19,7 +18,9 @@ from mimi_core.config import RunConfig
 from mimi_core.data.pixels import resident, to_float
 from mimi_core.data.types import ArrayImages, Split
 from mimi_core.errors import RunError
-from mimi_core.runs.formats.predictions import adapters_path, read_gallery
+from mimi_core.runs.formats import cycle_weights
+from mimi_core.runs.formats.gallery import read_gallery
+from mimi_core.runs.formats.npz import UNREADABLE
 from mimi_core.train.setup import build_model
 
 MOST_CLASSES = 100_000
@@ -79,7 +80,7 @@ def saved_cycles(run: Path) -> list[int]:
     except OSError:
         return []
     numbers = sorted(int(name) for name in names if name.isdecimal() and len(name) < 6)
-    return [cycle for cycle in numbers if adapters_path(run, cycle).is_file()]
+    return [cycle for cycle in numbers if cycle_weights.path_of(run, cycle).is_file()]
 
 
 def read_saved(path: Path) -> Saved:
@@ -88,9 +89,9 @@ def read_saved(path: Path) -> Saved:
         raise RunError(f"{path} is missing: the run has not saved this cycle, or the file was removed")
     with _opened(path) as file:
         try:
-            metadata = {key: json.loads(text) for key, text in (file.metadata() or {}).items()}
+            metadata = cycle_weights.parsed(path, file.metadata())
             cycle, widths, names = metadata["cycle"], metadata["widths"], metadata["class_names"]
-        except (KeyError, ValueError, RecursionError) as error:
+        except KeyError as error:
             raise RunError(f"{path} is no saved cycle of a run: it does not say of what") from error
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  (no dict)
     sound = (
@@ -115,7 +116,9 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, framework="pt") as file:
             yield file
-    except (OSError, SafetensorError, RuntimeError, UnicodeDecodeError) as error:
+    except RunError:  # says more than that it cannot be read
+        raise
+    except UNREADABLE as error:
         raise RunError(f"{path} cannot be read: it is broken, or no safetensors file") from error
 
 
@@ -142,12 +145,17 @@ class Restorable:
         for site, width in saved.widths.items():
             if width:
                 tokens = adapters[site].token_width
-                shapes |= {f"adapters.{site}.down": (width, tokens), f"adapters.{site}.up": (tokens, width)}
+                shapes |= {
+                    cycle_weights.adapter_key(site, "down"): (width, tokens),
+                    cycle_weights.adapter_key(site, "up"): (tokens, width),
+                }
         if odd := sorted(name for name in shapes | saved.shapes if shapes.get(name) != saved.shapes.get(name)):
             raise RunError(f"{wrong} They differ in {odd[0]!r}")
         shrink(self.model, {site: np.arange(saved.widths[site]) for site in adapters})
         left = adapters_of(self.model).items()
-        own = {f"adapters.{site}.{name}": p for site, adapter in left for name, p in adapter.named_parameters()}
+        own = {
+            cycle_weights.adapter_key(site, name): p for site, adapter in left for name, p in adapter.named_parameters()
+        }
         with torch.no_grad(), _opened(saved.path) as file:
             for name, tensor in (rest | own).items():
                 tensor.copy_(file.get_tensor(name))
@@ -157,10 +165,12 @@ class Restorable:
         """Name in the file -> what was trained besides adapters: the head, or everything with its statistics."""
         own = {id(p) for adapter in adapters_of(self.model).values() for p in adapter.parameters()}
         named = self.model.named_parameters()
-        trained: dict[str, Tensor] = {f"model.{n}": p for n, p in named if p.requires_grad and id(p) not in own}
+        trained: dict[str, Tensor] = {
+            cycle_weights.model_key(n): p for n, p in named if p.requires_grad and id(p) not in own
+        }
         if not all(p.requires_grad for p in self.model.parameters()):
             return trained
-        buffers = {f"model.{name}": buffer for name, buffer in self.model.named_buffers()}
+        buffers = {cycle_weights.model_key(name): buffer for name, buffer in self.model.named_buffers()}
         drifted = [name for name in buffers if name.endswith((".running_mean", ".running_var"))]
         if any(name not in saved.shapes for name in drifted):
             raise RunError(

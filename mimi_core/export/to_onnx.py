@@ -15,7 +15,7 @@ from mimi_core.config import RunConfig
 from mimi_core.errors import RunError
 from mimi_core.export.saved import Preprocess, read_saved, restorable
 from mimi_core.runs import files
-from mimi_core.runs.formats.predictions import adapters_path
+from mimi_core.runs.formats import cycle_weights
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 TOLERANCE = 1e-4
@@ -59,7 +59,7 @@ def write_onnx(run: Path, config: RunConfig, cycle: int, target: Path) -> Export
             written.
     """
     onnx, runtime = _packages()
-    saved = read_saved(adapters_path(run, cycle))
+    saved = read_saved(cycle_weights.path_of(run, cycle))
     ready = restorable(config, len(saved.class_names))
     model = _FromPixels(ready.fill(saved), ready.preprocess).eval()
     size = ready.preprocess.image_size

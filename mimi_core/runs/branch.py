@@ -9,24 +9,21 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
-from mimi_core.budget import Widths, plan
+from mimi_core.budget import plan
 from mimi_core.config import Branch, RunConfig, differences, laid_over, validate
 from mimi_core.config.methods import makes_cuts
 from mimi_core.config.text import parse_set
 from mimi_core.errors import RunError
 from mimi_core.runs import files
 from mimi_core.runs.events import EpochEnded, Event, RunEnded, RunStarted, RunState, parse_line, to_line
-from mimi_core.runs.recorder import write_state
+from mimi_core.runs.formats import cycle_weights, safe_state, scores
 from mimi_core.runs.store import Store
 from mimi_core.scores.catalogue import AT_START, SCORES
 
 _MAY_CHANGE = ("prune.", "train.", "name=", "group=", "seed=")
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, BadZipFile, SafetensorError)
 
 
 def cycles(state: RunState) -> list[int]:
@@ -65,7 +62,7 @@ def branch(source: Store, run_id: str, cycle: int, sets: Sequence[str], target: 
         when = time.strftime("%Y-%m-%d %H:%M:%S")
         (draft / files.LOG).write_text(f"{when}  goes on from the end of cycle {cycle} of {run_id}\n", encoding="utf-8")
         position = {"cycle": cycle, "epoch": plan(complete).epochs[cycle], "seconds": 0.0}
-        write_state(draft, tensors, {**position, "widths": widths})
+        safe_state.write(draft, tensors, {**position, "widths": widths})
 
     return target.create(config, fill=fill)
 
@@ -133,27 +130,21 @@ def _own(event: Event, run_id: str, config: RunConfig) -> Event:
 
 def _adapters(folder: Path, cycle: int) -> dict[str, np.ndarray]:
     """All that was trained, as it was at the end of the cycle, by the names of a safe state."""
-    path = files.cycle_folder(folder, cycle) / "adapters.safetensors"
-    try:
-        with safe_open(path, framework="numpy") as file:
-            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
-    except _UNREADABLE as error:
-        raise RunError(f"the adapters of cycle {cycle} cannot be read: {path} is missing or broken") from error
     renamed = {}
-    for name, array in found.items():
-        kind, _, rest = name.partition(".")
-        site, _, part = rest.rpartition(".")
-        renamed[f"adapters/{site}/{part}" if kind == "adapters" else f"model/{rest}"] = array
+    for key, array in cycle_weights.read(folder, cycle).items():
+        part = cycle_weights.adapter_part(key)
+        name = safe_state.adapter_key(*part) if part else safe_state.model_key(cycle_weights.model_name(key))
+        renamed[name] = array
     return renamed
 
 
 def known_scores(folder: Path, state: RunState, cycle: int, config: RunConfig) -> dict[str, dict[str, np.ndarray]]:
-    """What the parent kept of scores at the end of the cycle, see `_scores`.
+    """What the parent kept of scores at the end of the cycle, see `formats.scores.read_end`.
 
     Raises:
         RunError: that is not enough for the score that the branch wants, or cannot be read.
     """
-    stored = _scores(folder, cycle, _alive(state, cycle))
+    stored = scores.read_end(folder, cycle, _alive(state, cycle))
     possible = [name for name, score in SCORES.items() if score.always_known or name in stored]
     if config.prune.score not in possible:
         raise RunError(
@@ -167,31 +158,8 @@ def _alive(state: RunState, cycle: int) -> dict[str, int]:
     return {site: neurons for site, neurons in state.widths[cycle].items() if neurons}
 
 
-def _scores(folder: Path, cycle: int, widths: Widths) -> dict[str, dict[str, np.ndarray]]:
-    """Score -> site -> (N,) of the neurons at the end of the cycle, without those of chance: they are drawn anew.
-
-    They were stored for the cut that followed, or at the end of the run. A file that is not there holds none.
-    """
-    following = files.cycle_folder(folder, cycle + 1) / "scores.npz"
-    path = following if following.exists() else files.cycle_folder(folder, cycle) / "end_scores.npz"
-    found: dict[str, dict[str, np.ndarray]] = {}
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            for key in stored.files:
-                score, _, site = key.partition("/")
-                if score in SCORES and not SCORES[score].by_lot:
-                    found.setdefault(score, {})[site] = stored[key]
-        if any({site: len(v) for site, v in sites.items()} != widths for sites in found.values()):
-            raise ValueError("scores of other neurons")
-    except FileNotFoundError:
-        return {}
-    except _UNREADABLE as error:
-        raise RunError(f"the scores at the end of cycle {cycle} cannot be read: {path} is broken") from error
-    return {score: sites for score, sites in found.items() if all(np.isfinite(v).all() for v in sites.values())}
-
-
-def _as_tensors(scores: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def _as_tensors(stored: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """As the scores of the next cut; the initial ones are also what every later cut needs to have seen."""
-    named = [(score, site, values) for score, sites in scores.items() for site, values in sites.items()]
-    seen = {f"seen/{site}/{score}": values for score, site, values in named if score in AT_START}
-    return {f"scores/{score}/{site}": values for score, site, values in named} | seen
+    named = [(score, site, values) for score, sites in stored.items() for site, values in sites.items()]
+    seen = {safe_state.seen_key(site, score): values for score, site, values in named if score in AT_START}
+    return {safe_state.score_key(score, site): values for score, site, values in named} | seen

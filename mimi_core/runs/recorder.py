@@ -1,6 +1,5 @@
 """The only writer of a run folder while a run is going on. Knows files, numpy arrays and events; no torch."""
 
-import json
 import os
 import shutil
 import threading
@@ -12,12 +11,11 @@ from typing import Any, Self
 import numpy as np
 import psutil
 from filelock import FileLock, Timeout
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from mimi_core.errors import MimiError, ResourceError, RunError
 from mimi_core.runs import files
 from mimi_core.runs.events import Event, to_line
+from mimi_core.runs.formats import cycle_weights, npz, safe_state
 from mimi_core.runs.status import Status, identity, read_status, write_status
 
 Arrays = Mapping[str, np.ndarray]
@@ -25,7 +23,6 @@ STATUS_PERIOD = 0.5
 """Seconds between two writes of the status."""
 STATE_PERIOD = 2.0
 """Least seconds between two safe states, unless one is forced."""
-_EVENTS_SIZE = "events_size"
 
 
 class NoRecorder:
@@ -139,27 +136,21 @@ class Recorder:
     # --- cycles -------------------------------------------------------------------------------------------------
 
     def save_adapters(self, cycle: int, tensors: Arrays, metadata: Mapping[str, Any]) -> None:
-        folder = self._cycle(cycle)
-        with files.replaced(folder / "adapters.safetensors") as partial:
-            partial.write_bytes(save(dict(tensors), metadata={k: json.dumps(v) for k, v in metadata.items()}))
+        self._cycle(cycle)
+        cycle_weights.write(cycle_weights.path_of(self.run, cycle), tensors, metadata)
 
     def save_arrays(self, cycle: int, name: str, arrays: Arrays) -> None:
         """`name` is "scores", "end_scores" or "predictions"."""
-        self._save_npz(self._cycle(cycle) / f"{name}.npz", arrays)
+        npz.write(self._cycle(cycle) / f"{name}.npz", arrays)
 
     def save_gallery(self, arrays: Arrays) -> None:
-        self._save_npz(self.run / files.GALLERY, arrays)
+        npz.write(self.run / files.GALLERY, arrays)
 
     def _cycle(self, cycle: int) -> Path:
         folder = files.cycle_folder(self.run, cycle)
         with files.explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
         return folder
-
-    @staticmethod
-    def _save_npz(path: Path, arrays: Arrays) -> None:
-        with files.replaced(path) as partial, partial.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **dict(arrays))
 
     # --- safe states --------------------------------------------------------------------------------------------
 
@@ -169,20 +160,14 @@ class Recorder:
 
     def save_state(self, tensors: Arrays, metadata: Mapping[str, Any]) -> None:
         """Keep a state to resume from, together with how long the event file is now. The one before it stays too."""
-        write_state(self.run, tensors, metadata)
+        safe_state.write(self.run, tensors, metadata)
         self._last_state = time.monotonic()
 
     def load_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         """The last safe state, or None when there is none: the newest that is whole. Events after it are cut off."""
-        for name in ("newest", "previous"):
-            try:
-                with safe_open(self.run / files.RESUME / f"{name}.safetensors", framework="numpy") as file:
-                    metadata = json.loads((file.metadata() or {})["state"])
-                    tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (not a dict)
-            except (OSError, SafetensorError, KeyError, ValueError):
-                continue
-            self._rewind(int(metadata.pop(_EVENTS_SIZE)))
-            return tensors, metadata
+        for state, events_size in safe_state.candidates(self.run):
+            self._rewind(events_size)
+            return state
         self._rewind(0)
         return None
 
@@ -217,24 +202,6 @@ class Recorder:
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
-
-
-def write_state(run: Path, tensors: Arrays, metadata: Mapping[str, Any]) -> None:
-    """A safe state in a run folder, which holds for the events that are there now."""
-    folder, events = run / files.RESUME, run / files.EVENTS
-    with files.explained(folder):
-        folder.mkdir(exist_ok=True)
-        size = events.stat().st_size if events.exists() else 0
-        newest = folder / "newest.safetensors"
-        with files.replaced(newest) as partial:
-            # Not safetensors' save_file: with that a full disk is no OSError.
-            content = save(dict(tensors), metadata={"state": json.dumps({**metadata, _EVENTS_SIZE: size})})
-            with partial.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            if newest.exists():
-                os.replace(newest, folder / "previous.safetensors")
 
 
 AnyRecorder = Recorder | NoRecorder

@@ -19,7 +19,6 @@ import torch
 from mimi_core.adapters.attach import adapters_of
 from mimi_core.adapters.shrink import carry_state, shrink
 from mimi_core.config import RunConfig
-from mimi_core.data.sampling import subset
 from mimi_core.errors import RunError
 from mimi_core.runs.events import (
     EpochEnded,
@@ -34,21 +33,21 @@ from mimi_core.runs.events import (
     Stage,
     Warned,
 )
+from mimi_core.runs.formats import safe_state
+from mimi_core.runs.formats import scores as scores_file
 from mimi_core.runs.recorder import AnyRecorder, NoRecorder
 from mimi_core.runs.store import versions
 from mimi_core.scores.watching import Watcher, score_all, score_at_start
 from mimi_core.select import normalise, normaliser_of, select
-from mimi_core.train import resume
-from mimi_core.train.evaluate import evaluate, predict
+from mimi_core.train import artefacts, resume
+from mimi_core.train.course import Course, Position
+from mimi_core.train.evaluate import evaluate
 from mimi_core.train.loop import Done, initial_losses, train_epoch
 from mimi_core.train.optim import make_optimizer
-from mimi_core.train.progress import TRAIN_COST, Progress
+from mimi_core.train.progress import Progress
 from mimi_core.train.randomness import Purpose, derive, numpy_generator, torch_generator
-from mimi_core.train.resume import Position
 from mimi_core.train.setup import Setup, device_name, parameter_counts, set_up
 
-GALLERY_IMAGES = 32
-GALLERY_EDGE = 64
 WITHIN_EPOCH = 60.0
 """Least seconds between two safe states within an epoch."""
 
@@ -82,7 +81,7 @@ class _Run:
             raise RunError(f"the state this branch starts from cannot be read: branch {self.config.branch.run} again")
         self.begun = state if state and state[1].get("step") else None
         """The safe state within an epoch from which this attempt goes on, until it has done so."""
-        self.given_scores = resume.given_scores(state[0]) if state else {}
+        self.given_scores = safe_state.scores(state[0]) if state else {}
         self.position = resume.restore_model(self.model, *state) if state else Position()
         self.optimizer = make_optimizer(self.model, self.config.train)
         self.watcher = Watcher(adapters_of(self.model))
@@ -96,7 +95,8 @@ class _Run:
         self.started = time.monotonic()
         self.seconds_before = self.position.seconds
         self.resumed = state is not None
-        self.progress = Progress(recorder, self._work(self.cuts, self.plan.epochs[-1]), self._work_done())
+        course = Course(self.plan, len(setup.train), len(setup.val) + len(setup.test), self.config.train.batch_size)
+        self.progress = Progress(recorder, course.whole, course.up_to(self.position) if self.resumed else 0.0)
 
     # --- the algorithm ------------------------------------------------------------------------------------------
 
@@ -105,7 +105,7 @@ class _Run:
             yield self._run_started()
             for warning in self.setup.warnings:
                 yield Warned(time=time.time(), code="setup", message=warning)
-            self.recorder.save_gallery(self._gallery())
+            artefacts.save_gallery(self.recorder, self.setup)
             if self.cuts:
                 self._score_initial()
         first = self.position  # a safe state of cycle k > 0 is always one after cut k
@@ -173,7 +173,7 @@ class _Run:
             self.optimizer = make_optimizer(self.model, self.config.train)
         seconds = time.monotonic() - started
 
-        self.recorder.save_arrays(cycle, "scores", _flat(raw, survivors))
+        self.recorder.save_arrays(cycle, scores_file.AT_A_CUT, scores_file.arrays(raw, survivors))
         kept = [scores[site][indices] for site, indices in survivors.items() if len(indices)]
         threshold = float(min(values.min() for values in kept)) if kept and prune.scope == "global" else None
         yield Scored(
@@ -255,35 +255,9 @@ class _Run:
         if cycle == self.cuts and adapters:  # for a branch that goes on from here; a cut keeps them otherwise
             random = numpy_generator(self.config.seed, Purpose.RANDOM_SCORE, cycle + 1)
             raw = score_all(adapters, self.watcher.seen, random)
-            self.recorder.save_arrays(cycle, "end_scores", _flat(raw, {}))
-        own = {id(p) for adapter in adapters.values() for p in adapter.parameters()}
-        tensors = {f"adapters.{site}.{name}": p for site, a in adapters.items() for name, p in a.named_parameters()}
-        tensors |= {f"model.{n}": p for n, p in self.model.named_parameters() if p.requires_grad and id(p) not in own}
-        metadata: dict[str, Any] = {
-            "cycle": cycle,
-            "widths": self._widths(),
-            "config": self.config.model_dump(mode="json"),
-            "class_names": self.setup.dataset.class_names,
-        }
-        arrays = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
-        self.recorder.save_adapters(cycle, arrays, metadata)
-        chosen = self._gallery_indices()
-        logits = torch.cat([part for part, _ in predict(self.model, self.setup.test, self.setup.vision, chosen)])
-        probabilities = logits.softmax(1).cpu().numpy()
-        self.recorder.save_arrays(cycle, "predictions", {"index": chosen.numpy(), "probabilities": probabilities})
-
-    def _gallery_indices(self) -> torch.Tensor:
-        labels = self.setup.dataset.test.labels
-        return torch.from_numpy(subset(labels, min(GALLERY_IMAGES, len(labels)), seed=0))
-
-    def _gallery(self) -> dict[str, np.ndarray]:
-        chosen, test = self._gallery_indices().numpy(), self.setup.dataset.test
-        images = [test.images[int(i)].convert("RGB").resize((GALLERY_EDGE, GALLERY_EDGE)) for i in chosen]
-        return {
-            "index": chosen,
-            "label": test.labels[chosen],
-            "images": np.stack([np.asarray(image) for image in images]),
-        }
+            self.recorder.save_arrays(cycle, scores_file.AT_THE_END, scores_file.arrays(raw, {}))
+        artefacts.save_weights(self.recorder, self.setup, cycle, self._widths())
+        artefacts.save_predictions(self.recorder, self.setup, cycle)
 
     # --- small things -------------------------------------------------------------------------------------------
 
@@ -291,17 +265,6 @@ class _Run:
         """Every site of the run -> neurons now; 0 where the adapter is gone."""
         adapters = adapters_of(self.model)
         return {s.name: adapters[s.name].hidden_width if s.name in adapters else 0 for s in self.setup.sites}
-
-    def _work(self, cycle: int, epoch: int) -> float:
-        """Work up to a position, in evaluated images; evaluations count when their cycle's epochs are done."""
-        once = len(self.setup.val) + len(self.setup.test)
-        evaluations = cycle * (1 if self.plan.one_training else 2) + (cycle == self.cuts and epoch > 0)
-        epochs = sum(self.plan.epochs[:cycle]) + epoch
-        return epochs * len(self.setup.train) * TRAIN_COST + evaluations * once
-
-    def _work_done(self) -> float:
-        within = self.position.step * self.config.train.batch_size * TRAIN_COST
-        return self._work(self.position.cycle, self.position.epoch) + within if self.resumed else 0.0
 
     def _seconds(self) -> float:
         return self.seconds_before + time.monotonic() - self.started
@@ -346,9 +309,3 @@ class _Run:
 
     def _ended(self, status: Any, message: str) -> RunEnded:
         return RunEnded(time=time.time(), status=status, message=message, seconds=self._seconds())
-
-
-def _flat(raw: dict[Any, dict[str, np.ndarray]], survivors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """`<score>/<site>` -> raw scores before the cut, and `survivors/<site>` -> indices kept."""
-    arrays = {f"{score}/{site}": values for score, sites in raw.items() for site, values in sites.items()}
-    return arrays | {f"survivors/{site}": kept for site, kept in survivors.items()}

@@ -5,7 +5,6 @@ epoch also what has added up in it, and where the random numbers are. Everything
 learning rate) is a function of the config and the position.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,30 +13,13 @@ from torch import Tensor, nn
 
 from mimi_core.adapters.attach import adapters_of
 from mimi_core.adapters.shrink import shrink
-from mimi_core.config import ScoreName
 from mimi_core.errors import RunError
+from mimi_core.runs.formats import safe_state
+from mimi_core.runs.formats.safe_state import State
 from mimi_core.scores.catalogue import AT_START
 from mimi_core.scores.watching import Watcher
+from mimi_core.train.course import Position
 from mimi_core.train.loop import Done
-
-State = tuple[dict[str, np.ndarray], dict[str, Any]]
-"""Arrays and JSON-safe metadata."""
-
-
-@dataclass(frozen=True)
-class Position:
-    """How far a run is. Epoch 0 of a cycle k > 0 is right after cut k.
-
-    Attributes:
-        epoch: epochs of the cycle that are done.
-        seconds: time spent so far, all attempts added up.
-        step: batches of the epoch after these that are done.
-    """
-
-    cycle: int = 0
-    epoch: int = 0
-    seconds: float = 0.0
-    step: int = 0
 
 
 def pack(
@@ -48,13 +30,13 @@ def pack(
     done: Done | None = None,
 ) -> State:
     """A safe state; `done` is what is done of an epoch, where it is one within."""
-    tensors = {f"model/{name}": tensor for name, tensor in _kept(model).items()}
+    tensors = {safe_state.model_key(name): tensor for name, tensor in _kept(model).items()}
     for name, parameter in model.named_parameters():
         for key, value in optimizer.state.get(parameter, {}).items():
             if isinstance(value, Tensor):
-                tensors[f"optimizer/{name}/{key}"] = value
+                tensors[safe_state.optimizer_key(name, key)] = value
     for site, seen in watcher.seen.items():
-        tensors |= {f"seen/{site}/{key}": value for key, value in seen.items()}
+        tensors |= {safe_state.seen_key(site, key): value for key, value in seen.items()}
     metadata = {
         "cycle": position.cycle,
         "epoch": position.epoch,
@@ -64,9 +46,10 @@ def pack(
         "threads": torch.get_num_threads(),
     }
     if done is not None:
-        tensors |= {"epoch/loss": done.loss, "epoch/correct": done.correct, "epoch/random": torch.get_rng_state()}
+        within = {"loss": done.loss, "correct": done.correct, "random": torch.get_rng_state()}
         if done.loss.is_cuda:
-            tensors["epoch/random_cuda"] = torch.cuda.get_rng_state(done.loss.device)
+            within["random_cuda"] = torch.cuda.get_rng_state(done.loss.device)
+        tensors |= {safe_state.epoch_key(key): value for key, value in within.items()}
         metadata["epoch_seconds"] = done.seconds
     return {key: tensor.detach().cpu().contiguous().numpy() for key, tensor in tensors.items()}, metadata
 
@@ -82,7 +65,7 @@ def restore_model(model: nn.Module, tensors: dict[str, np.ndarray], metadata: di
     widths = metadata["widths"]
     shrink(model, {site: np.arange(widths.get(site, 0)) for site in adapters_of(model)})
     kept = _kept(model)
-    stored = {key.removeprefix("model/"): value for key, value in tensors.items() if key.startswith("model/")}
+    stored = safe_state.under(tensors, safe_state.model_key(""))
     stored |= _by_model_name(model, tensors)
     if {k: tuple(v.shape) for k, v in kept.items()} != {k: v.shape for k, v in stored.items()}:
         raise RunError("the saved state does not fit the model: was config.yaml changed? Start a new run instead")
@@ -96,8 +79,8 @@ def restore_model(model: nn.Module, tensors: dict[str, np.ndarray], metadata: di
 def restore_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, tensors: dict[str, np.ndarray]) -> None:
     """Give every parameter its moments back. Step counts stay on the CPU, where torch keeps them."""
     for name, parameter in model.named_parameters():
-        prefix = f"optimizer/{name}/"
-        state = {key.removeprefix(prefix): torch.from_numpy(v) for key, v in tensors.items() if key.startswith(prefix)}
+        stored = safe_state.under(tensors, safe_state.optimizer_key(name, ""))
+        state = {key: torch.from_numpy(values) for key, values in stored.items()}
         if state:
             optimizer.state[parameter] = {
                 key: value.to(parameter.device) if value.shape == parameter.shape else value
@@ -109,8 +92,8 @@ def restore_watcher(watcher: Watcher, tensors: dict[str, np.ndarray]) -> None:
     """What a state of an earlier version did not keep stays unknown: NaN, and so is a score that needs it."""
     for site, seen in watcher.seen.items():
         for key, empty in list(seen.items()):
-            brought = tensors.get(f"scores/{key}/{site}") if key in AT_START else None  # by a branch
-            stored = tensors.get(f"seen/{site}/{key}", brought)
+            brought = tensors.get(safe_state.score_key(key, site)) if key in AT_START else None  # by a branch
+            stored = tensors.get(safe_state.seen_key(site, key), brought)
             known = torch.full_like(empty, float("nan")) if stored is None else torch.from_numpy(stored)
             seen[key] = known.to(empty.device)
 
@@ -118,22 +101,12 @@ def restore_watcher(watcher: Watcher, tensors: dict[str, np.ndarray]) -> None:
 def restore_epoch(state: State, device: torch.device) -> Done:
     """What was done of the epoch that the state is within; random numbers go on from there."""
     tensors, metadata = state
-    torch.set_rng_state(torch.from_numpy(tensors["epoch/random"]))
-    if "epoch/random_cuda" in tensors and device.type == "cuda":
-        torch.cuda.set_rng_state(torch.from_numpy(tensors["epoch/random_cuda"]), device)
-    loss, correct = (torch.from_numpy(tensors[f"epoch/{name}"]).to(device) for name in ("loss", "correct"))
+    within = {key: torch.from_numpy(v) for key, v in safe_state.under(tensors, safe_state.epoch_key("")).items()}
+    torch.set_rng_state(within["random"])
+    if "random_cuda" in within and device.type == "cuda":
+        torch.cuda.set_rng_state(within["random_cuda"], device)
+    loss, correct = (within[name].to(device) for name in ("loss", "correct"))
     return Done(loss, correct, int(metadata["step"]), float(metadata["epoch_seconds"]))
-
-
-def given_scores(tensors: dict[str, np.ndarray]) -> dict[ScoreName, dict[str, np.ndarray]]:
-    """Raw scores that a branch brings along, because what they are made of was watched in another run's training."""
-    found: dict[Any, dict[str, np.ndarray]] = {}
-    for key, values in tensors.items():
-        kind, _, rest = key.partition("/")
-        score, _, site = rest.partition("/")
-        if kind == "scores":
-            found.setdefault(score, {})[site] = values
-    return found
 
 
 def _by_model_name(model: nn.Module, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -143,7 +116,7 @@ def _by_model_name(model: nn.Module, tensors: dict[str, np.ndarray]) -> dict[str
         names[id(parameter)]: tensors[key]
         for site, adapter in adapters_of(model).items()
         for part, parameter in adapter.named_parameters()
-        if (key := f"adapters/{site}/{part}") in tensors
+        if (key := safe_state.adapter_key(site, part)) in tensors
     }
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 from mimi_core.analysis.common import words
 from mimi_core.errors import MimiError
 from mimi_core.runs.events import RunState
-from mimi_core.runs.formats.predictions import SavedCycle, saved_files
+from mimi_core.runs.formats.gallery import SavedCycle, saved_files
 from mimi_core.runs.jobs.job import Job
 from pages.widgets import address, waiting
 from pages.widgets.stores import StoredRun

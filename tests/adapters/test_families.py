@@ -31,7 +31,8 @@ from mimi_core.backbones.loading import load_backbone
 from mimi_core.config import AdapterConfig, BackboneConfig
 from mimi_core.errors import BackboneError
 from mimi_core.scores.watching import Watcher
-from mimi_core.train.resume import Position, pack, restore_model, restore_optimizer
+from mimi_core.train.course import Position
+from mimi_core.train.resume import pack, restore_model, restore_optimizer
 
 CVT = {"embed_dim": (16, 24, 32), "depth": (1, 2, 3), "num_heads": (1, 1, 2)}
 BY_NAME = {family.name: family for family in FAMILIES}

@@ -14,7 +14,7 @@ from PIL import Image
 from mimi_core.config import make_config
 from mimi_core.errors import RunError
 from mimi_core.export import to_onnx
-from mimi_core.runs.formats.predictions import read_gallery, read_probabilities
+from mimi_core.runs.formats.gallery import read_gallery, read_probabilities
 from mimi_core.runs.store import Store
 from tests.export.conftest import MakeRun
 

@@ -17,7 +17,7 @@ from mimi_core.config import make_config
 from mimi_core.errors import BackboneError, MimiError, RunError
 from mimi_core.export import load_pack
 from mimi_core.export.pack import write_pack
-from mimi_core.runs.formats.predictions import read_gallery, read_probabilities
+from mimi_core.runs.formats.gallery import read_gallery, read_probabilities
 from mimi_core.runs.store import Store
 from tests.export.conftest import Mimi
 

@@ -14,7 +14,8 @@ from mimi_core.data import load
 from mimi_core.errors import RunError
 from mimi_core.export.predict import predict
 from mimi_core.export.saved import Preprocess, read_saved, restorable, saved_cycles
-from mimi_core.runs.formats.predictions import adapters_path, read_gallery, read_probabilities
+from mimi_core.runs.formats import cycle_weights
+from mimi_core.runs.formats.gallery import read_gallery, read_probabilities
 from mimi_core.runs.store import Store
 from tests.export.conftest import MakeRun, Mimi
 
@@ -55,7 +56,7 @@ def test_all_cycles_at_once_are_each_cycle_alone(store: Store, pruned: Path, tmp
 def test_what_is_left_of_the_model_has_the_widths_of_the_cycle(store: Store, pruned: Path) -> None:
     model = restorable(store.config(pruned.name), 10)
     for cycle, widths in enumerate(store.state(pruned.name).widths):
-        saved = read_saved(adapters_path(pruned, cycle))
+        saved = read_saved(cycle_weights.path_of(pruned, cycle))
         filled = model.fill(saved)
         names = {name.removesuffix(".adapter.down") for name, _ in filled.named_parameters() if "adapter.down" in name}
         assert names == {site for site, width in widths.items() if width}
@@ -79,7 +80,7 @@ def broken(run: Path, target: Path, **change: object) -> Path:
     """The run with another file of cycle 1."""
     copy = target / run.name
     shutil.copytree(run, copy)
-    path = adapters_path(copy, 1)
+    path = cycle_weights.path_of(copy, 1)
     tensors, saved = load_file(path), read_saved(path)
     metadata: dict[str, object] = {"cycle": 1, "widths": saved.widths, "class_names": list(saved.class_names)}
     metadata |= {key: value for key, value in change.items() if key in metadata}

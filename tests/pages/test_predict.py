@@ -20,7 +20,7 @@ from mimi_core.analysis.predictions import figures as gallery_figures
 from mimi_core.analysis.predictions import tables as gallery
 from mimi_core.config import make_config
 from mimi_core.errors import ResourceError, RunError
-from mimi_core.runs.formats.predictions import gallery_path, predictions_path, read_gallery, read_probabilities
+from mimi_core.runs.formats.gallery import gallery_path, predictions_path, read_gallery, read_probabilities
 from mimi_core.runs.jobs import job as jobs
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store

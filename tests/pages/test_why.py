@@ -18,12 +18,13 @@ from mimi_core.analysis.common.tables import cycles_table
 from mimi_core.analysis.why import figures as why_figures
 from mimi_core.analysis.why import tables as why
 from mimi_core.analysis.why import words as why_words
-from mimi_core.analysis.why.cut_scores import Cut, read_cut, scores_path
+from mimi_core.analysis.why.cut_scores import Cut, read_cut
 from mimi_core.budget import initial_width
 from mimi_core.config import Normalise, Scope, make_config
 from mimi_core.config.cuts import keep_fractions
 from mimi_core.errors import RunError
 from mimi_core.runs.events import Evaluated, Pruned, RunEnded, RunStarted, Scored, SiteInfo
+from mimi_core.runs.formats.scores import path_of as scores_path
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store
 from mimi_core.scores.catalogue import SCORES

@@ -25,8 +25,9 @@ from mimi_core.runs.status import read_status, write_status
 from mimi_core.runs.store import Store
 from mimi_core.scores.watching import Watcher, score_all
 from mimi_core.train import cycle
+from mimi_core.train.course import Position
 from mimi_core.train.loop import Done
-from mimi_core.train.resume import Position, pack, restore_epoch, restore_model, restore_watcher
+from mimi_core.train.resume import pack, restore_epoch, restore_model, restore_watcher
 from mimi_core.train.worker import work
 from tests import warm
 from tests.adapters.conftest import tiny_vit, with_adapters

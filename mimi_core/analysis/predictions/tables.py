@@ -14,7 +14,7 @@ from PIL import Image
 from mimi_core.analysis.common.words import count, listed
 from mimi_core.errors import RunError
 from mimi_core.runs.events import RunState
-from mimi_core.runs.formats.predictions import Gallery, predicted_cycles, read_gallery, read_probabilities
+from mimi_core.runs.formats.gallery import Gallery, predicted_cycles, read_gallery, read_probabilities
 
 Show = Literal["flips", "wrong", "lost", "won", "all"]
 SHOWS: dict[Show, str] = {

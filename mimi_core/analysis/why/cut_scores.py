@@ -3,11 +3,7 @@
 The file comes from a run folder, which may be old, half-copied or not ours: nothing in it is believed unchecked.
 """
 
-import io
 import math
-import zipfile
-import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,14 +14,9 @@ import numpy as np
 from mimi_core.budget import plan
 from mimi_core.config import Normalise, Scope, ScoreName, validate
 from mimi_core.errors import ConfigError, RunError
-from mimi_core.runs import files
 from mimi_core.runs.events import RunState
+from mimi_core.runs.formats import scores
 from mimi_core.scores.catalogue import SCORES
-
-SCORES_FILE = "scores.npz"
-_HEADER = 10_000
-"""Bytes of an array's header, at most."""
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -57,14 +48,10 @@ class Cut:
         return sum(len(values) for values in self.raw[self.real.score].values())
 
 
-def scores_path(run: Path, cycle: int) -> Path:
-    return files.cycle_folder(run, cycle) / SCORES_FILE
-
-
 def stamp(run: Path, cycle: int) -> tuple[int, int] | None:
     """Changes when the stored scores of a cut do; None while there are none. For caches."""
     try:
-        found = scores_path(run, cycle).stat()
+        found = scores.path_of(run, cycle).stat()
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size
@@ -80,15 +67,8 @@ def read_cut(run: Path, state: RunState, cycle: int) -> Cut:
         raise RunError("the method decided these ranks while it trained, not by scores that could be looked at here")
     before, after = state.widths[cycle - 1], state.widths[cycle]
     alive = {site: neurons for site, neurons in before.items() if neurons}
-    path = scores_path(run, cycle)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            raw = _all_scores(archive, alive)
-            survivors = {site: _array(archive, f"survivors/{site}", after.get(site, 0)) for site in alive}
-    except FileNotFoundError as error:
-        raise RunError(f"the scores of cut {cycle} are not there: {path} is missing") from error
-    except _UNREADABLE as error:
-        raise RunError(f"the scores of cut {cycle} cannot be read: {path} is broken, or is not of this run") from error
+    path = scores.path_of(run, cycle)
+    raw, survivors = scores.read_cut(run, cycle, alive, after)
     real = _real_settings(state, cycle)
     if real.score not in raw:
         raise RunError(f"{path} does not hold the {real.score} score that decided cut {cycle}")
@@ -97,32 +77,6 @@ def read_cut(run: Path, state: RunState, cycle: int) -> Cut:
     keep_before = _exact_keep(state, cycle - 1) if cycle > 1 else Fraction(1)
     tokens = {site.name: site.width for site in state.sites}
     return Cut(cycle, real, keep_before, raw, survivors, state.widths[0], tokens)
-
-
-def _all_scores(archive: zipfile.ZipFile, alive: Mapping[str, int]) -> dict[ScoreName, dict[str, np.ndarray]]:
-    """The scores that are there for all sites and are numbers throughout."""
-    members = [name.removesuffix(".npy").partition("/") for name in archive.namelist()]
-    sites = [site for site in dict.fromkeys(site for _, _, site in members) if site in alive]  # in the file's order
-    if len(sites) != len(alive):
-        raise KeyError("some site has no scores")
-    found: dict[ScoreName, dict[str, np.ndarray]] = {}
-    for score in SCORES:
-        if score in {name for name, _, _ in members}:
-            arrays = {site: _array(archive, f"{score}/{site}", alive[site]) for site in sites}
-            if all(np.isfinite(values).all() for values in arrays.values()):
-                found[score] = arrays
-    return found
-
-
-def _array(archive: zipfile.ZipFile, name: str, length: int) -> np.ndarray:
-    """A vector of `length` numbers. The size is looked at before anything is unpacked."""
-    member = archive.getinfo(f"{name}.npy")
-    if member.file_size > 8 * length + _HEADER:
-        raise ValueError(f"{name} is larger than {length} numbers")
-    array = np.lib.format.read_array(io.BytesIO(archive.read(member)), allow_pickle=False)
-    if array.shape != (length,) or array.dtype.kind not in "fiu":
-        raise ValueError(f"{name} is not {length} numbers")
-    return array
 
 
 def _are_indices(kept: np.ndarray, neurons: int) -> bool:

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from mimi_core.errors import ResourceError
 from mimi_core.resources import IMPORT_ROOT
-from mimi_core.runs.formats.predictions import Prediction
+from mimi_core.runs.formats.gallery import Prediction
 from mimi_core.runs.jobs.check_report import STAGE
 from mimi_core.runs.queue.slots import worker_environment
 

@@ -3,12 +3,7 @@
 Files come from a run folder, which may be old, half-copied or not ours: nothing in them is believed unchecked.
 """
 
-import io
-import math
-import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,13 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import BaseModel
 
-from mimi_core.errors import RunError
 from mimi_core.runs import files
+from mimi_core.runs.formats import cycle_weights, npz
 
-ADAPTERS, PREDICTIONS = "adapters.safetensors", "predictions.npz"
+PREDICTIONS = "predictions"
 MOST_IMAGES, MOST_EDGE = 1024, 256
-_MOST_BYTES = 256 * 2**20
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,11 +72,7 @@ def gallery_path(run: Path) -> Path:
 
 
 def predictions_path(run: Path, cycle: int) -> Path:
-    return files.cycle_folder(run, cycle) / PREDICTIONS
-
-
-def adapters_path(run: Path, cycle: int) -> Path:
-    return files.cycle_folder(run, cycle) / ADAPTERS
+    return files.cycle_folder(run, cycle) / f"{PREDICTIONS}.npz"
 
 
 def predicted_cycles(run: Path, last: int) -> list[int]:
@@ -96,7 +85,7 @@ def saved_files(run: Path, last: int) -> list[SavedCycle]:
     found = []
     for cycle in range(last + 1):
         with suppress(OSError):
-            file = adapters_path(run, cycle).stat()
+            file = cycle_weights.path_of(run, cycle).stat()
             found.append(SavedCycle(cycle, file.st_mtime_ns, file.st_size))
     return found
 
@@ -104,9 +93,9 @@ def saved_files(run: Path, last: int) -> list[SavedCycle]:
 def read_gallery(run: Path) -> Gallery:
     """Raises RunError when it is missing or broken."""
     path = gallery_path(run)
-    with _explained(path, "the gallery of test images"), zipfile.ZipFile(path) as archive:
-        index, label = _array(archive, "index", "iu"), _array(archive, "label", "iu")
-        images = _array(archive, "images", "u")
+    with npz.opened(path, "the gallery of test images", "is") as archive:
+        index, label = npz.array(archive, "index", "iu"), npz.array(archive, "label", "iu")
+        images = npz.array(archive, "images", "u")
         count = len(index) if index.ndim == 1 else 0
         if not 0 < count <= MOST_IMAGES or label.shape != (count,) or len(np.unique(index)) != count:
             raise ValueError("index and label do not go together")
@@ -125,8 +114,8 @@ def read_probabilities(run: Path, cycle: int, gallery: Gallery, classes: int) ->
         RunError: they are missing, broken, or not of this gallery.
     """
     path = predictions_path(run, cycle)
-    with _explained(path, f"the predictions of cycle {cycle}"), zipfile.ZipFile(path) as archive:
-        index, found = _array(archive, "index", "iu"), _array(archive, "probabilities", "f")
+    with npz.opened(path, f"the predictions of cycle {cycle}") as archive:
+        index, found = npz.array(archive, "index", "iu"), npz.array(archive, "probabilities", "f")
         if not np.array_equal(index, gallery.index) or found.shape != (len(gallery.index), classes):
             raise ValueError("of another gallery")
         probabilities = found.astype(np.float64)
@@ -135,30 +124,3 @@ def read_probabilities(run: Path, cycle: int, gallery: Gallery, classes: int) ->
         if not np.allclose(probabilities.sum(1), 1, atol=1e-2):
             raise ValueError("they do not add up to one")
     return probabilities
-
-
-def _array(archive: zipfile.ZipFile, name: str, kinds: str) -> np.ndarray:
-    """An array of a kind (numpy's letters). Its size is looked at before anything is unpacked."""
-    member = archive.getinfo(f"{name}.npy")
-    if member.file_size > _MOST_BYTES:
-        raise ValueError(f"{name} is too large")
-    stream = io.BytesIO(archive.read(member))
-    if np.lib.format.read_magic(stream) != (1, 0):
-        raise ValueError(f"{name} is of another version")
-    shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-    left = member.file_size - stream.tell()
-    if dtype.kind not in kinds or dtype.hasobject or math.prod(shape) * dtype.itemsize != left:
-        raise ValueError(f"{name} is not what its header says")
-    stream.seek(0)
-    return np.lib.format.read_array(stream, allow_pickle=False)
-
-
-@contextmanager
-def _explained(path: Path, what: str) -> Iterator[None]:
-    """Whatever goes wrong with a file is one RunError."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise RunError(f"{what} is not there: {path} is missing") from error
-    except _UNREADABLE as error:
-        raise RunError(f"{what} cannot be read: {path} is broken, or is not of this run") from error

@@ -1,0 +1,137 @@
+"""`resume/newest.safetensors` and `previous.safetensors`: the last two states from which a run can go on exactly.
+
+Tensors: `model/<name>` what training changes, `adapters/<site>/<part>` adapters named by their site (in a branch),
+`optimizer/<name>/<key>` moments, `seen/<site>/<key>` what was watched for scores, `scores/<score>/<site>` scores that a
+branch brings along, `epoch/<key>` what adds up within an epoch. Metadata: one JSON under `state`, with the size of the
+event file at that moment and a checksum of the tensors: a flipped byte must not go on with other numbers.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save
+
+from mimi_core.errors import RunError
+from mimi_core.runs import files
+from mimi_core.runs.formats import versions
+from mimi_core.runs.formats.npz import UNREADABLE
+
+VERSION = 1
+Arrays = Mapping[str, np.ndarray]
+State = tuple[dict[str, np.ndarray], dict[str, Any]]
+"""Arrays by key, and JSON-safe metadata."""
+_NEWEST, _PREVIOUS = "newest.safetensors", "previous.safetensors"
+_METADATA, _EVENTS_SIZE, _CHECKSUM = "state", "events_size", "sha256"
+
+
+def model_key(name: str) -> str:
+    return f"model/{name}"
+
+
+def adapter_key(site: str, part: str) -> str:
+    return f"adapters/{site}/{part}"
+
+
+def optimizer_key(name: str, key: str) -> str:
+    return f"optimizer/{name}/{key}"
+
+
+def seen_key(site: str, key: str) -> str:
+    return f"seen/{site}/{key}"
+
+
+def score_key(score: str, site: str) -> str:
+    return f"scores/{score}/{site}"
+
+
+def epoch_key(key: str) -> str:
+    return f"epoch/{key}"
+
+
+def under(tensors: Arrays, prefix: str) -> dict[str, np.ndarray]:
+    """The tensors whose keys begin with a prefix such as `model_key("")`, by what follows it."""
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def scores(tensors: Arrays) -> dict[str, dict[str, np.ndarray]]:
+    """Score -> site -> (N,) that a branch brought along."""
+    brought: dict[str, dict[str, np.ndarray]] = {}
+    for key, values in under(tensors, "scores/").items():
+        score, _, site = key.partition("/")
+        brought.setdefault(score, {})[site] = values
+    return brought
+
+
+def write(run: Path, tensors: Arrays, metadata: Mapping[str, Any]) -> None:
+    """Keep a state, which holds for the events that are there now. The one before it stays as `previous`.
+
+    On disk in this order, also when the power fails: the events, the state, its name.
+
+    Raises:
+        ResourceError: the folder cannot be written.
+    """
+    folder, events = run / files.RESUME, run / files.EVENTS
+    with files.explained(folder):
+        folder.mkdir(exist_ok=True)
+        size = _synced(events) if events.exists() else 0
+        newest = folder / _NEWEST
+        complete = {**metadata, _EVENTS_SIZE: size, _CHECKSUM: _checksum(tensors), versions.KEY: VERSION}
+        with files.replaced(newest) as partial:
+            # Not safetensors' save_file: with that a full disk is no OSError.
+            content = save(dict(tensors), metadata={_METADATA: json.dumps(complete)})
+            with partial.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            if newest.exists():
+                os.replace(newest, folder / _PREVIOUS)
+        _synced(folder)
+
+
+def candidates(run: Path) -> Iterator[tuple[State, int]]:
+    """The states that are whole, the newest first, each with the size that the event file had.
+
+    Raises:
+        RunError: one was written by a later version of this program.
+    """
+    for name in (_NEWEST, _PREVIOUS):
+        path = run / files.RESUME / name
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata = json.loads((file.metadata() or {})[_METADATA])
+                versions.refuse_newer(metadata.pop(versions.KEY, None), VERSION, str(path))
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (not a dict)
+            checksum = metadata.pop(_CHECKSUM, None)  # states of earlier versions have none
+            if checksum is not None and checksum != _checksum(tensors):
+                continue
+            size = int(metadata.pop(_EVENTS_SIZE))
+        except RunError:  # says more than that it cannot be read
+            raise
+        except UNREADABLE:
+            continue
+        yield (tensors, metadata), size
+
+
+def _checksum(tensors: Arrays) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        values = np.ascontiguousarray(tensors[name])
+        digest.update(f"{name} {values.dtype.str} {values.shape}\n".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def _synced(path: Path) -> int:
+    """Have a file or folder written to the disk itself; its size."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+        return os.fstat(handle).st_size
+    finally:
+        os.close(handle)
