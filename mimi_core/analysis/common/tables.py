@@ -138,20 +138,6 @@ def removed_table(widths: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["cut", "order"]).drop(columns="order").reset_index(drop=True)
 
 
-def compared_table(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
-    """Two `widths_table`s after their last cuts, one row per site of both. Columns: site, label, group, ours, theirs
-    (neurons left), difference (of the shares of the initial widths, -1..1)."""
-
-    def last(table: pd.DataFrame) -> pd.DataFrame:
-        return table[table["cycle"] == table["cycle"].max()]
-
-    both = last(ours).merge(last(theirs)[["site", "neurons", "share"]], on="site", suffixes=("", "_theirs"))
-    both["difference"] = both["share"] - both["share_theirs"]
-    return both.rename(columns={"neurons": "ours", "neurons_theirs": "theirs"})[
-        ["site", "label", "group", "ours", "theirs", "difference"]
-    ]
-
-
 def in_percent(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """Shares 0..1 as percent, for tables that people read."""
     return table.assign(**{column: 100 * table[column] for column in columns})
