@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from mimi_core.config import PRESETS, RunConfig, differences, make_config, to_yaml, validate
+from mimi_core.config.settings import value_at
 from mimi_core.config.text import read_config_file, read_config_text
+from mimi_core.config.typed import parse_set
 from mimi_core.errors import ConfigError
 
 
@@ -172,3 +174,70 @@ def test_schedules_that_cannot_be(sets: list[str], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         make_config(sets=sets)
     make_config(sets=["method=linear", *sets])  # nothing is cut there
+
+
+# --- values are what was typed ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("data=folder:/x/birds #2", "folder:/x/birds #2"),
+        ("data.name=folder:/tmp/a: b", "folder:/tmp/a: b"),
+        ("data=folder:/x/[a]", "folder:/x/[a]"),
+        ("backbone=2024-01-01", "2024-01-01"),
+        ("name=exp #3", "exp #3"),
+        ("name=exp: 3", "exp: 3"),
+        ("name=on", "on"),
+        ("name=2024-01-01", "2024-01-01"),
+        ("name=2024_10", "2024_10"),
+        ("name=010", "010"),
+        ("name=[a, b]", "[a, b]"),
+        ("name=null", "null"),
+        ("name=", ""),
+        ("name='in quotes: #1'", "in quotes: #1"),
+        ("name=don't", "don't"),
+        ("group=1e3", "1e3"),
+        ("group=1:30", "1:30"),
+        ("backbone.checkpoint=/x/a #1.pth", Path("/x/a #1.pth")),
+        ("data.path=null", None),
+        ("seed=010", 10),
+        ("train.epochs=0100", 100),
+        ("train.lr=1e-3", 0.001),
+        ("data.shots=null", None),
+        ("data.skip_bad=on", True),
+        ("data.skip_bad=false", False),
+    ],
+)
+def test_a_value_is_what_was_typed(setting: str, value: object) -> None:
+    key = setting.partition("=")[0]
+    config = make_config(preset="quick", sets=[setting])
+    path = f"{key}.name" if key in ("data", "backbone") else key
+    assert value_at(config, path) == value
+    assert make_config(preset="quick", sets=differences(config, make_config(preset="quick"))) == config
+
+
+@pytest.mark.parametrize(
+    "setting", ["train.precision=off", "seed=0x10", "seed=1:30", "seed=on", "train.lr=true", "seed=", "seed=2001-01-01"]
+)
+def test_what_is_no_value_of_a_key_is_refused_by_its_name(setting: str) -> None:
+    with pytest.raises(ConfigError, match=setting.partition("=")[0]):
+        make_config(sets=[setting])
+
+
+def test_numbers_in_a_file_are_what_people_read_in_them(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("seed: 010\nname: 2024_10\ngroup: 1:30\ntrain: {lr: 1e-3, epochs: 012}\n")
+    for values in (read_config_file(file), read_config_text(file.read_text())):
+        config = make_config(values)
+        assert (config.seed, config.name, config.group) == (10, "2024_10", "1:30")
+        assert (config.train.lr, config.train.epochs) == (0.001, 12)
+    file.write_text("seed: on\n")
+    with pytest.raises(ConfigError, match="seed: a number is needed"):
+        make_config(read_config_file(file))
+
+
+def test_lists_vary_where_they_are_wanted() -> None:
+    assert parse_set("grid.method=[mimi, 010]", lists=True) == {"grid.method": ["mimi", "010"]}
+    assert parse_set("prune.rho=[0.5, 0.25]", lists=True) == {"prune.rho": [0.5, 0.25]}
+    assert parse_set("base.data=folder:/x #1", lists=True) == {"base.data": "folder:/x #1"}

@@ -11,7 +11,7 @@ from mimi_core.config.choices import known_one, nearest
 from mimi_core.config.presets import PRESETS
 from mimi_core.config.schema import RunConfig, Section
 from mimi_core.config.short_forms import expand, merge
-from mimi_core.config.text import parse_set
+from mimi_core.config.typed import inner_type, parse_set
 from mimi_core.errors import ConfigError
 
 Parsed = TypeVar("Parsed", bound="Section")
@@ -90,6 +90,8 @@ def _refuse_unknown_keys(values: dict[str, Any], model: type[BaseModel], prefix:
             raise ConfigError(f"unknown key '{prefix}{key}'{nearest(key, model.model_fields)}")
         section = _section(model.model_fields[key].annotation)
         if section is None:
+            if isinstance(value, bool) and inner_type(model.model_fields[key])[0] in (int, float):
+                raise ConfigError(f"{prefix}{key}: a number is needed (got {str(value).lower()})")
             continue
         if value is None:
             raise ConfigError(f"'{prefix}{key}' is empty: remove the line or give it keys")

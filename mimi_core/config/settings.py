@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from mimi_core.config import PRESETS, RunConfig, differences, make_config
 from mimi_core.config.choices import OneOf
 from mimi_core.config.conditions import OnlyIf
+from mimi_core.config.typed import inner_type
 from mimi_core.errors import ConfigError
 
 MOST_SETS, LONGEST_SET = 100, 500
@@ -91,12 +92,7 @@ def _settings(model: type[BaseModel], defaults: BaseModel, prefix: str) -> list[
 
 
 def _setting(path: str, info: FieldInfo, default: Any) -> Setting:
-    annotation: Any = info.annotation
-    parts = get_args(annotation) if get_origin(annotation) is not Literal else ()
-    optional = type(None) in parts
-    inner = next((part for part in parts if part is not type(None)), annotation) if optional else annotation
-    while get_origin(inner) is not None and get_origin(inner) is not Literal and hasattr(inner, "__metadata__"):
-        inner = get_args(inner)[0]
+    inner, optional = inner_type(info)
     choices = tuple(str(choice) for choice in get_args(inner)) if get_origin(inner) is Literal else ()
     choices += tuple(name for known in info.metadata if isinstance(known, OneOf) for name in known.known)
     kinds: dict[Any, Kind] = {bool: "switch", int: "integer", float: "number"}

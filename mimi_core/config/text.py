@@ -1,5 +1,6 @@
 """Settings as people write them: YAML from files, from strangers, from `--set`. What they mean is `config`'s to say."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,32 @@ LARGEST_FILE = 1_000_000
 """Bytes of a config file; a run's own, with every default written out, has about 2,000."""
 DEEPEST = 20
 """Sections within sections; a config has three. The loader in C crashes on thousands."""
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same in C, where it was built: a store reads thousands
+_NUMBERS = {
+    "tag:yaml.org,2002:int": (re.compile(r"[-+]?(?:0|[1-9][0-9]*)"), "-+0123456789"),
+    "tag:yaml.org,2002:float": (
+        re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+][0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"),
+        "-+0123456789.",
+    ),
+}
+"""What is a number, by its first letters. Old YAML also takes 010 for eight, 1:30 for ninety and 1_0 for ten."""
+
+
+class _PlainNumbers(yaml.resolver.Resolver):
+    """Numbers are what people read in them; what is none is a text, which a number's key then reads or refuses."""
+
+
+_PlainNumbers.yaml_implicit_resolvers = {
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag not in _NUMBERS]
+    + [(tag, re.compile(f"(?:{pattern.pattern})$")) for tag, (pattern, first) in _NUMBERS.items() if letter in first]
+    for letter, resolvers in {
+        **{letter: [] for letter in "-+0123456789."},
+        **yaml.resolver.Resolver.yaml_implicit_resolvers,
+    }.items()
+}
+
+
+class _Loader(_PlainNumbers, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """In C, where it was built: a store reads thousands of files."""
 
 
 def read_config_file(path: Path) -> dict[str, Any]:
@@ -29,7 +55,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
         raise ConfigError(f"config file {path} not found") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"config file {path} cannot be read: {error}") from error
-    return _mapping(text, f"config file {path}", _LOADER)
+    return _mapping(text, f"config file {path}", _Loader)
 
 
 def read_config_text(text: str) -> dict[str, Any]:
@@ -43,12 +69,17 @@ def read_config_text(text: str) -> dict[str, Any]:
     return _mapping(text, "the config", _CarefulLoader)
 
 
-def parse_set(assignment: str) -> dict[str, Any]:
-    """`prune.rho=0.5` as `{"prune.rho": 0.5}`. Raises ConfigError where it is no such thing."""
-    key, equals, text = assignment.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"--set {assignment!r}: write it as section.key=value, such as prune.rho=0.5")
-    return {key.strip(): _loaded(text, f"--set {assignment[:200]!r}: the value", _CarefulLoader)}
+def read_value(text: str, what: str, texts: bool = False) -> Any:
+    """One value, from a stranger.
+
+    Args:
+        what: it is, in messages.
+        texts: nothing in it is a number, a date or a switch.
+
+    Raises:
+        ConfigError: it is not YAML.
+    """
+    return _loaded(text, what, yaml.BaseLoader if texts else _CarefulLoader)
 
 
 def _mapping(text: str, what: str, loader: Any) -> dict[str, Any]:
@@ -60,7 +91,7 @@ def _mapping(text: str, what: str, loader: Any) -> dict[str, Any]:
     return content
 
 
-class _CarefulLoader(yaml.SafeLoader):
+class _CarefulLoader(_PlainNumbers, yaml.SafeLoader):
     """In Python, because the one in C can be made to crash; and without aliases, which multiply."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
@@ -72,7 +103,7 @@ class _CarefulLoader(yaml.SafeLoader):
 def _refuse_what_multiplies(text: str) -> None:
     """Aliases, which can make few lines large, and nesting that no config has. Told before anything is built."""
     depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
+    for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
             raise yaml.YAMLError("aliases (*name) are not understood here; write the value out")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

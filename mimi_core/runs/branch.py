@@ -15,7 +15,7 @@ import numpy as np
 from mimi_core.budget import plan
 from mimi_core.config import Branch, RunConfig, differences, laid_over, validate
 from mimi_core.config.methods import makes_cuts
-from mimi_core.config.text import parse_set
+from mimi_core.config.typed import parse_set
 from mimi_core.errors import RunError
 from mimi_core.runs import files
 from mimi_core.runs.events import EpochEnded, Event, RunEnded, RunStarted, RunState, parse_line, to_line

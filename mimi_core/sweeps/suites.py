@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mimi_core.config import DataConfig, RunConfig, known_one, laid_over, parse
-from mimi_core.config.text import parse_set
+from mimi_core.config.typed import parse_set
 from mimi_core.data.catalogue import missing, source_of
 from mimi_core.data.sources import domainnet, vtab
 from mimi_core.sweeps.sweep import Sweep, expand
@@ -143,7 +143,7 @@ def prepare(
     """
     suite = SUITES[known_one(name, SUITES, "suite")]
     base, grid = dict(suite.base), {"data.name": list(suite.data), **{k: list(v) for k, v in suite.grid.items()}}
-    for path, value in (item for text in sets for item in parse_set(text).items()):
+    for path, value in (item for text in sets for item in parse_set(text, lists=True).items()):
         path = f"{path}.name" if path in ("data", "backbone") else path
         if isinstance(value, list) or path in grid:
             grid[path] = value if isinstance(value, list) else [value]

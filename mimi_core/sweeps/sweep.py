@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from mimi_core.budget import plan
 from mimi_core.config import PRESETS, SHORT_METHODS, RunConfig, Section, Seed, known_one, laid_over, parse, validate
 from mimi_core.config.identity import run_key
-from mimi_core.config.text import parse_set
+from mimi_core.config.typed import parse_set
 from mimi_core.errors import ConfigError
 from mimi_core.sweeps.questions import QUESTIONS
 
@@ -104,7 +104,7 @@ def make_sweep(
     merged = laid_over(
         {}, {"name": question, **QUESTIONS[known_one(question, QUESTIONS, "question")]} if question else {}
     )
-    for settings in (values or {}, *(parse_set(assignment) for assignment in sets or [])):
+    for settings in (values or {}, *(parse_set(assignment, lists=True) for assignment in sets or [])):
         for key in settings:
             if str(key).split(".")[0] not in Sweep.model_fields and str(key).split(".")[0] in RunConfig.model_fields:
                 raise ConfigError(f"'{key}' is a setting of the runs: write it as base.{key}, or vary it in grid")

@@ -144,13 +144,16 @@ def test_a_link_gives_the_config_again(preset: str) -> None:
 def test_a_link_is_no_way_to_hurt() -> None:
     for sets in (
         ["seed=" + "[" * 400],
-        ["name=&a [x, *a]"],
-        ["name=2001-99-99"],
+        ["seed=&a [x, *a]"],
+        ["data={name: &a [x, *a]}"],
+        ["seed=2001-99-99"],
         ["seed=" + "0" * 500],
         ["seed=1"] * 101,
     ):
         with pytest.raises(ConfigError):
             from_link("demo", sets)
+    for name in ("&a [x, *a]", "2001-99-99", "!!python/object/apply:os.getcwd []"):
+        assert from_link("demo", [f"name={name}"]).name == name  # a text, and nothing is made of it
 
 
 # --- the check --------------------------------------------------------------------------------------------------------
