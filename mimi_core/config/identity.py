@@ -54,6 +54,16 @@ def used_values(config: RunConfig) -> dict[str, Value]:
     return values | {"branch": _branch(config), "name": " ".join(config.name.split())}
 
 
+def deciding_settings() -> list[str]:
+    """Choices by which others come to play a part, or cease to."""
+    others = {
+        f"{path.rpartition('.')[0]}.{condition.other}"
+        for path, setting in compared_settings().items()
+        for condition in setting.only_if
+    }
+    return ["method", *sorted(others)]
+
+
 @cache
 def _possible(method: str) -> Mapping[str, bool]:
     return {path: METHODS[method].may_use(path) for path in compared_settings()}

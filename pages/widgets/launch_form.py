@@ -7,10 +7,11 @@ from typing import Any
 import streamlit as st
 
 from mimi_core.analysis.compare.design import worded
+from mimi_core.analysis.launch.words import methods_explained
 from mimi_core.analysis.why.words import scores_explained
 from mimi_core.backbones.families import FAMILIES
 from mimi_core.config import PRESETS, RunConfig, make_config
-from mimi_core.config.identity import UNUSED, used_values
+from mimi_core.config.identity import UNUSED, deciding_settings, used_values
 from mimi_core.config.methods import makes_cuts
 from mimi_core.config.settings import Setting, from_link, link, nested, settings, value_at
 from mimi_core.config.text import read_config_text
@@ -216,8 +217,8 @@ def _columns(sections: dict[str, list[Setting]], count: int = 4) -> list[Any]:
 
 
 def _unused() -> set[str]:
-    """Settings that play no part with the chosen method, score and placement."""
-    deciding = {path: st.session_state[f"{_KEY}{path}"] for path in ("method", "prune.score", "adapter.placement")}
+    """Settings that play no part with the chosen method, score, schedule and placement."""
+    deciding = {path: st.session_state[f"{_KEY}{path}"] for path in deciding_settings()}
     config = make_config(nested({**deciding, "adapter.init": "paper"}))  # which goes with every score
     return {path for path, value in used_values(config).items() if value == UNUSED}
 
@@ -260,6 +261,8 @@ def _help(setting: Setting) -> str:
         parts = [f"{setting.help[0].upper()}{setting.help[1:]}."]
     if setting.path == "prune.score":
         parts.append(scores_explained(setting.choices))
+    if setting.path == "method":
+        parts.append(methods_explained(setting.choices))
     return " ".join([*parts, f"`{setting.path}`"])
 
 

@@ -1,5 +1,7 @@
 """Every way to fine-tune: exactly what it should train trains, and what should start as the identity does."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -53,6 +55,11 @@ def images() -> Tensor:
 
 def test_every_method_of_the_config_exists() -> None:
     assert all(isinstance(implementation(name), Method) for name in METHODS)
+
+
+def test_methods_are_loaded_when_one_is_asked_for() -> None:
+    look = "import sys, mimi_core.methods, mimi_core.config.methods; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,20 @@ def test_epochs_are_those_of_a_cycle_only_where_there_are_cycles(open_page: Open
         assert app.number_input(key="launch.train.epochs").value == 5
 
 
+def test_what_plays_no_part_is_greyed_out_by_what_is_chosen(open_page: Open) -> None:
+    test = open_page("launch", preset="demo", set=["prune.schedule=anneal"])
+    assert not test.number_input(key="launch.prune.every").disabled
+    assert test.number_input(key="launch.prune.rho").disabled
+    test.selectbox(key="launch.prune.schedule").set_value("cycles").run()
+    assert test.number_input(key="launch.prune.every").disabled
+    assert not test.number_input(key="launch.prune.rho").disabled
+    assert "**LoRA**: A product of two thin matrices" in test.selectbox(key="launch.method").help
+    test.selectbox(key="launch.method").set_value("lora").run()
+    assert not test.number_input(key="launch.peft.rank").disabled
+    assert test.number_input(key="launch.prune.rho").disabled
+    assert not test.exception
+
+
 def test_a_config_fills_the_form(open_page: Open) -> None:
     app = open_page("launch")
     for text, error in (("method: mimy\nprune: {rho: 3}", ["method", "prune.rho"]), ("[" * 50, ["the config"])):

@@ -41,7 +41,8 @@ LOOK = """
     import json, sys
     from mimi_core.config.settings import settings
     from mimi_core.runs.store import Store
-    from mimi_core.analysis.compare.design import design, used_values
+    from mimi_core.analysis.compare.design import design
+    from mimi_core.config.identity import used_values
     from mimi_core.analysis.why.cut_scores import read_cut
     from mimi_core.analysis.why.tables import as_it_was, same_survivors, what_if
     from mimi_core.analysis.why.words import scores_explained
@@ -55,7 +56,7 @@ LOOK = """
     cut = read_cut(mine.folder, store.state(mine.id), 1)
     again = what_if(cut, cut.real)
     other = what_if(cut, replace(cut.real, score="mimi"))
-    how = design([used_values(config, cuts=True) for config in configs])
+    how = design([used_values(config) for config in configs])
     print(json.dumps({
         "choices": settings()["prune.score"].choices,
         "phases": [run.phase for run in runs],

@@ -1,9 +1,11 @@
-"""What a config amounts to, in words."""
+"""What a config amounts to, and what its choices are, in words."""
+
+from collections.abc import Iterable
 
 from mimi_core import budget
 from mimi_core.analysis.common.words import percent
 from mimi_core.config import RunConfig
-from mimi_core.config.methods import makes_cuts
+from mimi_core.config.methods import METHODS, makes_cuts
 
 
 def plan_in_words(config: RunConfig) -> str:
@@ -24,3 +26,8 @@ def plan_in_words(config: RunConfig) -> str:
         f"{len(shares)} cut{'s' * (len(shares) > 1)}: compression σ goes {' → '.join(sigmas)}, "
         f"{percent(float(shares[-1]))} of the neurons stay, {planned.total_epochs} epochs in all."
     )
+
+
+def methods_explained(names: Iterable[str]) -> str:
+    """What each method does, its name in bold. Markdown."""
+    return " ".join(f"**{METHODS[name].label}**: {METHODS[name].words}" for name in names)
