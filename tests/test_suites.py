@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from mimi_core.__main__ import app
 from mimi_core.analysis.trade_off.references import published_table, read_references
 from mimi_core.analysis.trade_off.suites import (
     OVER_GROUPS,
@@ -18,9 +17,10 @@ from mimi_core.analysis.trade_off.suites import (
     references_of,
     tasks_table,
 )
-from mimi_core.cli.suite import REFERENCES
+from mimi_core.cli.main import app
 from mimi_core.data import known
 from mimi_core.errors import ConfigError, MimiError
+from mimi_core.resources import REFERENCES
 from mimi_core.runs.jobs.check_report import CheckReport
 from mimi_core.runs.store import Store
 from mimi_core.sweeps.suites import SUITES, prepare
@@ -39,7 +39,7 @@ def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tupl
     monkeypatch.setenv("MIMI_SLOTS", "cpu")
     monkeypatch.setenv("MIMI_DATA", str(tmp_path / "sets"))
     fine = CheckReport(ok=True, seconds=9, start_seconds=3)
-    monkeypatch.setattr("mimi_core.cli.sweep.check_all", lambda configs: [fine for _ in configs])
+    monkeypatch.setattr("mimi_core.cli.carry_out.check_all", lambda configs: [fine for _ in configs])
 
     def run(*arguments: str) -> tuple[int, str]:
         done = CliRunner().invoke(app, ["suite", *arguments, "--runs", str(tmp_path / "runs")])

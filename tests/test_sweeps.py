@@ -13,8 +13,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from mimi_core.__main__ import app
 from mimi_core.budget import initial_width, plan
+from mimi_core.cli.main import app
 from mimi_core.config import RunConfig, make_config
 from mimi_core.errors import ConfigError, MimiError, RunError
 from mimi_core.runs import files
@@ -38,7 +38,7 @@ def scopes(**changes: Any) -> list[RunConfig]:
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """With nobody to start what is queued."""
-    for place in ("runs.control", "sweeps.matching", "cli.sweep"):
+    for place in ("runs.control", "sweeps.matching", "cli.carry_out"):
         monkeypatch.setattr(f"mimi_core.{place}.ensure_dispatcher", lambda directory: None)
     monkeypatch.setenv("MIMI_SLOTS", "cpu")
     return Store(tmp_path / "runs")
@@ -303,7 +303,7 @@ def test_the_queue_is_waited_for_and_the_accuracy_of_every_case_told(
                 record(store, config)
                 return
 
-    monkeypatch.setattr("mimi_core.cli.sweep.time.sleep", goes_on)
+    monkeypatch.setattr("mimi_core.cli.carry_out.time.sleep", goes_on)
     code, said = command()
     assert code == 0, said
     assert "4/4" in said
@@ -326,7 +326,7 @@ def test_what_cannot_run_is_told_before_anything_starts(
     command: Callable[..., tuple[int, str]], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = CheckReport(ok=False, error="this method needs another backbone")
-    monkeypatch.setattr("mimi_core.cli.sweep.check_all", lambda configs: [refused for _ in configs])
+    monkeypatch.setattr("mimi_core.cli.carry_out.check_all", lambda configs: [refused for _ in configs])
     code, said = command("--set", "base.method=linear")
     assert (code, said) == (1, "scope=global: this method needs another backbone")
     assert len(store.list()) == 1

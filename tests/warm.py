@@ -16,7 +16,7 @@ from subprocess import CompletedProcess
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 _FORKED = multiprocessing.get_context("forkserver")
-_FORKED.set_forkserver_preload(["mimi_core.__main__", "mimi_core.train.worker", "mimi_core.train.check"])
+_FORKED.set_forkserver_preload(["mimi_core.cli.main", "mimi_core.train.worker", "mimi_core.train.check"])
 PATIENCE = 120.0
 
 
@@ -57,6 +57,6 @@ def _main(arguments: tuple[str, ...], cwd: Path, env: dict[str, str], out: Path 
         for descriptor, file in ((1, out), (2, out.with_suffix(".err"))):
             os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), descriptor)
     sys.argv = ["mimi", *arguments]
-    from mimi_core.__main__ import main
+    from mimi_core.cli.main import main
 
     main()

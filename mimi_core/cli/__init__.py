@@ -1,1 +1,1 @@
-"""Parts of the command line; `mimi_core.__main__` puts them together."""
+"""The command line: a file for each command, or for a few that belong together; `main` puts them together."""

@@ -1,16 +1,39 @@
-"""What the commands share: where they print, and options that mean the same everywhere."""
+"""What the commands share: where they print, options that mean the same everywhere, and how a config is read."""
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from mimi_core.config import PRESETS, RunConfig, make_config
+from mimi_core.config.text import read_config_file
+from mimi_core.errors import MimiError
+
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
+ConfigArgument = Annotated[Path | None, typer.Argument(help="YAML file; every key is optional")]
+PresetOption = Annotated[str | None, typer.Option(help=f"start from one of: {', '.join(PRESETS)}")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="section.key=value, such as prune.rho=0.5; repeatable")
+]
 RunsOption = Annotated[Path, typer.Option("--runs", help="folder of all runs", envvar="MIMI_RUNS")]
 RUNS = Path("runs")
 STOPPED = 3
 """Exit code of what was stopped before it finished."""
+APP_PACKAGES = ("streamlit", "pandas", "plotly", "altair", "jinja2")
+"""What the extra `app` brings, and the library itself does without."""
+
+
+def wanted_config(path: Path | None, preset: str | None, sets: list[str] | None) -> RunConfig:
+    """The config that the arguments of a command ask for. Raises ConfigError."""
+    return make_config(read_config_file(path) if path else None, preset, sets)
+
+
+def require_app(what: str) -> None:
+    """Raises MimiError, before anything is started, where packages of the extra `app` are absent."""
+    if absent := [name for name in APP_PACKAGES if find_spec(name) is None]:
+        raise MimiError(f'{what} needs {", ".join(absent)}, which the app brings: pip install "mimi-studio[app]"')

@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from mimi_core.cli.common import out
-from mimi_core.cli.sweep import carry_out
+from mimi_core.cli.carry_out import carry_out
+from mimi_core.cli.common import out, require_app
 from mimi_core.runs.store import Store
-from mimi_core.study.design import study
 from mimi_core.sweeps.sweep import expand
 
 STUDY, DOCS = Path("assets/study"), Path("docs")
@@ -23,7 +22,9 @@ def findings(
     folder: Annotated[Path, typer.Option("--output", "-o", help="folder for findings.md and its pictures")] = DOCS,
 ) -> None:
     """What the study says of the claims about MiMi. Given again, it starts only what is missing of the study."""
+    require_app("the page of findings")
     from mimi_core.study import write_findings
+    from mimi_core.study.design import study
 
     store = Store(runs)
     for sweep in study() if run else []:

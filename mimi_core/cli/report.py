@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from mimi_core.cli.common import RUNS, RunsOption, out
+from mimi_core.cli.common import RUNS, RunsOption, out, require_app
 from mimi_core.errors import RunError
 from mimi_core.runs import files
 from mimi_core.runs.store import Store
@@ -18,6 +18,7 @@ def report(
     runs: RunsOption = RUNS,
 ) -> None:
     """One HTML file about a run, or about all runs of a group: offline, printable, without scripts."""
+    require_app("a report")
     from mimi_core.analysis.report import group_report, run_report
 
     store = Store(runs)

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from mimi_core.adapters.sites import Site
 from mimi_core.config import RunConfig
 from mimi_core.methods.method import Method, Ranked, Ranking
-from mimi_core.methods.peft import NAME, find_targets, inject
+from mimi_core.methods.peft import NAME, find_targets, inject, require_library
 
 BEFORE, SETTLING = 0.1, 0.3
 """Shares of all steps."""
@@ -29,6 +29,7 @@ AVERAGES = ("exp_avg_ipt", "exp_avg_unc")
 
 
 def prepare(model: nn.Module, config: RunConfig, image_size: int, generator: Generator) -> list[Site]:
+    require_library()
     targets = find_targets(model, image_size, config.adapter.positions)
     inject(model, image_size, _settings(config, steps=100, targets=list(targets)), generator)
     for name, site in targets.items():

@@ -4,6 +4,7 @@ The library is imported when a run needs it: that takes seconds.
 """
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -19,6 +20,12 @@ NAME = "default"
 """Of the set of weights; PEFT can hold several."""
 Targets = dict[str, Site]
 """Name of a linear map -> the site in whose module it is, in the model's order."""
+
+
+def require_library() -> None:
+    """Raises ConfigError where PEFT is not installed."""
+    if find_spec("peft") is None:
+        raise ConfigError("this method needs the library peft: pip install peft; or choose another, such as adapter")
 
 
 def find_targets(model: nn.Module, image_size: int, positions: Positions) -> Targets:
@@ -68,6 +75,7 @@ def method(settings: Callable[[RunConfig, Targets], Any]) -> Method:
     """The method whose PEFT config is made from a run's config and the names of what it may change."""
 
     def prepare(model: nn.Module, config: RunConfig, image_size: int, generator: Generator) -> list[Site]:
+        require_library()
         targets = find_targets(model, image_size, config.adapter.positions)
         inject(model, image_size, settings(config, targets), generator)
         for name, parameter in model.named_parameters():

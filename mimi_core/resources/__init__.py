@@ -3,8 +3,6 @@
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-IMPORT_ROOT = HERE.parents[1]
-"""The folder from which `python -m mimi_core` is this very package, for processes of its own."""
 DEMO_BACKBONE = HERE / "demo_backbone.safetensors"
 EXAMPLES = HERE / "examples"
 """A folder of finished runs, to look at before there are any of one's own."""

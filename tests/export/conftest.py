@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mimi_core.__main__ import main
+from mimi_core.cli.main import main
 from mimi_core.config import make_config
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import sys
 from itertools import pairwise
 from pathlib import Path
 from types import MethodType
@@ -42,6 +43,13 @@ LORA = ("lora_A.default.weight", "lora_B.default.weight")
 )
 def test_exactly_these_parts_of_these_maps_train(method: str, maps: list[str], parts: tuple[str, ...]) -> None:
     assert trained(prepared(method)) == {f"{name}.{part}" for name in maps for part in parts}
+
+
+@pytest.mark.parametrize("method", ["lora", "adalora"])
+def test_without_the_library_it_is_told_what_to_do(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(ConfigError, match="pip install peft"):
+        prepared(method)
 
 
 @pytest.mark.parametrize(("positions", "expected"), [("attn", MAPS[:2] + MAPS[4:6]), ("mlp", MAPS[2:4] + MAPS[6:])])

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from mimi_core.__main__ import app as commands
 from mimi_core.analysis.report import group_report, run_report
 from mimi_core.analysis.report.run import nearest_preset
+from mimi_core.cli.main import app as commands
 from mimi_core.config import make_config
 from mimi_core.errors import RunError
 from mimi_core.runs.store import Store

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mimi_core.__main__ import app
+from mimi_core.cli.main import app
 from mimi_core.config import RunConfig
 from mimi_core.errors import RunError
 from mimi_core.runs import control, files

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from mimi_core.config import RunConfig, to_yaml
 from mimi_core.data.absolute import with_absolute_paths
 from mimi_core.runs.jobs.check_report import STAGE, CheckReport
 from mimi_core.runs.jobs.job import Job
+from mimi_core.runs.program import PROGRAM
 from mimi_core.runs.queue.slots import slots
 
 TIMEOUT_SECONDS = 300.0
@@ -68,7 +68,7 @@ def check_all(configs: Sequence[RunConfig], timeout: float = TIMEOUT_SECONDS) ->
 
 
 def _command(paths: Sequence[Path]) -> list[str]:
-    return [sys.executable, "-m", "mimi_core", "check", *map(str, paths), "--json"]
+    return [*PROGRAM, "check", *map(str, paths), "--json"]
 
 
 def _reports(output: str) -> list[CheckReport]:

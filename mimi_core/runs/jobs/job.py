@@ -8,7 +8,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 import weakref
@@ -20,9 +19,9 @@ from typing import Literal
 from pydantic import ValidationError
 
 from mimi_core.errors import ResourceError
-from mimi_core.resources import IMPORT_ROOT
 from mimi_core.runs.formats.gallery import Prediction
 from mimi_core.runs.jobs.check_report import STAGE
+from mimi_core.runs.program import IMPORT_ROOT, PROGRAM
 from mimi_core.runs.queue.slots import worker_environment
 
 MOST_RUNNING, MOST_KEPT = 2, 24
@@ -127,7 +126,7 @@ class Jobs:
         program: what gets the arguments.
     """
 
-    def __init__(self, program: Sequence[str] = (sys.executable, "-m", "mimi_core")) -> None:
+    def __init__(self, program: Sequence[str] = PROGRAM) -> None:
         self._program = program
         self._jobs: dict[Hashable, Job] = {}
         self._guard = threading.Lock()

@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +14,8 @@ from typing import NamedTuple
 from filelock import FileLock, Timeout
 
 from mimi_core.errors import MimiError, ResourceError
-from mimi_core.resources import IMPORT_ROOT
 from mimi_core.runs import files
+from mimi_core.runs.program import IMPORT_ROOT, PROGRAM, environment
 from mimi_core.runs.queue.slots import Slot, free_slot, slots, worker_environment
 from mimi_core.runs.status import ENDED, claimed, read_status, write_status
 from mimi_core.runs.store import Store
@@ -107,11 +106,12 @@ def ensure_dispatcher(directory: Path) -> None:
         home.mkdir(parents=True, exist_ok=True)
         with (home / "log.txt").open("ab") as log:
             subprocess.Popen(
-                [sys.executable, "-m", "mimi_core", "dispatch", str(directory.resolve())],
+                [*PROGRAM, "dispatch", str(directory.resolve())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                env=environment(),
                 cwd=IMPORT_ROOT,
             )
 
@@ -160,7 +160,7 @@ def _start(store: Store, run_id: str, handle: int, slot: Slot) -> list[_Worker]:
                 return []
             with files.explained(run), (run / files.LOG).open("ab") as log:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "mimi_core", "work", str(run.resolve())],
+                    [*PROGRAM, "work", str(run.resolve())],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

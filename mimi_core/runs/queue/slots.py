@@ -14,6 +14,7 @@ from typing import NamedTuple
 import psutil
 
 from mimi_core.errors import ConfigError
+from mimi_core.runs.program import environment
 
 CPU = "cpu"
 
@@ -61,8 +62,8 @@ def worker_environment(gpu: str | None) -> dict[str, str]:
     """Of a process that trains as a worker does; `gpu` None: on the CPU, whose slots share its threads."""
     sharing = 1 if gpu else max(1, _named().count(CPU))
     threads = max(1, spare_cores() // sharing)
-    environment = {"OMP_NUM_THREADS": str(threads), **os.environ, "PYTHONUNBUFFERED": "1"}
-    return environment | {"CUDA_VISIBLE_DEVICES": gpu or ""}  # a worker on the CPU's slot must not take a GPU
+    settings = {"OMP_NUM_THREADS": str(threads), **environment(), "PYTHONUNBUFFERED": "1"}
+    return settings | {"CUDA_VISIBLE_DEVICES": gpu or ""}  # a worker on the CPU's slot must not take a GPU
 
 
 def spare_cores() -> int:

@@ -1,0 +1,73 @@
+"""`ls` and `show`: the runs of a folder, and one of them."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from mimi_core.cli.common import RUNS, RunsOption, out
+from mimi_core.runs.queue.dispatcher import wake
+from mimi_core.runs.store import RunSummary, Store
+
+
+def list_runs(
+    runs: RunsOption = RUNS, as_json: Annotated[bool, typer.Option("--json", help="one JSON list")] = False
+) -> None:
+    """List the runs, newest first."""
+    store = Store(runs)
+    found = store.list()
+    wake(store)
+    if as_json:
+        print(json.dumps([_as_dict(run) for run in found], indent=1))
+        return
+    if not found:
+        out.print(f"no runs in {escape(str(runs))} yet; try: python -m mimi_core run --preset demo")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "state", "method", "backbone", "data", "cut", "neurons", "gone", "accuracy"):
+        table.add_column(column, justify="right" if column in ("neurons", "gone", "accuracy") else "left")
+    for run in found:
+        state = f"{run.phase} {run.progress:.0%}" if run.phase in ("training", "evaluating", "scoring") else run.phase
+        table.add_row(
+            run.id,
+            state,
+            run.method,
+            escape(run.backbone),
+            escape(run.data),
+            f"{run.cycle}/{run.cycles}",
+            f"{run.neurons}/{run.neurons_at_start}",
+            f"{run.removed}/{run.sites}",
+            "" if run.accuracy is None else f"{run.accuracy:.1%}",
+        )
+    out.print(table)
+
+
+def show(run_id: str, runs: RunsOption = RUNS) -> None:
+    """One run: where it is, the widths after every cut, and its accuracy."""
+    store = Store(runs)
+    summary, state = store.summary(run_id), store.state(run_id)
+    out.print(f"{summary.id}  {summary.phase}  {summary.progress:.0%}  {escape(summary.message)}")
+    if state.widths and state.sites:
+        table = Table(box=None, pad_edge=False)
+        table.add_column("adapter")
+        for cut in range(len(state.widths)):
+            table.add_column("start" if cut == 0 else f"cut {cut}", justify="right")
+        for site in state.sites:
+            table.add_row(
+                site.name, *("gone" if widths[site.name] == 0 else str(widths[site.name]) for widths in state.widths)
+            )
+        out.print(table)
+    for e in state.evaluations:
+        out.print(
+            f"cycle {e.cycle}  {'after the cut' if e.stage == 'cut' else 'trained':13}  {e.split:4}  {e.accuracy:.2%}"
+        )
+    for warning in state.warnings:
+        out.print(f"warning: {escape(warning.message)}")
+    if summary.phase in ("failed", "died"):
+        out.print(escape(store.log_tail(run_id, 10)))
+
+
+def _as_dict(run: RunSummary) -> dict[str, object]:
+    return {**vars(run), "folder": str(run.folder)}

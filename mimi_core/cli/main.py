@@ -1,0 +1,67 @@
+"""The command line: `python -m mimi_core --help`. Every failure is one line on stderr and a non-zero exit code."""
+
+import os
+import sys
+from collections.abc import Callable
+
+import typer
+from rich.markup import escape
+
+from mimi_core.cli.app import app as start_app
+from mimi_core.cli.branch import branch
+from mimi_core.cli.check import check
+from mimi_core.cli.common import err
+from mimi_core.cli.data import data
+from mimi_core.cli.export import export, predict
+from mimi_core.cli.findings import findings
+from mimi_core.cli.listing import list_runs, show
+from mimi_core.cli.queueing import delete, dispatch, queue, stop, submit
+from mimi_core.cli.report import report
+from mimi_core.cli.run import resume, run, work
+from mimi_core.cli.sites import sites
+from mimi_core.cli.suite import suite
+from mimi_core.cli.sweep import sweep
+from mimi_core.errors import MimiError
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "run": run,
+    "resume": resume,
+    "submit": submit,
+    "app": start_app,
+    "branch": branch,
+    "sweep": sweep,
+    "suite": suite,
+    "findings": findings,
+    "predict": predict,
+    "export": export,
+    "report": report,
+    "sites": sites,
+    "work": work,
+    "dispatch": dispatch,
+    "ls": list_runs,
+    "show": show,
+    "stop": stop,
+    "queue": queue,
+    "delete": delete,
+    "check": check,
+}
+"""In the order of the help."""
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None
+)
+for name, command in COMMANDS.items():
+    app.command(name)(command)
+app.add_typer(data, name="data")
+
+
+def main() -> None:
+    try:
+        app()
+    except MimiError as error:
+        err.print(f"error: {escape(str(error))}", style=None)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of a pipe went away
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
