@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from mimi_core.backbones import cvt as hf_backbones
 from mimi_core.backbones import torchvision_remedy  # noqa: F401  (before timm)
 
 import timm  # isort: skip
-from timm.models import load_state_dict, model_entrypoint
+from timm.models import _builder, model_entrypoint
 
+from mimi_core.backbones.checkpoint import Remap, Weights, first_line, fit, read_checkpoint, refuse_not_finite
 from mimi_core.config import DEMO_BACKBONE, BackboneConfig
 from mimi_core.errors import BackboneError
 from mimi_core.resources import DEMO_BACKBONE as DEMO_BACKBONE_FILE
@@ -55,21 +55,28 @@ def load_backbone(config: BackboneConfig, num_classes: int, seed: int = 0) -> Ba
         if config.name == DEMO_BACKBONE:
             model = demo_swin(image_size=config.image_size or DEMO_IMAGE_SIZE)
             if config.checkpoint or config.pretrained:
-                _load_weights(model, config.checkpoint or DEMO_BACKBONE_FILE, "swin_tiny_patch4_window7_224")
+                warnings += _load_weights(model, config.checkpoint or DEMO_BACKBONE_FILE, config.name)
         elif config.name.startswith(hf_backbones.PREFIX):
             model = hf_backbones.cvt(config.name)
             if config.checkpoint or config.pretrained:
-                _load_weights(model, config.checkpoint or _fetched_cvt(config.name), config.name)
+                warnings += _load_weights(model, config.checkpoint or _fetched_cvt(config.name), config.name)
         else:
             model = _timm_model(config)
             if config.checkpoint:
-                _load_weights(model, config.checkpoint, config.name)
+                weights = read_checkpoint(config.checkpoint)
+                if pool := _pooling(weights, model):
+                    model = _timm_model(config, global_pool=pool)
+                    warnings.append(f"the model pools its tokens by {pool!r}, as the one that the checkpoint is of")
+                warnings += _load(model, weights, config.checkpoint, config.name)
+            elif config.pretrained:
+                refuse_not_finite(dict(model.named_parameters()), f"what the hub has of {config.name}")
         if not config.pretrained and not config.checkpoint:
             warnings.append("the backbone has random weights: set backbone.pretrained or backbone.checkpoint")
         model.reset_classifier(num_classes)  # type: ignore[operator]  # every timm model has it
     expected: dict[str, Any] = getattr(model, "pretrained_cfg", {})
     size = config.image_size or (DEMO_IMAGE_SIZE if config.name == DEMO_BACKBONE else expected["input_size"][-1])
     _try_out(model, config.name, size)
+    warnings += _cut_off(model, size)
     return Backbone(model, size, tuple(expected["mean"]), tuple(expected["std"]), tuple(warnings))
 
 
@@ -90,8 +97,23 @@ def _try_out(model: nn.Module, name: str, size: int) -> None:
             model.eval()(next(model.parameters()).new_zeros(1, 3, size, size))
     except (RuntimeError, AssertionError, ValueError) as error:
         raise BackboneError(
-            f"{name} cannot take images of {size} pixels ({_first_line(error)}); change backbone.image_size"
+            f"{name} cannot take images of {size} pixels ({first_line(error)}); change backbone.image_size"
         ) from error
+
+
+def _cut_off(model: nn.Module, size: int) -> list[str]:
+    """What of an image no patch covers, where patches tile it."""
+    embed = getattr(model, "patch_embed", None)
+    conv = getattr(embed, "proj", None)
+    if not isinstance(conv, nn.Conv2d) or conv.kernel_size != conv.stride or getattr(embed, "dynamic_img_pad", False):
+        return []
+    patch, rest = int(conv.stride[0]), size % int(conv.stride[0])
+    if not rest:
+        return []
+    return [
+        f"of images of {size} pixels the model sees {size - rest}: {rest} rows and columns are cut off, because its "
+        f"patches have {patch}; set backbone.image_size to {size - rest} or {size - rest + patch}"
+    ]
 
 
 def demo_swin(num_classes: int = 0, drop_path_rate: float = 0.0, image_size: int = DEMO_IMAGE_SIZE) -> nn.Module:
@@ -111,7 +133,7 @@ def demo_swin(num_classes: int = 0, drop_path_rate: float = 0.0, image_size: int
     return model
 
 
-def _timm_model(config: BackboneConfig) -> nn.Module:
+def _timm_model(config: BackboneConfig, **changes: Any) -> nn.Module:
     from_hub = config.pretrained and not config.checkpoint
     if not config.name.startswith(_HUB_PREFIXES) and not timm.is_model(config.name):
         names = [DEMO_BACKBONE, *timm.list_models()]
@@ -122,12 +144,12 @@ def _timm_model(config: BackboneConfig) -> nn.Module:
         )
     sized: dict[str, Any] = {"img_size": config.image_size} if config.image_size else {}
     try:
-        return _create(config.name, from_hub, sized)
+        return _create(config.name, from_hub, sized, changes)
     except Exception as error:  # timm, huggingface_hub and its HTTP library each raise their own kinds
         if from_hub:
             raise _not_fetched(config.name, error) from error
         size = f" for {config.image_size} pixels" if config.image_size else ""
-        raise BackboneError(f"{config.name} cannot be built{size}: {_first_line(error)}") from error
+        raise BackboneError(f"{config.name} cannot be built{size}: {first_line(error)}") from error
 
 
 def _fetched_cvt(name: str) -> Path:
@@ -139,61 +161,76 @@ def _fetched_cvt(name: str) -> Path:
 
 def _not_fetched(name: str, error: Exception) -> BackboneError:
     return BackboneError(
-        f"the weights of {name} could not be fetched from the hub ({_first_line(error)}). Give a local file with "
+        f"the weights of {name} could not be fetched from the hub ({first_line(error)}). Give a local file with "
         f"backbone.checkpoint=FILE, use the bundled backbone with backbone={DEMO_BACKBONE}, or set "
         "backbone.pretrained=false for random weights"
     )
 
 
-def _create(name: str, pretrained: bool, sized: dict[str, Any]) -> nn.Module:
+def _create(name: str, pretrained: bool, sized: dict[str, Any], changes: dict[str, Any]) -> nn.Module:
     try:
-        model: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0, **sized)
+        model: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0, **sized, **changes)
     except TypeError:  # models for images of any size take no img_size
         if not sized:
             raise
-        model = timm.create_model(name, pretrained=pretrained, num_classes=0)
+        model = timm.create_model(name, pretrained=pretrained, num_classes=0, **changes)
     return model
 
 
-def _load_weights(model: nn.Module, path: Path, name: str) -> None:
-    """Load a local file with timm's own key remapping and resampling of position embeddings; the head is left out."""
-    weights = _read_checkpoint(path)
-    made_by = model_entrypoint(name).__module__ if timm.is_model(name) else type(model).__module__
-    remap = getattr(sys.modules[made_by], "checkpoint_filter_fn", None)
-    try:
-        if remap is not None:
-            weights = remap(weights, model)
-        heads = _classifier_names(model)
-        weights = {key: value for key, value in weights.items() if not key.startswith(heads)}
-        missing, unexpected = model.load_state_dict(weights, strict=False)
-    except (RuntimeError, KeyError, ValueError, AttributeError, TypeError) as error:
-        raise BackboneError(f"{path} does not fit {name}: {_first_line(error, 300)}") from error
-    wrong = [key for key in missing if not key.startswith(heads)] + list(unexpected)
-    if wrong:
-        raise BackboneError(
-            f"{path} does not fit {name}: {len(missing)} weights are missing and {len(unexpected)} are foreign, "
-            f"such as {', '.join(wrong[:3])}; is it a checkpoint of another model?"
-        )
+def _load_weights(model: nn.Module, path: Path, name: str) -> list[str]:
+    """Load a local file, with the renaming and resampling of the model's own library; the head is left out.
+
+    Returns:
+        What a user should know about it.
+    """
+    return _load(model, read_checkpoint(path), path, name)
 
 
-def _read_checkpoint(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise BackboneError(f"checkpoint {path} not found")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return load_state_dict(str(path), weights_only=True)
-    except Exception as error:  # bytes that nobody vouches for can make a parser fail in any way
-        if "weights_only" in str(error):
-            raise BackboneError(f"{path} holds code, not just weights: convert it to safetensors") from error
-        raise BackboneError(f"checkpoint {path} cannot be read: {_first_line(error)}") from error
+def _load(model: nn.Module, weights: Weights, path: Path, name: str) -> list[str]:
+    heads = _classifier_names(model)
+    fitted = fit(weights, model, _remap(model, name), heads, f"{path} does not fit {name}")
+    model.load_state_dict(fitted.weights, strict=False)
+    return list(fitted.remarks)
+
+
+def _remap(model: nn.Module, name: str) -> Remap | None:
+    """The function, with the arguments, by which timm brings published weights into this model's terms."""
+    if not timm.is_model(name):
+        return getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
+    seen: list[Remap | None] = []
+    real = _builder.load_pretrained
+    _builder.load_pretrained = lambda *_, filter_fn=None, **__: seen.append(filter_fn)
+    try:  # timm keeps it to itself: it is only told to the function that loads
+        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+            timm.create_model(name, pretrained=True)
+    except Exception:  # it was built before; what a model does besides is not asked for here
+        seen.clear()
+    finally:
+        _builder.load_pretrained = real
+    if seen:
+        return seen[0]
+    return getattr(sys.modules[model_entrypoint(name).__module__], "checkpoint_filter_fn", None)
+
+
+def _pooling(weights: Weights, model: nn.Module) -> str | None:
+    """How the model that a file is of pools its tokens, where that is another way than this model's.
+
+    timm's vision transformers normalise either every token (`norm`), of which the class token is then taken, or the
+    mean of all of them (`fc_norm`).
+    """
+    if not all(hasattr(model, part) for part in ("norm", "fc_norm", "global_pool")):
+        return None
+    inside = ("blocks.", "patch_embed.")
+    tops = {
+        name.split(".")[-2] for name in weights if name.endswith("norm.weight") and not any(i in name for i in inside)
+    }
+    if "fc_norm" in tops and "norm" not in tops and isinstance(model.fc_norm, nn.Identity):
+        return "avg"
+    if "norm" in tops and "fc_norm" not in tops and isinstance(model.norm, nn.Identity):
+        return "token"
+    return None
 
 
 def _classifier_names(model: nn.Module) -> tuple[str, ...]:
     named = getattr(model, "pretrained_cfg", {}).get("classifier") or "head"
     return tuple(f"{name}." for name in ((named,) if isinstance(named, str) else named))
-
-
-def _first_line(error: Exception, limit: int = 160) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text[:limit]
