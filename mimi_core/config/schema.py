@@ -190,7 +190,7 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _score_can_tell(self) -> Self:
         score = SCORES[self.prune.score]
-        if self.method == "mimi" and score.needs_up and self.adapter.init == "near_identity":
+        if makes_cuts(self.method) and score.needs_up and self.adapter.init == "near_identity":
             others = [name for name, other in SCORES.items() if other.known == score.known and not other.needs_up]
             raise ValueError(
                 f"prune.score={score.name} is zero for every neuron before training, because "

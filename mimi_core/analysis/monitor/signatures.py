@@ -55,7 +55,7 @@ def findings(state: RunState, config: RunConfig, probe: Interval | None = None) 
 
 
 def linear_probe(config: RunConfig, others: Iterable[tuple[RunSummary, RunConfig]]) -> Interval | None:
-    """Test accuracy of finished linear probes with the backbone and data of `config`, whatever their seeds."""
+    """Test accuracy of finished linear probes with the backbone and data of `config`; a repeated seed counts once."""
     task = task_key(config)
     same: dict[Seeds, list[float]] = {}
     for run, other in others:
@@ -185,7 +185,7 @@ def _below_the_probe(state: RunState, config: RunConfig, probe: Interval | None)
             "warning",
             "A linear probe does better",
             f"The classifier head alone gets {percent(probe.mean)} on the same data and backbone "
-            f"({count(probe.n, 'run')}); this run ends at {percent(accuracy)}.",
+            f"({count(probe.n, 'seed')}); this run ends at {percent(accuracy)}.",
             "What adapts the backbone here harms it: lower train.lr, train longer, or lower prune.sigma_target.",
         )
     ]
