@@ -17,6 +17,7 @@ from mimi_core.data.intake.preview import preview as look
 from mimi_core.data.intake.sheet import sheet
 from mimi_core.data.loading import load
 from mimi_core.data.sources import folder, hf
+from mimi_core.data.unused import in_words
 from mimi_core.errors import DataError, ResourceError
 
 MOST_TOLD = 20
@@ -81,6 +82,8 @@ def check(
     table.add_row("all", *(f"{sum(of):,}" for of in counts.values()))
     out.print(table)
     for remark in balance(dataset.class_names, counts):
+        out.print(f"beware: {escape(remark)}")
+    for remark in in_words(dataset.unused):
         out.print(f"beware: {escape(remark)}")
     for fault in dataset.skipped[:MOST_TOLD]:
         out.print(f"left out: {escape(fault)}")

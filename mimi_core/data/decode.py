@@ -5,21 +5,43 @@ Converted faithfully: 16-bit grey (to 8 bits), palette and CMYK (to RGB), transp
 a known range, pictures thinner than two pixels, decompression bombs.
 """
 
+import importlib.util
 import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin, features
 
 from mimi_core.errors import DataError, ResourceError
 
+_ENDINGS = {
+    "JPEG": ".jpg .jpeg .jpe .jif .jfif", "PNG": ".png .apng", "BMP": ".bmp", "DIB": ".dib", "GIF": ".gif",
+    "TIFF": ".tif .tiff", "WEBP": ".webp", "PPM": ".ppm .pgm .pbm .pnm", "AVIF": ".avif .avifs",
+    "JPEG2000": ".jp2 .j2k .j2c .jpc .jpf .jpx", "TGA": ".tga", "PCX": ".pcx", "SGI": ".sgi .rgb .bw", "QOI": ".qoi",
+}  # fmt: skip
+"""Formats and their endings. No others, though Pillow knows more: EPS and the like would start other programs."""
+
+
+def _formats() -> tuple[str, ...]:
+    """Those that the installed Pillow reads; and what phones write, where pillow-heif is installed."""
+    lacking = {name for name, what in {"AVIF": "avif", "JPEG2000": "jpg_2000"}.items() if not features.check(what)}
+    known = [name for name in _ENDINGS if name not in lacking]
+    if importlib.util.find_spec("pillow_heif") is None:
+        return tuple(known)
+    importlib.import_module("pillow_heif").register_heif_opener()
+    return (*known, "HEIF")
+
+
+_FORMATS = _formats()
 SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm")
+    ending for name in _FORMATS for ending in (".heic .heif .hif" if name == "HEIF" else _ENDINGS[name]).split()
 )
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"qoif")
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
+"""Picture generators write whole workflows beside a picture; all texts together stay limited."""
 MAX_PIXELS = 80_000_000  # below Pillow's own alarm; a picture of that size already takes 240 MB
 MIN_EDGE = 2
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")  # EPS and the like would start other programs
 _SIXTEEN_BIT = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -32,6 +54,20 @@ class Content:
 
     def __str__(self) -> str:
         return self.name
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is to be an image, by its ending; by its first bytes where it has none. It may still be broken."""
+    if path.suffix:
+        return path.suffix.lower() in SUFFIXES
+    try:
+        if not path.is_file():  # opening a pipe would wait for ever
+            return False
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError:
+        return False
+    return head.startswith(_SIGNATURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP") or head[4:12] == b"ftypavif"
 
 
 def read_image(path: Path | Content, quick: bool = False) -> Image.Image:

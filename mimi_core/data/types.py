@@ -1,7 +1,7 @@
 """What every dataset is made of: images, labels, splits. No torch, so that the app can show previews."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol, Self
 
@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from mimi_core.data.decode import read_image, read_thumbnail
+from mimi_core.data.unused import Unused
 
 Channels = Literal[1, 3]
 Progress = Callable[[int, int], None]  # (images done, images in all)
@@ -173,7 +174,12 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Three disjoint splits. `skipped` says of every image that was left out, which and why."""
+    """Three disjoint splits.
+
+    Attributes:
+        skipped: says of every image that was left out, which and why.
+        unused: what else lies in its folder, and is no image of a class.
+    """
 
     name: str
     class_names: tuple[str, ...]
@@ -181,6 +187,7 @@ class Dataset:
     val: Split
     test: Split
     skipped: tuple[str, ...] = ()
+    unused: Unused = field(default_factory=dict)
 
 
 def joined(first: Split, second: Split) -> Split:

@@ -15,6 +15,7 @@ from mimi_core.config import RunConfig
 from mimi_core.data import Dataset, load
 from mimi_core.data.memory import free_bytes
 from mimi_core.data.pixels import Pixels, prepare
+from mimi_core.data.unused import in_words
 from mimi_core.errors import ConfigError, ResourceError
 from mimi_core.methods import implementation
 from mimi_core.methods.method import Method
@@ -104,6 +105,7 @@ def set_up(config: RunConfig, recorder: AnyRecorder) -> Setup:
     if dataset.skipped:
         shown = "; ".join(dataset.skipped[:5])
         warnings.append(f"left out because they could not be used, {len(dataset.skipped)} in all: {shown}")
+    warnings += in_words(dataset.unused)
     return Setup(
         config=config,
         method=implementation(config.method),

@@ -169,7 +169,7 @@ def test_unclear_splits(tree: Tree) -> None:
 def test_test_images_without_class_folders(tree: Tree, image: Callable[..., Path]) -> None:
     root = tree({"train/cat": 3, "train/dog": 3})
     image(root / "test" / "1.png")
-    assert f"{root / 'test'}: has no class folders" in fault(root)
+    assert f"{root / 'test'}: holds images of no known class" in fault(root)
 
 
 @pytest.mark.parametrize(("extra", "lacking"), [("train", "test"), ("test", "train"), ("val", "train")])

@@ -16,6 +16,7 @@ from mimi_core.data.catalogue import answering
 from mimi_core.data.loading import scan
 from mimi_core.data.parallel import in_chunks
 from mimi_core.data.types import Dataset, Split
+from mimi_core.data.unused import in_words
 from mimi_core.errors import DataError
 
 SECONDS = 10.0
@@ -76,7 +77,7 @@ def preview(config: DataConfig, first_class: int = 0, classes: int = 10, each: i
     samples, unreadable = _samples(dataset.train, range(first_class, min(first_class + classes, len(names))), each)
     if unreadable and not config.skip_bad:
         raise DataError(f"{unreadable[0]}; repair or remove it, or set data.skip_bad=true to leave such images out")
-    remarks = [*_left_out(dataset, unreadable), *balance(names, counts), *_shapes(samples)]
+    remarks = [*_left_out(dataset, unreadable), *in_words(dataset.unused), *balance(names, counts), *_shapes(samples)]
     return Preview(names, counts, tuple(samples), dataset.train.images.channels == 1, tuple(remarks))
 
 

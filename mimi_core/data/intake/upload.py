@@ -31,6 +31,7 @@ from mimi_core.data.decode import SUFFIXES, read_image
 from mimi_core.data.parallel import in_chunks
 from mimi_core.data.sources import folder
 from mimi_core.data.types import Progress
+from mimi_core.data.unused import is_leftover
 from mimi_core.errors import DataError, MimiError, ResourceError
 
 HIDDEN = ".upload-"
@@ -195,7 +196,7 @@ def _is_image(parts: tuple[str, ...]) -> bool:
 
 
 def _is_hidden(parts: tuple[str, ...]) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return any(is_leftover(part) for part in parts)
 
 
 def _refuse_collisions(images: Iterator[tuple[str, ...]]) -> None:

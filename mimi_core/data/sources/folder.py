@@ -2,14 +2,15 @@
 
 Either a folder per class, or `train/ val/ test/` with a folder per class each. What is missing is drawn from the
 training images, 15 % of every class by `data.seed`: val and test in the first layout, and in the second whichever of
-them is not there. Images are looked for at any depth inside a class folder. Hidden files and files that are no images
-are ignored; every image is decoded once before anything starts, and each that cannot be used is named.
+them is not there. Images are looked for at any depth inside a class folder. Every image is decoded once before anything
+starts, and each that cannot be used is named; what is no image, or the leftover of another program, is counted.
 """
 
 import math
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,11 @@ import numpy as np
 
 from mimi_core.config import DataConfig
 from mimi_core.data.checking import Check, decoding, refuse, trusting
-from mimi_core.data.decode import SUFFIXES
+from mimi_core.data.decode import SUFFIXES, is_image
 from mimi_core.data.sampling import set_aside
 from mimi_core.data.source import Source
 from mimi_core.data.types import Dataset, FileImages, Progress, Split
+from mimi_core.data.unused import Reason, Unused, in_words, is_leftover, reason_for, together
 from mimi_core.errors import DataError
 
 PREFIX = "folder:"
@@ -38,11 +40,12 @@ SPLIT_NAMES = {
 
 @dataclass(frozen=True)
 class _Listing:
-    """What one folder of class folders holds: class -> its images, and one line about each thing that is amiss."""
+    """What a folder of class folders holds: class -> its images, a line about each thing amiss, and what is unused."""
 
     folder: Path
     classes: dict[str, list[Path]]
     faults: list[str]
+    unused: Unused
 
 
 def load(config: DataConfig, on_progress: Progress | None = None) -> Dataset:
@@ -108,7 +111,8 @@ def _dataset(config: DataConfig, check: Check, deadline: float) -> Dataset:
 
     splits = {split: _as_split(listing, class_names, unreadable, grey) for split, listing in listings.items()}
     splits = completed(splits, config.seed, class_names)
-    return Dataset(config.name, class_names, splits["train"], splits["val"], splits["test"], tuple(faults))
+    unused = together([*(listing.unused for listing in listings.values()), _beside(_root(config.name), listings)])
+    return Dataset(config.name, class_names, splits["train"], splits["val"], splits["test"], tuple(faults), unused)
 
 
 def completed(splits: dict[str, Split], seed: int, class_names: Sequence[str]) -> dict[str, Split]:
@@ -157,30 +161,77 @@ def _find_splits(root: Path) -> dict[str, Path]:
             raise DataError(f"{root}: {folders[0].name} and {folders[1].name} are for the same split; keep one of them")
     if others:
         raise DataError(f"{others[0]}: neither train, val nor test; rename it, or move it out of {root}")
-    return {split: folders[0] for split, folders in found.items()}
+    splits = {split: folders[0] for split, folders in found.items()}
+    for split, folder in splits.items():
+        _refuse_unsorted(root, split, folder, _folders_in(splits["train"]))
+    return splits
+
+
+def _refuse_unsorted(root: Path, split: str, folder: Path, classes: Sequence[Path]) -> None:
+    """Images of which nobody knows what they show, as in the flat test/ of a competition or Tiny ImageNet's val/images.
+
+    Raises:
+        DataError: it says what can be done, which is not to sort them.
+    """
+    inside = _folders_in(folder)
+    named = {path.name for path in classes}
+    lone = inside[0] if len(inside) == 1 and inside[0].name not in named and len(named) > 1 else None
+    if split == "train" or (inside and lone is None):
+        return
+    where = lone or folder
+    lists = sorted(p.name for p in (*folder.iterdir(), *root.iterdir()) if p.suffix in (".txt", ".csv"))
+    known = f" (does {lists[0]} say what they show? then sort them by it)" if lists else ""
+    raise DataError(
+        f"{where}: holds images of no known class, as the test images of competitions do{known}; move {folder} out of "
+        f"{root}, and {split} images are drawn from train; classify the others with the finished run, on Predict"
+    )
 
 
 def _list_classes(folder: Path, deadline: float) -> _Listing:
     faults = [f"{path}: an image outside the class folders" for path in _visible(folder) if _is_image(path)]
     classes: dict[str, list[Path]] = {}
+    unused = [_others_in(folder)]
     for class_folder in _folders_in(folder):
         if folder.resolve().is_relative_to(class_folder.resolve()):
             raise DataError(f"{class_folder}: a link to a folder that contains it; remove it")
-        classes[class_folder.name], links = _images_under(class_folder, deadline)
+        classes[class_folder.name], links, others = _images_under(class_folder, deadline)
         faults += links
+        unused.append(others)
     if not classes:
         raise DataError(f"{folder}: has no class folders; sort the images into one folder per class")
     if len(classes) == 1:
         (name,) = classes
         hint = f" (did you mean folder:{folder / name}?)" if _folders_in(folder / name) else ""
         raise DataError(f"{folder}: has only one class folder, {name!r}; at least two are needed{hint}")
-    return _Listing(folder, classes, faults)
+    return _Listing(folder, classes, faults, together(unused))
 
 
-def _images_under(class_folder: Path, deadline: float) -> tuple[list[Path], list[str]]:
-    """Sorted images at any depth, and a line about each linked folder: it might lead round in circles."""
+def _beside(root: Path, listings: dict[str, _Listing]) -> Unused:
+    """What lies beside the folders of the splits; nothing where the root is the folder of the classes."""
+    return {} if any(listing.folder == root for listing in listings.values()) else _others_in(root)
+
+
+def _others_in(folder: Path) -> Unused:
+    """Files of a folder that are no images, and all that is in the leftovers of other programs in it."""
+    unused: Counter[tuple[Reason, str]] = Counter()
+    for path in folder.iterdir():
+        if path.is_dir():
+            unused.update(_leftovers_under(path) if is_leftover(path.name) and not path.is_symlink() else {})
+        elif not _is_image(path):
+            unused[reason_for(path)] += 1
+    return unused
+
+
+def _leftovers_under(folder: Path) -> Unused:
+    """Unreadable folders are passed over: they are not ours."""
+    return Counter(("leftover", Path(name).suffix.lower()) for _, _, files in os.walk(folder) for name in files)
+
+
+def _images_under(class_folder: Path, deadline: float) -> tuple[list[Path], list[str], Unused]:
+    """Sorted images at any depth, a line about each linked folder (it might lead round in circles), and the rest."""
     images: list[Path] = []
     faults: list[str] = []
+    unused: list[Unused] = []
     for parent, folders, files in os.walk(class_folder, onerror=_reraise):
         if time.monotonic() > deadline:
             raise DataError(f"{class_folder}: too many folders to look through here; is it the right folder?")
@@ -188,7 +239,8 @@ def _images_under(class_folder: Path, deadline: float) -> tuple[list[Path], list
         links = (path for path in (Path(parent, name) for name in folders) if path.is_symlink())
         faults += [f"{link}: a link to a folder inside a class folder is not followed" for link in links]
         images += [path for path in (Path(parent, name) for name in sorted(files)) if _is_image(path)]
-    return images, faults
+        unused.append(_others_in(Path(parent)))
+    return images, faults, together(unused)
 
 
 def _common_classes(listings: dict[str, _Listing]) -> tuple[str, ...]:
@@ -205,7 +257,11 @@ def _common_classes(listings: dict[str, _Listing]) -> tuple[str, ...]:
         for name, paths in listing.classes.items():
             if not paths:
                 kinds = ", ".join(sorted(SUFFIXES))
-                raise DataError(f"{listing.folder / name}: a class without images (of {kinds}); add some or remove it")
+                there = " ".join(in_words(_others_in(listing.folder / name)))
+                holds = f"; it holds: {there.rstrip('.')}" if there else ""
+                raise DataError(
+                    f"{listing.folder / name}: a class without images (of {kinds}); add some or remove it{holds}"
+                )
     return tuple(sorted(train.classes))
 
 
@@ -240,11 +296,11 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _is_visible(name: str) -> bool:
-    return not name.startswith(".") and name != "__MACOSX"  # which macOS puts into its archives
+    return not is_leftover(name)
 
 
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and _is_visible(path.name) and not path.is_dir()
+    return _is_visible(path.name) and not path.is_dir() and is_image(path)
 
 
 def _reraise(error: OSError) -> NoReturn:
