@@ -7,6 +7,8 @@ a known range, pictures thinner than two pixels, decompression bombs.
 
 import importlib.util
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +36,11 @@ def _formats() -> tuple[str, ...]:
 
 
 _FORMATS = _formats()
+IN_WORDS = (
+    "turned upright by its EXIF orientation, 16-bit grey cut to its upper 8 bits, transparency laid on white, palettes "
+    "and CMYK made RGB, of animations the first frame"
+)
+"""What `read_image` does, for those who have to do it without this program."""
 SUFFIXES = frozenset(
     ending for name in _FORMATS for ending in (".heic .heif .hif" if name == "HEIF" else _ENDINGS[name]).split()
 )
@@ -101,9 +108,21 @@ def read_thumbnail(path: Path | Content, edge: int) -> tuple[Image.Image, tuple[
     return image, size
 
 
+def as_read(image: Image.Image) -> Image.Image:
+    """A picture that somebody opened with Pillow, as `read_image` gives it: whoever gets a file as a picture comes by
+    here, so that a model sees of it what it would have seen in training.
+
+    Raises:
+        DataError, ResourceError: as in `read_image`.
+    """
+    with _told(getattr(image, "filename", "") or "the picture"):
+        _refuse_size(image.size)
+        return _to_grey_or_rgb(ImageOps.exif_transpose(image))
+
+
 def _read(path: Path | Content, draft: tuple[int, int] | None) -> tuple[Image.Image, tuple[int, int]]:
     """The picture and its size in the file, both upright; JPEGs may be decoded smaller, but not below `draft`."""
-    try:
+    with _told(path):
         if isinstance(path, Path) and path.is_fifo():  # opening it would wait for ever
             raise DataError("not a file")
         with Image.open(io.BytesIO(path.data) if isinstance(path, Content) else path, formats=_FORMATS) as image:
@@ -114,14 +133,21 @@ def _read(path: Path | Content, draft: tuple[int, int] | None) -> tuple[Image.Im
             on_its_side = image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
             upright = _to_grey_or_rgb(ImageOps.exif_transpose(image))
             return upright, (height, width) if on_its_side else (width, height)
+
+
+@contextmanager
+def _told(name: object) -> Iterator[None]:
+    """Whatever goes wrong with a picture, as an error that begins with its name."""
+    try:
+        yield
     except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise DataError(f"{name}: {error}") from None
     except MemoryError as error:
-        raise ResourceError(f"{path}: not enough memory to decode this image; shrink it or remove it") from error
+        raise ResourceError(f"{name}: not enough memory to decode this image; shrink it or remove it") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(f"{path}: {_too_large()}") from error
+        raise DataError(f"{name}: {_too_large()}") from error
     except Exception as error:  # on broken input Pillow's decoders raise nearly everything there is
-        raise DataError(f"{path}: not a readable image ({_reason(error)})") from error
+        raise DataError(f"{name}: not a readable image ({_reason(error)})") from error
 
 
 def _refuse_size(size: tuple[int, int]) -> None:

@@ -125,7 +125,7 @@ def resident(
     done = 0
 
     def decode(index: int) -> np.ndarray:
-        return _square(split.images[index], image_size)
+        return square(split.images[index], image_size)
 
     with _clear_memory_errors():
         images = torch.empty(shape, dtype=torch.uint8, device=device)
@@ -222,16 +222,16 @@ class StreamedPixels:
         return images, [workers.submit(self._fill, squares[at:][:PIECE], wanted[at:][:PIECE]) for at in starts]
 
     def _fill(self, squares: np.ndarray, indices: list[int]) -> None:
-        for square, index in zip(squares, indices, strict=True):
-            if self.spool and self.spool.read(index, square):
+        for target, index in zip(squares, indices, strict=True):
+            if self.spool and self.spool.read(index, target):
                 continue
-            square[...] = _square(self.images[index], self.square[-1])
+            target[...] = square(self.images[index], self.square[-1])
             if self.spool:
-                self.spool.write(index, square)
+                self.spool.write(index, target)
 
 
-def _square(image: Image.Image, size: int) -> np.ndarray:
-    """A picture as (C, S, S) uint8."""
+def square(image: Image.Image, size: int) -> np.ndarray:
+    """A picture as (C, S, S) uint8, resized as a whole."""
     pixels = np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 

@@ -18,6 +18,7 @@ from torch import nn
 from mimi_core.adapters.attach import adapters_of
 from mimi_core.config import RunConfig, to_yaml, validate
 from mimi_core.config.text import read_config_file
+from mimi_core.data.decode import IN_WORDS
 from mimi_core.errors import RunError
 from mimi_core.export.saved import (
     Preprocess,
@@ -44,6 +45,7 @@ class Preprocessing(BaseModel):
     std: _Channels
     grey: bool
     resize: str = "bicubic, antialiased, to the whole square without a crop"
+    before: str = IN_WORDS
 
 
 class Manifest(BaseModel):
@@ -122,6 +124,13 @@ def load_pack(path: Path | str, checkpoint: Path | None = None) -> Loaded:
             config = config.model_copy(update={"backbone": backbone})
         saved = read_saved(Path(folder) / cycle_weights.FILE)
         ready = restorable(config, len(saved.class_names), manifest.preprocessing.grey)
+        made = manifest.preprocessing
+        if made.image_size != ready.preprocess.image_size:
+            raise RunError(
+                f"{path}: {made.image_size} pixels in {MANIFEST}, and a model for {ready.preprocess.image_size}; "
+                "get the pack anew"
+            )
+        preprocess = Preprocess(made.image_size, tuple(made.mean), tuple(made.std), made.grey)
         model = ready.fill(saved)
     if fingerprint(model) != manifest.backbone_sha256:
         warnings.warn(
@@ -129,7 +138,7 @@ def load_pack(path: Path | str, checkpoint: Path | None = None) -> Loaded:
             "predictions may differ",
             stacklevel=2,
         )
-    return Loaded(model, ready.preprocess, saved.class_names)
+    return Loaded(model, preprocess, saved.class_names)
 
 
 def fingerprint(model: nn.Module) -> str:
@@ -182,7 +191,6 @@ def _readme(run: str, config: RunConfig, saved: Saved, ready: Restorable) -> str
     what = f"{neurons:,} neurons in {len(adapters)} of {len(saved.widths)} layers" if saved.widths else "no adapters"
     trained = sum(p.numel() for p in ready.model.parameters() if p.requires_grad)
     made = ready.preprocess
-    grey = ", turn it grey" if made.grey else ""
     where = ', checkpoint="FILE"' if config.backbone.checkpoint else ""
     adds = "h + up(gelu(down(h))) of the output h of its site"
     if config.adapter.placement == "parallel":
@@ -192,11 +200,10 @@ def _readme(run: str, config: RunConfig, saved: Saved, ready: Restorable) -> str
 Method `{config.method}` on the backbone `{config.backbone.name}`: {what}; {trained:,} trained parameters.
 The backbone itself is not in the pack. It is loaded as the run loaded it.
 
-    from PIL import Image
     from mimi_core.export import load_pack
 
     model, preprocess, class_names = load_pack("this.zip"{where})
-    logits = model(preprocess(Image.open("picture.png"))[None])
+    logits = model(preprocess("picture.png")[None])
     print(class_names[logits.argmax()])
 
 - `{cycle_weights.FILE}`: `adapters.<site>.down` (N, M) and `.up` (M, N) of every adapter that is left, and
@@ -204,6 +211,6 @@ The backbone itself is not in the pack. It is loaded as the run loaded it.
 - `{files.CONFIG}`: all settings of the run, and the versions that it was made with.
 - `{MANIFEST}`: class names, preprocessing, a fingerprint of the backbone, SHA-256 of the files here.
 
-Without this program: resize a picture to {made.image_size} x {made.image_size} (bicubic, no crop){grey}, scale it
-to 0..1, subtract {list(made.mean)}, divide by {list(made.std)}. An adapter makes `{adds}`.
+Without this program, a picture is {made.in_words}. Then subtract
+{list(made.mean)}, divide by {list(made.std)}. An adapter makes `{adds}`.
 """

@@ -30,7 +30,7 @@ def predict(run: Path, config: RunConfig, image: Path, cycles: Sequence[int] | N
         MimiError: the image or the backbone cannot be read, or no cycle at all.
     """
     started = time.monotonic()
-    picture = read_image(image)
+    picture = read_image(image)  # first: a bad file is told before a model is built
     wanted = sorted(set(saved_cycles(run) if cycles is None else cycles))
     found = {cycle: _read(run, cycle) for cycle in wanted}
     readable = [saved for saved in found.values() if isinstance(saved, Saved)]

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from mimi_core.adapters.attach import adapters_of
 from mimi_core.adapters.shrink import shrink
 from mimi_core.config import RunConfig
-from mimi_core.data.pixels import resident, to_float
-from mimi_core.data.types import ArrayImages, Split
+from mimi_core.data.decode import IN_WORDS, as_read, read_image
+from mimi_core.data.pixels import square, to_float
 from mimi_core.errors import RunError
 from mimi_core.runs.formats import cycle_weights
 from mimi_core.runs.formats.gallery import read_gallery
@@ -24,12 +24,11 @@ from mimi_core.runs.formats.npz import UNREADABLE
 from mimi_core.train.setup import build_model
 
 MOST_CLASSES = 100_000
-CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class Preprocess:
-    """How a picture becomes the model's input: resized directly, without a crop, and normalised.
+    """How a file becomes the model's input, the same way as in training: decoded, resized directly, normalised.
 
     Attributes:
         image_size: S, the edge in pixels.
@@ -42,18 +41,34 @@ class Preprocess:
     std: tuple[float, ...]
     grey: bool = False
 
-    def pixels(self, image: Image.Image) -> Tensor:
-        """A picture as (C, S, S) uint8: one channel if grey, else three."""
-        array = np.asarray(image.convert("L" if self.grey else "RGB"))
-        split = Split(ArrayImages(array[None], "the"), np.zeros(1, np.int64))
-        return resident(split, self.image_size, CPU).images[0]
+    def pixels(self, image: Image.Image | Path | str) -> Tensor:
+        """A file, or a picture that Pillow opened, as (C, S, S) uint8: one channel if grey, else three.
+
+        Raises:
+            DataError, ResourceError: it cannot be read, or would not have been trained on.
+        """
+        picture = as_read(image) if isinstance(image, Image.Image) else read_image(Path(image))
+        return torch.from_numpy(square(picture.convert("L" if self.grey else "RGB"), self.image_size).copy())
+
+    def scaled(self, image: Image.Image | Path | str) -> Tensor:
+        """The same as (3, S, S) float32 in 0..1: what an exported graph takes."""
+        return (self.pixels(image).float() / 255).expand(3, -1, -1)
+
+    @property
+    def in_words(self) -> str:
+        """For those who have to do it without this program; normalisation left out."""
+        grey = ", turned grey (Pillow's mode L: ITU-R 601)" if self.grey else ""
+        return (
+            f"decoded ({IN_WORDS}){grey}, resized to the whole {self.image_size} x {self.image_size} without a crop "
+            "(bicubic, antialiased, as Pillow does it), scaled to 0..1"
+        )
 
     def inputs(self, pixels: Tensor) -> Tensor:
         """(B, C, S, S) uint8 -> (B, 3, S, S) float32."""
         return to_float(pixels, self.mean, self.std)
 
-    def __call__(self, image: Image.Image) -> Tensor:
-        """A picture as (3, S, S) float32."""
+    def __call__(self, image: Image.Image | Path | str) -> Tensor:
+        """A file, or a picture that Pillow opened, as (3, S, S) float32."""
         return self.inputs(self.pixels(image)[None])[0]
 
 

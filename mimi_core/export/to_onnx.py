@@ -13,13 +13,17 @@ from torch import Tensor, nn
 
 from mimi_core.config import RunConfig
 from mimi_core.errors import RunError
-from mimi_core.export.saved import Preprocess, read_saved, restorable
+from mimi_core.export.saved import Preprocess, learned_from_grey, read_saved, restorable
 from mimi_core.runs import files
 from mimi_core.runs.formats import cycle_weights
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 TOLERANCE = 1e-4
 """Largest difference of a logit that passes as equal, relative to the largest logit."""
+
+
+LUMA = tuple(weight / 65536 for weight in (19595, 38470, 7471))
+"""Of red, green and blue in Pillow's mode L (ITU-R 601); together exactly 1."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +40,19 @@ class _FromPixels(nn.Module):
 
     mean: Tensor
     std: Tensor
+    luma: Tensor
 
     def __init__(self, model: nn.Module, preprocess: Preprocess) -> None:
         super().__init__()
         self.model = model
         self.register_buffer("mean", torch.tensor(preprocess.mean).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(preprocess.std).view(3, 1, 1))
+        self.grey = preprocess.grey
+        self.register_buffer("luma", torch.tensor(LUMA).view(3, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
+        if self.grey:  # it learned without colours; what is grey already stays as it is
+            images = (images * self.luma).sum(1, keepdim=True).expand(-1, 3, -1, -1)
         logits: Tensor = self.model((images - self.mean) / self.std)
         return logits
 
@@ -60,9 +69,10 @@ def write_onnx(run: Path, config: RunConfig, cycle: int, target: Path) -> Export
     """
     onnx, runtime = _packages()
     saved = read_saved(cycle_weights.path_of(run, cycle))
-    ready = restorable(config, len(saved.class_names))
+    ready = restorable(config, len(saved.class_names), learned_from_grey(run))
     model = _FromPixels(ready.fill(saved), ready.preprocess).eval()
     size = ready.preprocess.image_size
+    grey = ", and so is turning colours grey" if ready.preprocess.grey else ""
     with files.replaced(target) as partial:
         graph = _graph(model, size, config.backbone.name)
         facts = {
@@ -70,7 +80,8 @@ def write_onnx(run: Path, config: RunConfig, cycle: int, target: Path) -> Export
             "image_size": str(size),
             "run": run.name,
             "cycle": str(cycle),
-            "input": "RGB pixels in 0..1, resized to the whole square (bicubic); normalisation is in the graph",
+            "input": f"RGB pixels of a picture {ready.preprocess.in_words}. Normalisation is in the graph{grey}",
+            "grey": json.dumps(ready.preprocess.grey),
         }
         onnx.helper.set_model_props(graph, facts)
         onnx.save(graph, partial)
