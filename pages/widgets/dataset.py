@@ -157,6 +157,12 @@ def _about_the_upload(config: DataConfig) -> None:
     said = [f"Your zip: {count(made.images, 'image')} unpacked to `{made.path.name}`."]
     said += [f"{count(made.others, 'other file')} left out."] if made.others else []
     st.markdown(f":material/folder_zip: {' '.join(said)}")
+    if made.doubtful:
+        st.warning(
+            f"The zip does not say in which letters its names are written: {plain(repr(made.doubtful))} may be "
+            "misread. If it is, make the zip with a program that writes UTF-8, such as 7-Zip.",
+            icon=":material/translate:",
+        )
     if made.unreadable:
         more = f", and {len(made.unreadable) - 1} more" if len(made.unreadable) > 1 else ""
         st.warning(

@@ -24,6 +24,7 @@ from mimi_core.config import DataConfig, RunConfig
 from mimi_core.data import Split, load, missing, scan
 from mimi_core.data.absolute import with_absolute_paths
 from mimi_core.data.intake.preview import preview, stamp
+from mimi_core.data.reading import hf_library
 from mimi_core.data.sources import hf
 from mimi_core.errors import DataError
 
@@ -218,7 +219,39 @@ def test_which_columns_is_asked_and_told(library: Any, table: Callable[..., Any]
     none = save(made.remove_columns("image"), tmp_path / "none")
     assert "no column known to be pictures; name one by #image=COLUMN, of: label, coarse, mixed" in wrong(none)
     other = library.DatasetDict({"train": table(9), "test": table(9, names=["cat", "bee", "ant"])})
-    assert "are not the same in all splits" in wrong(save(other, tmp_path / "other"))
+    assert load(DataConfig(name=save(other, tmp_path / "other"))).class_names == tuple(CLASSES)
+    texts = library.DatasetDict({"train": table(9), "test": table(9).cast_column("label", library.Value("int64"))})
+    assert "are not the same in all splits" in wrong(save(texts, tmp_path / "texts"))
+
+
+@pytest.mark.parametrize("form", ["parquet", "saved", "arrow"])
+def test_splits_that_number_their_classes_apart_are_read_by_name(
+    library: Any, table: Callable[..., Any], tmp_path: Path, form: str
+) -> None:
+    """As when each was encoded by itself: the test split has no ants, and 0 is a cat there."""
+    files = {"train": table(9), "test": table(7, first=50, label=[1] * 5 + [0] * 2, names=["cat", "bee"])}
+    name = f"hf:{tmp_path / 'set'}"
+    if form == "saved":
+        save(library.DatasetDict(files), tmp_path / "set")
+    else:
+        (tmp_path / "set").mkdir()
+        for split, made in files.items():
+            if form == "parquet":
+                made.to_parquet(str(tmp_path / "set" / f"{split}-00000-of-00001.parquet"))
+            else:
+                made.save_to_disk(str(tmp_path / split))
+                (tmp_path / split / "data-00000-of-00001.arrow").rename(tmp_path / "set" / f"{split}-00000.arrow")
+    data = load(DataConfig(name=name))
+    assert data.class_names == ("ant", "bee", "cat")
+    assert data.test.labels.tolist() == [1] * 5 + [2] * 2
+
+
+def test_files_of_one_split_that_number_their_classes_apart_are_refused(
+    table: Callable[..., Any], tmp_path: Path
+) -> None:
+    for number, names in enumerate((CLASSES, CLASSES[::-1])):
+        table(9, names=names).to_parquet(str(tmp_path / f"train-0000{number}-of-00002.parquet"))
+    assert "files of its split train number the classes in label differently" in wrong(f"hf:{tmp_path}")
     assert "has 1 class(es)" in wrong(save(table(3, label=[0] * 3), tmp_path / "single"))
 
 
@@ -339,11 +372,11 @@ def test_without_the_library_the_message_has_the_command(
     saved: Path, module: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A folder `datasets` in the working directory, where this program keeps some, can be imported, too."""
-    hf._library.cache_clear()
+    hf_library.library_datasets.cache_clear()
     monkeypatch.setitem(sys.modules, "datasets", module)
     assert wrong(f"hf:{saved}/saved").endswith("pip install 'datasets>=4'")
     monkeypatch.undo()
-    hf._library.cache_clear()
+    hf_library.library_datasets.cache_clear()
 
 
 # --- from the Hub -----------------------------------------------------------------------------------------------------

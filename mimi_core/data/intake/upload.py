@@ -22,7 +22,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -41,6 +41,7 @@ _ENTRY = b"PK\x01\x02"  # begins every entry of a zip's table of contents
 _PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # others may ask for gigabytes of memory to be unpacked
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError, OverflowError)
 """What zipfile raises on broken input."""
+_IS_UTF8 = 0x800
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # would show a name in another order than it has
 _FORGOTTEN_SECONDS = 24 * 3600
@@ -74,12 +75,14 @@ class Upload:
         images: how many images it has.
         others: files that are no images, and so were not unpacked.
         unreadable: a line for each image that cannot be decoded, and so was not kept.
+        doubtful: a class whose name may be misread; empty where all are sure.
     """
 
     path: Path
     images: int
     others: int = 0
     unreadable: tuple[str, ...] = ()
+    doubtful: str = ""
 
     @property
     def dataset(self) -> str:
@@ -112,7 +115,7 @@ def unpack(
         with tempfile.TemporaryDirectory(prefix=HIDDEN, dir=into) as hidden:
             made = _make(archive, Path(hidden) / "images", on_progress or (lambda done, of: None), limits)
             os.replace(made.path, place)
-            return Upload(place, made.images, made.others, made.unreadable)
+            return replace(made, path=place)
     except OSError as error:
         raise ResourceError(
             f"{into}: cannot be written ({error.strerror}); free some space or set MIMI_DATA"
@@ -124,7 +127,7 @@ def _make(archive: BytesIO, target: Path, on_progress: Progress, limits: Limits)
         entries = zipped.infolist()
         for entry in entries:
             _refuse(entry)
-        files = [(_parts(entry), entry) for entry in entries if not entry.orig_filename.endswith("/")]
+        files = [(_parts(entry), entry) for entry in entries if not _name(entry).endswith("/")]
         images = [(parts, entry) for parts, entry in files if _is_image(parts)]
         if not images:
             raise DataError(f"no images in it (of {', '.join(sorted(SUFFIXES))}); put them in a folder for each class")
@@ -142,7 +145,8 @@ def _make(archive: BytesIO, target: Path, on_progress: Progress, limits: Limits)
         also = f" ({len(said)} images could not be read and were left out, such as {said[0]})" if said else ""
         raise DataError(f"{_without(target, str(error))}{also}") from None
     others = sum(not _is_hidden(parts) for parts, _ in files) - len(images)
-    return Upload(target, len(paths) - len(unreadable), others, said)
+    doubtful = next(("/".join(parts[around:-1]) for parts, entry in images if _doubtful(entry)), "")
+    return Upload(target, len(paths) - len(unreadable), others, said, doubtful)
 
 
 # --- what an archive says of itself ----------------------------------------------------------------------------------
@@ -164,7 +168,7 @@ def _opened(archive: BytesIO, limits: Limits) -> zipfile.ZipFile:
 
 def _refuse(entry: zipfile.ZipInfo) -> None:
     """What no zip of images needs, and what is only there to do harm."""
-    name, shown = entry.orig_filename, _shown(entry.orig_filename)
+    name, shown = _name(entry), _shown(_name(entry))
     if entry.flag_bits & _ENCRYPTED:
         raise DataError(f"{shown} is encrypted; make the zip without a password")
     kind = stat.S_IFMT(entry.external_attr >> 16)
@@ -186,9 +190,25 @@ def _refuse(entry: zipfile.ZipInfo) -> None:
         raise DataError(f"{shown} is compressed in an unusual way; make a zip with the usual one (deflate)")
 
 
+def _name(entry: zipfile.ZipInfo) -> str:
+    """Its name. Many programs write UTF-8 and do not say so, and zipfile then takes it for DOS's old letters."""
+    name = entry.orig_filename
+    if entry.flag_bits & _IS_UTF8 or name.isascii():
+        return name
+    try:
+        return name.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return name
+
+
+def _doubtful(entry: zipfile.ZipInfo) -> bool:
+    """Whether the name is in letters of which nobody knows the code."""
+    return not entry.flag_bits & _IS_UTF8 and not entry.orig_filename.isascii() and _name(entry) == entry.orig_filename
+
+
 def _parts(entry: zipfile.ZipInfo) -> tuple[str, ...]:
     """`./pets//cat/1.jpg` as (pets, cat, 1.jpg)."""
-    return tuple(part for part in entry.orig_filename.split("/") if part not in ("", "."))
+    return tuple(part for part in _name(entry).split("/") if part not in ("", "."))
 
 
 def _is_image(parts: tuple[str, ...]) -> bool:
@@ -254,7 +274,7 @@ def _write(
             raise
         except _BROKEN as error:
             raise DataError(
-                f"{_shown(entry.filename)} is damaged ({_in_words(error)}); make or upload the zip again"
+                f"{_shown(_name(entry))} is damaged ({_in_words(error)}); make or upload the zip again"
             ) from error
         if done % 64 == 63:
             on_progress(done + 1, 2 * len(entries))

@@ -23,6 +23,7 @@ from mimi_core.data.checking import Check, decoding, refuse, trusting
 from mimi_core.data.decode import SUFFIXES, is_image
 from mimi_core.data.sampling import set_aside
 from mimi_core.data.source import Source
+from mimi_core.data.spelling import alike, normal
 from mimi_core.data.types import Dataset, FileImages, Progress, Split
 from mimi_core.data.unused import Reason, Unused, in_words, is_leftover, reason_for, together
 from mimi_core.errors import DataError
@@ -44,6 +45,7 @@ class _Listing:
 
     folder: Path
     classes: dict[str, list[Path]]
+    folders: dict[str, Path]
     faults: list[str]
     unused: Unused
 
@@ -190,11 +192,17 @@ def _refuse_unsorted(root: Path, split: str, folder: Path, classes: Sequence[Pat
 def _list_classes(folder: Path, deadline: float) -> _Listing:
     faults = [f"{path}: an image outside the class folders" for path in _visible(folder) if _is_image(path)]
     classes: dict[str, list[Path]] = {}
+    folders: dict[str, Path] = {}
     unused = [_others_in(folder)]
     for class_folder in _folders_in(folder):
         if folder.resolve().is_relative_to(class_folder.resolve()):
             raise DataError(f"{class_folder}: a link to a folder that contains it; remove it")
-        classes[class_folder.name], links, others = _images_under(class_folder, deadline)
+        name = normal(class_folder.name)
+        if name in folders:
+            twin = alike(class_folder.name, [folders[name].name])
+            raise DataError(f"{folder}: two class folders are called {name!r}{twin}; rename one of them")
+        folders[name] = class_folder
+        classes[name], links, others = _images_under(class_folder, deadline)
         faults += links
         unused.append(others)
     if not classes:
@@ -203,7 +211,7 @@ def _list_classes(folder: Path, deadline: float) -> _Listing:
         (name,) = classes
         hint = f" (did you mean folder:{folder / name}?)" if _folders_in(folder / name) else ""
         raise DataError(f"{folder}: has only one class folder, {name!r}; at least two are needed{hint}")
-    return _Listing(folder, classes, faults, together(unused))
+    return _Listing(folder, classes, folders, faults, together(unused))
 
 
 def _beside(root: Path, listings: dict[str, _Listing]) -> Unused:
@@ -244,7 +252,7 @@ def _images_under(class_folder: Path, deadline: float) -> tuple[list[Path], list
 
 
 def _common_classes(listings: dict[str, _Listing]) -> tuple[str, ...]:
-    """Class names in alphabetical order.
+    """Class names in the order of the training folders' own names.
 
     Raises:
         DataError: the splits differ in their classes, or a class has no images.
@@ -253,16 +261,19 @@ def _common_classes(listings: dict[str, _Listing]) -> tuple[str, ...]:
     for listing in listings.values():
         for one, other in ((listing, train), (train, listing)):
             if lacking := sorted(set(one.classes) - set(other.classes)):
-                raise DataError(f"class {lacking[0]!r} is in {one.folder} but not in {other.folder}; add or remove it")
+                near = alike(lacking[0], sorted(set(other.classes) - set(one.classes)))
+                raise DataError(
+                    f"class {lacking[0]!r} is in {one.folder} but not in {other.folder}{near}; add or remove it"
+                )
         for name, paths in listing.classes.items():
             if not paths:
                 kinds = ", ".join(sorted(SUFFIXES))
-                there = " ".join(in_words(_others_in(listing.folder / name)))
+                there = " ".join(in_words(_others_in(listing.folders[name])))
                 holds = f"; it holds: {there.rstrip('.')}" if there else ""
                 raise DataError(
-                    f"{listing.folder / name}: a class without images (of {kinds}); add some or remove it{holds}"
+                    f"{listing.folders[name]}: a class without images (of {kinds}); add some or remove it{holds}"
                 )
-    return tuple(sorted(train.classes))
+    return tuple(sorted(train.classes, key=lambda name: train.folders[name].name))
 
 
 def _as_split(listing: _Listing, class_names: Sequence[str], unreadable: dict[Path, str], grey: bool) -> Split:
@@ -272,7 +283,7 @@ def _as_split(listing: _Listing, class_names: Sequence[str], unreadable: dict[Pa
         good = [path for path in listing.classes[name] if path not in unreadable]
         if not good:
             first = unreadable[listing.classes[name][0]]
-            raise DataError(f"{listing.folder / name}: a class without a readable image; the first: {first}")
+            raise DataError(f"{listing.folders[name]}: a class without a readable image; the first: {first}")
         paths += good
         labels += [label] * len(good)
     return Split(FileImages(tuple(paths), 1 if grey else 3), np.array(labels, dtype=np.int64))

@@ -10,12 +10,10 @@ decoded here and not by the library, with the limits that all pictures have; not
 executed.
 """
 
-import importlib
 import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +26,14 @@ from mimi_core.data.decode import Content, read_image, read_thumbnail
 from mimi_core.data.parallel import in_chunks
 from mimi_core.data.places import find, root_of
 from mimi_core.data.places import missing as missing_from
+from mimi_core.data.reading.hf_labels import labels_of, own_numbers
+from mimi_core.data.reading.hf_library import library_datasets
 from mimi_core.data.source import Source
 from mimi_core.data.sources.folder import SPLIT_NAMES, completed
 from mimi_core.data.types import Channels, Dataset, Progress, Split
 from mimi_core.errors import DataError, MimiError, ResourceError
 
 PREFIX = "hf:"
-INSTALL = "pip install 'datasets>=4'"
 LOOK_BYTES = 256 * 2**20
 """Larger sets are not brought into the library's own format by a mere look, which would take too long."""
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
@@ -162,25 +161,6 @@ def _folder(config: DataConfig) -> Path:
 # --- the library ------------------------------------------------------------------------------------------------------
 
 
-@cache
-def _library() -> Any:
-    """The module `datasets`, quiet.
-
-    Raises:
-        DataError: it is not installed. A folder of that name in the working directory can be imported, too.
-    """
-    try:
-        library = importlib.import_module("datasets")
-        version = str(library.__version__)
-    except (ImportError, AttributeError) as error:
-        raise DataError(f"datasets named hf:.. are read by the library datasets: {INSTALL}") from error
-    if int(version.split(".")[0]) < 4:
-        raise DataError(f"datasets {version} runs programs that come with datasets, and is not used: {INSTALL}")
-    library.disable_progress_bars()
-    library.logging.set_verbosity(library.logging.CRITICAL)
-    return library
-
-
 def _tables(config: DataConfig, patient: bool) -> dict[str, Any]:
     """Split -> `datasets.Dataset`, of all splits that there are.
 
@@ -188,13 +168,16 @@ def _tables(config: DataConfig, patient: bool) -> dict[str, Any]:
         patient: also where it takes long.
     """
     folder, chosen = _folder(config), parse(config.name).config
-    library = _library()
+    library = library_datasets()
     try:
         if any((folder / file).is_file() for file in _SAVED):
             found = library.load_from_disk(str(folder))
         else:
             builder = library.load_dataset_builder(str(folder), chosen)
-            files = [str(file) for group in (builder.config.data_files or {}).values() for file in group]
+            groups = {
+                split: [str(file) for file in group] for split, group in (builder.config.data_files or {}).items()
+            }
+            files = [file for group in groups.values() for file in group]
             _refuse_elsewhere(config, folder, files)
             if not patient and not os.path.exists(builder.cache_dir) and _bytes(files) > LOOK_BYTES:
                 raise DataError(
@@ -202,7 +185,7 @@ def _tables(config: DataConfig, patient: bool) -> dict[str, Any]:
                     f"python -m mimi_core data check {config.name}"
                 )
             builder.download_and_prepare()
-            found = builder.as_dataset()
+            found = own_numbers(config.name, builder.as_dataset(), groups)
     except MimiError:
         raise
     except MemoryError as error:
@@ -279,7 +262,7 @@ class TableImages:
 def _dataset(config: DataConfig, decode: bool, on_progress: Progress | None) -> Dataset:
     tables = _by_use(config, _tables(config, patient=decode))
     image, label = _columns(config, tables)
-    class_names, labels = _labels(config, tables, label)
+    class_names, labels = labels_of(config.name, tables, label)
     images = {split: _images(config, table, image, split) for split, table in tables.items()}
     faults = {
         (split, row): f"{images[split].describe(row)}: its {label} is missing"
@@ -328,7 +311,7 @@ def _columns(config: DataConfig, tables: Mapping[str, Any]) -> tuple[str, str]:
     Raises:
         DataError: there is none, or more than one and nobody said which; the message names them.
     """
-    library, name = _library(), parse(config.name)
+    library, name = library_datasets(), parse(config.name)
     wanted = {"image": (name.image, library.Image, "pictures"), "label": (name.label, library.ClassLabel, "classes")}
     features = tables["train"].features
     chosen = []
@@ -347,37 +330,10 @@ def _columns(config: DataConfig, tables: Mapping[str, Any]) -> tuple[str, str]:
     return chosen[0], chosen[1]
 
 
-def _labels(
-    config: DataConfig, tables: Mapping[str, Any], column: str
-) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
-    """The classes that have an image somewhere; and for every split (rows,) int64 into them, -1 where there is none."""
-    features = [table.features[column] for table in tables.values()]
-    if any(feature != features[0] for feature in features):
-        raise DataError(f"{config.name}: the classes in {column} are not the same in all splits")
-    values = {
-        split: table.select_columns([column]).with_format("arrow")[:][column].to_pylist()
-        for split, table in tables.items()
-    }
-    present = {value for own in values.values() for value in own if value is not None}
-    if names := getattr(features[0], "names", None):
-        known = [(number, str(names[number])) for number in sorted(present) if 0 <= number < len(names)]
-    elif all(isinstance(value, int | str) for value in present):
-        known = [(value, str(value)) for value in sorted(present)]
-    else:
-        raise DataError(f"{config.name}: the column {column} holds neither class numbers nor text; choose another")
-    if len(known) < 2:
-        raise DataError(f"{config.name}: the column {column} has {len(known)} class(es); at least two are needed")
-    number_of = {value: number for number, (value, _) in enumerate(known)}
-    labels = {
-        split: np.array([number_of.get(value, -1) for value in own], dtype=np.int64) for split, own in values.items()
-    }
-    return tuple(name for _, name in known), labels
-
-
 def _images(config: DataConfig, table: Any, column: str, split: str) -> TableImages:
     undecoded = table.select_columns([column]).with_format(None)
     try:
-        undecoded = undecoded.cast_column(column, _library().Image(decode=False))
+        undecoded = undecoded.cast_column(column, library_datasets().Image(decode=False))
     except Exception as error:  # pyarrow's and the library's own
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{config.name}: the column {column} holds no pictures ({reason}); choose another") from error
