@@ -1,7 +1,7 @@
 """Everything a run depends on, validated whole before anything is touched."""
 
 from mimi_core.config.choices import known_one
-from mimi_core.config.merging import differences, laid_over, make_config, parse, to_yaml, validate
+from mimi_core.config.merging import differences, laid_over, make_config, parse, read_run_config, to_yaml, validate
 from mimi_core.config.places import datasets_folder
 from mimi_core.config.presets import PRESETS
 from mimi_core.config.schema import (
@@ -49,6 +49,7 @@ __all__ = [
     "laid_over",
     "make_config",
     "parse",
+    "read_run_config",
     "to_yaml",
     "validate",
 ]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import yaml
@@ -11,6 +12,7 @@ from mimi_core.config.choices import known_one, nearest
 from mimi_core.config.presets import PRESETS
 from mimi_core.config.schema import RunConfig, Section
 from mimi_core.config.short_forms import expand, merge
+from mimi_core.config.text import read_config_file
 from mimi_core.config.typed import inner_type, parse_set
 from mimi_core.errors import ConfigError
 
@@ -43,6 +45,18 @@ def laid_over(values: dict[str, Any], settings: Mapping[str, Any]) -> dict[str, 
 def validate(values: dict[str, Any]) -> RunConfig:
     """A RunConfig, or a ConfigError that names every wrong field in one line each."""
     return parse(RunConfig, values)
+
+
+def read_run_config(path: Path) -> RunConfig:
+    """The config of a run folder, in which every setting was written out.
+
+    Raises:
+        ConfigError: it is missing, broken, or empty, as when the power failed: never the defaults instead.
+    """
+    values = read_config_file(path)
+    if not values:
+        raise ConfigError(f"config file {path} is empty: what the run was made with is lost; start a new run")
+    return validate(values)
 
 
 def parse(model: type[Parsed], values: dict[str, Any]) -> Parsed:

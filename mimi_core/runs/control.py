@@ -43,17 +43,17 @@ def requeue(store: Store, run_id: str, *, wake: bool = True) -> None:
         RunError: the run is finished, waiting, or being worked on.
     """
     with queue_locked(store.directory):
-        status = _status(store, run_id)
+        folder = store.folder(run_id)
+        made = folder.stat().st_mtime
+        status = store.status(run_id) or Status(created=made, heartbeat=made)  # lost, as when the power failed
         phase = store.summary(run_id).phase  # events say sooner than the status that a run has finished
         if phase not in ENDED:
             raise RunError(f"{run_id} is {phase}: there is nothing to resume")
         if phase == "finished":
             raise RunError(f"{run_id} is finished; start a new run to change something")
-        (store.folder(run_id) / files.STOP).unlink(missing_ok=True)
+        (folder / files.STOP).unlink(missing_ok=True)
         changes = {"phase": "queued", "message": "", "pid": None, "exit_code": None, "out_of_memory": False}
-        write_status(
-            store.folder(run_id), status.model_copy(update={**changes, "position": None, "resumes": status.resumes + 1})
-        )
+        write_status(folder, status.model_copy(update={**changes, "position": None, "resumes": status.resumes + 1}))
     if wake:
         ensure_dispatcher(store.directory)
 

@@ -213,6 +213,16 @@ def parse_line(line: bytes) -> Event | None:
         return None
 
 
+def whole_until(path: Path, size: int) -> bool:
+    """Whether the first `size` bytes of an event file are whole events. They are not where the power failed before the
+    disk had them: bytes are missing, or zero."""
+    try:
+        head = read_regular(path, LARGEST)[:size] if size else b""
+    except OSError:
+        return False
+    return len(head) == size and head[-1:] in (b"", b"\n") and all(parse_line(line) for line in head.splitlines())
+
+
 def read_events(path: Path, with_epochs: bool = True) -> RunState:
     """Fold a file. A missing file is an empty run, a half-written last line is ignored, broken lines are counted.
 

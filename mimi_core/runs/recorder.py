@@ -1,5 +1,7 @@
 """The only writer of a run folder while a run is going on. Knows files, numpy arrays and events; no torch."""
 
+import errno
+import logging
 import os
 import shutil
 import threading
@@ -14,10 +16,11 @@ from filelock import FileLock, Timeout
 
 from mimi_core.errors import MimiError, ResourceError, RunError
 from mimi_core.runs import files
-from mimi_core.runs.events import Event, to_line
+from mimi_core.runs.events import Event, to_line, whole_until
 from mimi_core.runs.formats import cycle_weights, npz, safe_state
 from mimi_core.runs.status import Status, identity, read_status, write_status
 
+_log = logging.getLogger("mimi")
 Arrays = Mapping[str, np.ndarray]
 STATUS_PERIOD = 0.5
 """Seconds between two writes of the status."""
@@ -112,8 +115,10 @@ class Recorder:
             line = to_line(event)
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             try:
+                before = os.fstat(handle).st_size
                 if os.write(handle, line) != len(line):
-                    raise OSError(28, "No space left on device")
+                    os.ftruncate(handle, before)  # half a line would swallow the next one
+                    raise OSError(errno.ENOSPC, "No space left on device")
             finally:
                 os.close(handle)
 
@@ -166,8 +171,12 @@ class Recorder:
     def load_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         """The last safe state, or None when there is none: the newest that is whole. Events after it are cut off."""
         for state, events_size in safe_state.candidates(self.run):
-            self._rewind(events_size)
-            return state
+            if whole_until(self.run / files.EVENTS, events_size):
+                self._rewind(events_size)
+                return state
+            _log.warning("events before a safe state were lost, as when the power failed: that state is not used")
+        if (self.run / files.RESUME).is_dir():
+            _log.warning("no safe state can be used: the run starts over")
         self._rewind(0)
         return None
 

@@ -20,8 +20,7 @@ from pydantic import BaseModel
 
 from mimi_core import __version__
 from mimi_core.budget import sigma
-from mimi_core.config import RunConfig, to_yaml, validate
-from mimi_core.config.text import read_config_file
+from mimi_core.config import RunConfig, read_run_config, to_yaml
 from mimi_core.data.absolute import with_absolute_paths
 from mimi_core.errors import ConfigError, ResourceError, RunError
 from mimi_core.runs import files
@@ -141,7 +140,7 @@ class Store:
     def config(self, run_id: str) -> RunConfig:
         """Raises ConfigError when the file is missing or broken."""
         folder = self.folder(run_id)
-        return self._config_or_none(folder) or validate(read_config_file(folder / files.CONFIG))
+        return self._config_or_none(folder) or read_run_config(folder / files.CONFIG)
 
     def summary(self, run_id: str) -> RunSummary:
         return self._summary(self.folder(run_id).name, self._stamps(run_id))
@@ -252,7 +251,7 @@ class Store:
     def _config_or_none(self, folder: Path) -> RunConfig | None:
         def read(path: Path) -> RunConfig | None:
             try:
-                return self._sharing(validate(read_config_file(path)))
+                return self._sharing(read_run_config(path))
             except ConfigError:
                 return None
 

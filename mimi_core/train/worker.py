@@ -9,8 +9,7 @@ from types import FrameType
 
 import torch
 
-from mimi_core.config import validate
-from mimi_core.config.text import read_config_file
+from mimi_core.config import read_run_config
 from mimi_core.errors import MimiError, ResourceError, RunError
 from mimi_core.runs import files
 from mimi_core.runs.describe import describe
@@ -35,7 +34,7 @@ def work(
     Raises:
         MimiError: the run failed; the status says so already.
     """
-    config = validate(read_config_file(run / files.CONFIG))
+    config = read_run_config(run / files.CONFIG)
     with Recorder(run, on_update) as recorder:
         if _is_finished(recorder):
             raise RunError(f"{run.name} is finished; start a new run to change something")
