@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from subprocess import CompletedProcess
+from types import ModuleType
 
 # Read when torch and the hub's library are imported, so before the first process is there.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -30,7 +31,12 @@ def start(
 def process(target: Callable[..., None], *arguments: object) -> BaseProcess:
     """Any function of a module, in the background."""
     started = _FORKED.Process(target=target, args=arguments, daemon=True)
-    started.start()
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")  # a page that was tested before may stand there, and would be run
+    try:
+        started.start()
+    finally:
+        sys.modules["__main__"] = main
     return started
 
 
