@@ -59,7 +59,7 @@ def test_a_finished_run_tells_its_story_its_settings_and_what_looks_wrong(open_p
     assert [b.label for b in app.button] == ["Duplicate", "Branch", "Delete"], "nothing is left to stop or resume"
     warnings = " ".join(warning.value for warning in app.warning)
     assert "A linear probe does better" in warnings
-    assert "(2 seeds)" in warnings
+    assert "2 seeds" in warnings
     assert "1 line of the event file" in warnings
     command, config = (code.value for code in app.code[-2:])
     assert "mimi_core run --set name=mine --set group=g" in command
