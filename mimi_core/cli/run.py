@@ -18,6 +18,7 @@ from mimi_core.cli.common import (
     wanted_config,
 )
 from mimi_core.errors import MimiError
+from mimi_core.runs.formats import fingerprint
 from mimi_core.runs.store import Store
 
 
@@ -32,8 +33,16 @@ def run(
     _do(store, run_id, delete_if_nothing_happened=True)
 
 
-def resume(run_id: str, runs: RunsOption = RUNS) -> None:
+def resume(
+    run_id: str,
+    runs: RunsOption = RUNS,
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="go on though its images or its backbone's file have changed")
+    ] = False,
+) -> None:
     """Go on with a run that was stopped, failed or killed, from its last safe state."""
+    if accept_changes:
+        fingerprint.forget(Store(runs).folder(run_id))
     _do(Store(runs), run_id)
 
 

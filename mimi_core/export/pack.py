@@ -30,6 +30,7 @@ from mimi_core.export.saved import (
 )
 from mimi_core.runs import files
 from mimi_core.runs.formats import cycle_weights
+from mimi_core.runs.formats.fingerprint import check_backbone
 from mimi_core.runs.formats.npz import UNREADABLE
 
 MANIFEST, README = "pack.json", "README.md"
@@ -78,6 +79,7 @@ def write_pack(run: Path, config: RunConfig, cycle: int, target: Path) -> None:
     """
     path = cycle_weights.path_of(run, cycle)
     saved = read_saved(path)
+    check_backbone(run, config)
     ready = restorable(config, len(saved.class_names), learned_from_grey(run))
     ready.fill(saved)
     # Of its own words: a run folder may hold a config file with anything in it besides.

@@ -15,6 +15,7 @@ from mimi_core.data.decode import read_image
 from mimi_core.errors import MimiError, RunError
 from mimi_core.export.saved import Saved, learned_from_grey, read_saved, restorable, saved_cycles
 from mimi_core.runs.formats import cycle_weights
+from mimi_core.runs.formats.fingerprint import check_backbone
 from mimi_core.runs.formats.gallery import CyclePrediction, Prediction
 
 SEEN_EDGE = 256
@@ -30,6 +31,7 @@ def predict(run: Path, config: RunConfig, image: Path, cycles: Sequence[int] | N
         MimiError: the image or the backbone cannot be read, or no cycle at all.
     """
     started = time.monotonic()
+    check_backbone(run, config)
     picture = read_image(image)  # first: a bad file is told before a model is built
     wanted = sorted(set(saved_cycles(run) if cycles is None else cycles))
     found = {cycle: _read(run, cycle) for cycle in wanted}

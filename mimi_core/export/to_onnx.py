@@ -16,6 +16,7 @@ from mimi_core.errors import RunError
 from mimi_core.export.saved import Preprocess, learned_from_grey, read_saved, restorable
 from mimi_core.runs import files
 from mimi_core.runs.formats import cycle_weights
+from mimi_core.runs.formats.fingerprint import check_backbone
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 TOLERANCE = 1e-4
@@ -69,6 +70,7 @@ def write_onnx(run: Path, config: RunConfig, cycle: int, target: Path) -> Export
     """
     onnx, runtime = _packages()
     saved = read_saved(cycle_weights.path_of(run, cycle))
+    check_backbone(run, config)
     ready = restorable(config, len(saved.class_names), learned_from_grey(run))
     model = _FromPixels(ready.fill(saved), ready.preprocess).eval()
     size = ready.preprocess.image_size

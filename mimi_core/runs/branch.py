@@ -19,7 +19,7 @@ from mimi_core.config.typed import parse_set
 from mimi_core.errors import RunError
 from mimi_core.runs import files
 from mimi_core.runs.events import EpochEnded, Event, RunEnded, RunStarted, RunState, parse_line, to_line
-from mimi_core.runs.formats import cycle_weights, safe_state, scores
+from mimi_core.runs.formats import cycle_weights, fingerprint, safe_state, scores
 from mimi_core.runs.store import Store
 from mimi_core.scores.catalogue import AT_START, SCORES
 
@@ -44,6 +44,7 @@ def branch(source: Store, run_id: str, cycle: int, sets: Sequence[str], target: 
     """
     folder, state = source.folder(run_id), source.state(run_id)
     config = changed(source.config(run_id), state, run_id, cycle, sets)
+    fingerprint.check_backbone(folder, config)
     stored = known_scores(folder, state, cycle, config)
     widths = _alive(state, cycle)
     tensors = _adapters(folder, cycle) | _as_tensors(stored)
@@ -57,8 +58,9 @@ def branch(source: Store, run_id: str, cycle: int, sets: Sequence[str], target: 
             if kept.is_dir():
                 ignored = shutil.ignore_patterns(files.PARTIALS)
                 shutil.copytree(kept, files.cycle_folder(draft, done), ignore=ignored)
-        if (folder / files.GALLERY).exists():
-            shutil.copyfile(folder / files.GALLERY, draft / files.GALLERY)
+        for name in (files.GALLERY, fingerprint.NAME):
+            if (folder / name).exists():
+                shutil.copyfile(folder / name, draft / name)
         when = time.strftime("%Y-%m-%d %H:%M:%S")
         (draft / files.LOG).write_text(f"{when}  goes on from the end of cycle {cycle} of {run_id}\n", encoding="utf-8")
         position = {"cycle": cycle, "epoch": plan(complete).epochs[cycle], "seconds": 0.0}

@@ -1,0 +1,66 @@
+"""A run holds to its data and its backbone: what they are is kept when it starts, and compared when it goes on."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+from mimi_core.config import RunConfig
+from mimi_core.data import Dataset
+from mimi_core.data.types import FileImages, Split
+from mimi_core.errors import RunError
+from mimi_core.runs import files
+from mimi_core.runs.formats import fingerprint
+from mimi_core.runs.formats.fingerprint import Fingerprint, SplitPrint
+from mimi_core.runs.recorder import AnyRecorder, Recorder
+
+
+def hold(recorder: AnyRecorder, config: RunConfig, dataset: Dataset) -> None:
+    """Keep the fingerprint of a run that starts; of one that goes on, see that it is still the same.
+
+    A run without one (of before it was kept, or whose changes were accepted) takes what there is now for its own.
+
+    Raises:
+        RunError: something changed; the message says what, and what to do.
+    """
+    if not isinstance(recorder, Recorder):
+        return
+    now = Fingerprint(
+        backbone=fingerprint.of_backbone(config),
+        class_names=dataset.class_names,
+        splits={name: _of(getattr(dataset, name), len(dataset.class_names)) for name in ("train", "val", "test")},
+    )
+    kept = fingerprint.read(recorder.run)
+    goes_on = (recorder.run / files.RESUME).is_dir()
+    if kept and goes_on and (told := fingerprint.changes(kept, now, config)):
+        raise RunError(
+            f"not the same as when the run started: {'; '.join(told)}. Its test images could have been trained on, or "
+            "its weights not fit; restore what was there, start a new run, or go on all the same with "
+            f"`mimi resume {recorder.run.name} --accept-changes`"
+        )
+    if kept != now:
+        fingerprint.write(recorder.run, now)
+
+
+def _of(split: Split, classes: int) -> SplitPrint:
+    """Names count from the folder that all have in common, so that a dataset may move as a whole."""
+    images = split.images
+    if isinstance(images, FileImages):
+        paths = [str(path) for path in images.paths]
+        top = os.path.commonpath([str(Path(path).parent) for path in paths]) if paths else ""
+        names = [f"{os.path.relpath(path, top)} {_size(path)}" for path in paths]
+    else:
+        names = [images.describe(index) for index in range(len(images))]
+    seen = hashlib.sha256()
+    for name, label in zip(names, split.labels.tolist(), strict=True):
+        seen.update(f"{name}\0{label}\n".encode(errors="surrogateescape"))
+    counts = np.bincount(split.labels, minlength=classes).tolist()
+    return SplitPrint(images=tuple(counts), sha256=seen.hexdigest())
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return -1  # whoever reads the image will say so
