@@ -5,7 +5,7 @@ from math import isnan, log10
 
 import pandas as pd
 
-from mimi_core.analysis.common import svg
+from mimi_core.analysis.common import svg, theme
 from mimi_core.analysis.common.stats import Interval
 from mimi_core.analysis.common.svg import Axis, Element, add
 from mimi_core.analysis.common.theme import GAIN, LOST, MUTED, SECOND, colour_scale
@@ -116,8 +116,8 @@ def survival(table: pd.DataFrame, title: str, name: str) -> str:
         for (_, found), at in zip(table[table["task"] == task].iterrows(), starts, strict=True):
             x, share = left + at * cell, found["survived"] / max(found["runs"], 1)
             if share:
-                add(drawn, "path", class_=f"c{svg.level(share)}", d=svg.box(x, y, cell - 1.5, row - 1.5))
-                kind = f"n{svg.level(share)} middle"
+                add(drawn, "path", class_=f"c{theme.level(share)}", d=svg.box(x, y, cell - 1.5, row - 1.5))
+                kind = f"n{theme.level(share)} middle"
                 where = {"x": x + cell / 2 - 1, "y": y + row / 2 + 3}
                 add(drawn, "text", str(found["survived"]), class_=kind, **where, font_size=10.5)
             elif found["runs"]:

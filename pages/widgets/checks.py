@@ -2,11 +2,12 @@
 
 import pandas as pd
 import streamlit as st
-from altair.utils.schemapi import debug_mode
 
 from mimi_core.analysis.common import words
 from mimi_core.analysis.common.labels import layers
-from mimi_core.analysis.launch.check_figures import about_images, cycles_table, widths_at_start_figure
+from mimi_core.analysis.launch.figures import widths_at_start_figure
+from mimi_core.analysis.launch.tables import cycles_table
+from mimi_core.analysis.launch.words import about_images
 from mimi_core.config import RunConfig
 from mimi_core.errors import ConfigError
 from mimi_core.runs.jobs.check_report import CheckReport
@@ -160,13 +161,12 @@ def _cycles(found: CheckReport) -> None:
 
 def _layers(found: CheckReport) -> None:
     named = layers(found.layers)
-    with debug_mode(False):
-        st.altair_chart(
-            widths_at_start_figure(named, found.initial_widths),
-            width="stretch",
-            key="check/widths",
-            alt=f"Neurons of {len(named)} adapters at the start, from the input of the backbone on.",
-        )
+    st.vega_lite_chart(
+        spec=widths_at_start_figure(named, found.initial_widths),
+        width="stretch",
+        key="check/widths",
+        alt=f"Neurons of {len(named)} adapters at the start, from the input of the backbone on.",
+    )
     st.caption("Where adapters go, from the input of the backbone on, and their hidden widths before any cut.")
 
 

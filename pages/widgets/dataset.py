@@ -4,10 +4,9 @@ import os
 from pathlib import Path
 
 import streamlit as st
-from altair.utils.schemapi import debug_mode
 
 from mimi_core.analysis.common.words import count, listed
-from mimi_core.analysis.launch.dataset_figures import balance_figure, samples_figure
+from mimi_core.analysis.launch.figures import balance_figure, samples_figure
 from mimi_core.config import DataConfig
 from mimi_core.data import missing
 from mimi_core.data.intake.preview import Preview, preview, stamp
@@ -58,21 +57,19 @@ def show(config: DataConfig, errors: "st.delta_generator.DeltaGenerator") -> Non
     if pages > 1:
         st.pagination(pages, key=f"dataset/page/{config.name}")
     shown = list(found.class_names[first * ROWS : (first + 1) * ROWS])
-    # Altair checks every part of a chart against its schema, which takes longer than all the rest; the tests do that.
-    with debug_mode(False):
-        samples, balance = st.columns([3, 4], gap="medium")
-        samples.altair_chart(
-            samples_figure(found, shown),
-            width="content",
-            key="dataset/samples",
-            alt=f"Some training images of each of the classes {', '.join(shown)}",
-        )
-        balance.altair_chart(
-            balance_figure(found, shown),
-            width="stretch",
-            key="dataset/balance",
-            alt=f"Numbers of training, validation and test images of the classes {', '.join(shown)}",
-        )
+    samples, balance = st.columns([3, 4], gap="medium")
+    samples.vega_lite_chart(
+        spec=samples_figure(found, shown),
+        width="content",
+        key="dataset/samples",
+        alt=f"Some training images of each of the classes {', '.join(shown)}",
+    )
+    balance.vega_lite_chart(
+        spec=balance_figure(found, shown),
+        width="stretch",
+        key="dataset/balance",
+        alt=f"Numbers of training, validation and test images of the classes {', '.join(shown)}",
+    )
     st.caption(
         "A row is a class: some of its training images, and how many images there are to train on, to choose by and to "
         "test on. Only the images shown were opened; a run opens all of them before it starts."

@@ -9,11 +9,11 @@ import pytest
 
 from mimi_core.analysis.common import tables, words
 from mimi_core.analysis.common.labels import layers
-from mimi_core.analysis.common.theme import MUTED, colour_scale
+from mimi_core.analysis.common.theme import DARK_TEXT, LIGHT_TEXT, MUTED, colour_scale, takes_dark_text
 from mimi_core.analysis.launch.words import plan_in_words
 from mimi_core.analysis.widths import words as sentences
 from mimi_core.analysis.widths.figures import widths_figure
-from mimi_core.analysis.widths.heatmap import DARK_INK, LIGHT_INK, are_bright, by_position, heatmap_figure, rows_of
+from mimi_core.analysis.widths.heatmap import by_position, heatmap_figure, rows_of
 from mimi_core.config import RunConfig, make_config, settings
 from mimi_core.runs.events import Evaluated, Pruned, RunStarted, RunState, SiteInfo, fold
 from mimi_core.runs.store import Store
@@ -282,8 +282,8 @@ def test_numbers_can_be_read_on_every_colour(page: str) -> None:
 
     scale = colour_scale(page)
     places = np.array([place for place, _ in scale])
-    for (_, colour), bright in zip(scale, are_bright(scale, places), strict=True):
-        pair = sorted((luminance(colour), luminance(DARK_INK if bright else LIGHT_INK)))
+    for (_, colour), dark in zip(scale, takes_dark_text(scale, places), strict=True):
+        pair = sorted((luminance(colour), luminance(DARK_TEXT if dark else LIGHT_TEXT)))
         assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 3.8
 
 

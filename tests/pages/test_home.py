@@ -4,9 +4,10 @@ import time
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
-from mimi_core.analysis.common import svg
+from mimi_core.analysis.common import svg, theme
 from mimi_core.analysis.common.theme import colour_scale
 from mimi_core.analysis.overview import cards
 from mimi_core.config import make_config
@@ -119,19 +120,19 @@ def test_pictures_escape_what_they_are_told() -> None:
 @pytest.mark.parametrize("page", ["light", "dark"])
 def test_numbers_can_be_read_on_their_colour(page: str) -> None:
     def luminance(colour: str) -> float:
-        return svg._luminance(colour)
+        return float(theme.luminance(np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])))
 
     rules = svg.rules(colour_scale(page))
-    for i, colour in enumerate(svg.colours(colour_scale(page))):
+    for i, colour in enumerate(theme.level_colours(colour_scale(page))):
         text = rules.split(f".n{i}{{fill:")[1][:7]
         light, dark = sorted((luminance(colour), luminance(text)), reverse=True)
         assert (light + 0.05) / (dark + 0.05) > 4
 
 
 def test_more_is_never_drawn_as_less() -> None:
-    levels = [svg.level(i / 200) for i in range(201)]
+    levels = [theme.level(i / 200) for i in range(201)]
     assert levels == sorted(levels)
-    assert (levels[0], levels[-1]) == (0, svg.LEVELS - 1)
+    assert (levels[0], levels[-1]) == (0, theme.LEVELS - 1)
     assert svg.axis([0.5], 0, 1).ticks()
     assert len(svg.axis([0.1, 0.93], 0, 100).ticks()) > 3
 

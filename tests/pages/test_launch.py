@@ -12,7 +12,8 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from mimi_core.analysis.common.labels import layers
-from mimi_core.analysis.launch import check_figures, dataset_figures
+from mimi_core.analysis.launch import figures, words
+from mimi_core.analysis.launch.tables import cycles_table
 from mimi_core.config import PRESETS, DataConfig, make_config, to_yaml
 from mimi_core.config.settings import from_link, link
 from mimi_core.data import known
@@ -21,6 +22,7 @@ from mimi_core.errors import ConfigError
 from mimi_core.runs.jobs import checking as precheck
 from mimi_core.runs.jobs.check_report import CheckReport, CycleEstimate, KeptImages
 from mimi_core.runs.store import Store
+from tests.analysis.vega import hold_to_schema
 from tests.pages.opening import HOSTILE, Open, button, texts
 from tests.recorded import swin_sites
 
@@ -247,15 +249,15 @@ def test_the_check_runs_elsewhere_and_is_shown(open_page: Open, store: Store, an
 
 def test_how_images_are_kept() -> None:
     train, test = REPORT.kept_images
-    assert check_figures.about_images([train, test]) == (
+    assert words.about_images([train, test]) == (
         "The images of test are kept in memory, decoded: 135 MB. The images of train do not fit into memory: each is "
         "decoded once, kept on disk (18.1 GB, free again when the run ends) and read some batches ahead (40 MB of "
         "memory)."
     )
-    assert check_figures.about_images([test, test]).startswith("All images are kept in memory, decoded: 270 MB.")
+    assert words.about_images([test, test]).startswith("All images are kept in memory, decoded: 270 MB.")
     anew = train.model_copy(update={"place": "nowhere", "disk_bytes": 0})
-    assert "All images fit neither into memory nor onto the disk" in check_figures.about_images([anew])
-    assert check_figures.about_images([]) == ""
+    assert "All images fit neither into memory nor onto the disk" in words.about_images([anew])
+    assert words.about_images([]) == ""
 
 
 def test_a_check_can_be_cancelled_and_one_that_fails_says_why(open_page: Open, answer) -> None:  # type: ignore[no-untyped-def]
@@ -273,14 +275,14 @@ def test_a_check_can_be_cancelled_and_one_that_fails_says_why(open_page: Open, a
 
 
 def test_cycles_of_a_check_add_up() -> None:
-    table = check_figures.cycles_table(REPORT)
+    table = cycles_table(REPORT)
     assert list(table["name"]) == ["start", "cut 1"]
     assert list(table["head_parameters"]) == [20, 20]
     assert list(table["done"]) == [35, 65]
-    assert check_figures.cycles_table(CheckReport(ok=True)).empty
-    figure = check_figures.widths_at_start_figure(layers(swin_sites()), REPORT.initial_widths).to_dict()
-    (rows,) = figure["datasets"].values()
-    assert [row["neurons"] for row in rows] == list(REPORT.initial_widths.values())
+    assert cycles_table(CheckReport(ok=True)).empty
+    figure = figures.widths_at_start_figure(layers(swin_sites()), REPORT.initial_widths)
+    hold_to_schema(figure)
+    assert list(figure["datasets"]["layers"]["neurons"]) == list(REPORT.initial_widths.values())
 
 
 # --- the data ---------------------------------------------------------------------------------------------------------
@@ -373,15 +375,15 @@ def test_figures_of_a_dataset_say_what_it_holds() -> None:
         grey=False,
         remarks=(),
     )
-    samples = dataset_figures.samples_figure(made, list(names)).to_dict()
-    (rows,) = samples["datasets"].values()
+    samples = figures.samples_figure(made, list(names))
+    hold_to_schema(samples)
+    rows = samples["datasets"]["samples"].to_dict("records")
     assert [(row["class"], row["place"], row["size"]) for row in rows] == [
         (HOSTILE, 0, "8 × 6"), (HOSTILE, 1, "8 × 6"), ("b", 0, "8 × 6"),
     ]  # fmt: skip
     assert all(row["image"].startswith("data:image/png;base64,") for row in rows)
-    balance = dataset_figures.balance_figure(made, ["b"]).to_dict()
-    assert sorted(row["told"] for data in balance["datasets"].values() for row in data if "told" in row) == [
-        "1 + 1 + 2"
-    ]
-    assert {row["class"] for data in balance["datasets"].values() for row in data} == {"b"}
-    assert dataset_figures.samples_figure(preview(DataConfig(), classes=0), []).to_dict()
+    balance = figures.balance_figure(made, ["b"])
+    hold_to_schema(balance)
+    assert list(balance["datasets"]["sums"]["told"]) == ["1 + 1 + 2"]
+    assert {name for table in balance["datasets"].values() for name in table["class"]} == {"b"}
+    hold_to_schema(figures.samples_figure(preview(DataConfig(), classes=0), []))

@@ -10,12 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from mimi_core.analysis.common.theme import GAIN, GRID, LOST, SECOND
+from mimi_core.analysis.common.theme import GRID, SERIES, SHAPES
 
 Chart = dict[str, Any]
-SERIES = (GAIN, LOST, SECOND, "#a98422", "#4a7fd6", "#c4568a")
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
-"""A series is told by its colour and by its shape; after six the colours come again with other shapes."""
 MOST_DRAWN = 1500
 """Marks of single runs."""
 LEGEND_CHARACTERS = 55
@@ -30,9 +27,21 @@ def nominal(field: str, **more: Any) -> Chart:
     return {"field": field, "type": "nominal", **more}
 
 
-def layer(data: str, mark: Chart, **channels: Any) -> Chart:
-    """One kind of mark for a table of `datasets`."""
-    return {"data": {"name": data}, "mark": mark, "encoding": channels}
+def ordinal(field: str, **more: Any) -> Chart:
+    return {"field": field, "type": "ordinal", **more}
+
+
+def layer(data: str | None, mark: Chart, *, only: str | Chart = "", **channels: Any) -> Chart:
+    """One kind of mark.
+
+    Args:
+        data: a table of `datasets`; None where the page adds the data.
+        only: a condition that rows must meet.
+        channels: Vega-Lite's encoding.
+    """
+    named = {} if data is None else {"data": {"name": data}}
+    filtered = {"transform": [{"filter": only}]} if only else {}
+    return {**named, **filtered, "mark": mark, "encoding": channels}
 
 
 def colour(field: str, order: Sequence[str], *, legend: bool = True) -> Chart:
@@ -71,18 +80,35 @@ def accuracy_domain(accuracies: Sequence[float]) -> list[float]:
     return [max(0.0, min(known) - room), min(1.0, max(known) + room)]
 
 
+BARE = {"domain": False, "ticks": False}
+"""An axis of names: they stand for themselves."""
+
+
 def axis(**more: Any) -> Chart:
     """Calm lines, no ticks; anything of Vega-Lite's axes over that."""
-    return {"gridColor": GRID, "domain": False, "ticks": False, "labelOverlap": True, **more}
+    return {"gridColor": GRID, "labelOverlap": True, **BARE, **more}
 
 
-def finished(layers: Sequence[Chart], datasets: Mapping[str, pd.DataFrame], height: int, *, top: int = 5) -> Chart:
-    """As wide as the page says, as high as asked for, so that charts beside each other stay level."""
+def finished(
+    layers: Sequence[Chart],
+    datasets: Mapping[str, pd.DataFrame] | None,
+    height: int,
+    *,
+    top: int = 5,
+    right: int = 12,
+    bottom: int = 5,
+) -> Chart:
+    """As wide as the page says, as high as asked for, so that charts beside each other stay level.
+
+    Args:
+        datasets: None where the page adds the data.
+        top, right, bottom: pixels around the chart, for what stands outside of its axes.
+    """
     return {
         "layer": list(layers),
-        "datasets": dict(datasets),
+        **({} if datasets is None else {"datasets": dict(datasets)}),
         "height": height,
-        "padding": {"left": 5, "top": top, "right": 12, "bottom": 5},
+        "padding": {"left": 5, "top": top, "right": right, "bottom": bottom},  # Streamlit takes no single number
         "autosize": {"type": "fit-x", "contains": "padding"},
         "config": {"view": {"stroke": None}},
     }

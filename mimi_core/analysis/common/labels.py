@@ -5,10 +5,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mimi_core.analysis.common.theme import STAGE_COLOURS
 from mimi_core.runs.events import SiteInfo
-
-STAGE_COLOURS = ("#3b86c4", "#d9652b", "#1f9d78", "#c472a6", "#a98422", "#6f6fe0")
-"""One for each stage, then they repeat. Told apart by colour-blind people; readable on light and on dark pages."""
 
 LONGEST_LABEL = 22
 
@@ -53,6 +51,11 @@ def layers(sites: Sequence[SiteInfo]) -> list[Layer]:
         Layer(site.name, label, order, stage, site.position, site.width, _colour(stage), site.cost or 2 * site.width)
         for order, (site, label, stage) in enumerate(zip(sites, labels, stages, strict=True))
     ]
+
+
+def cycle_name(cycle: int) -> str:
+    """The state after cut k; cycle 0 is before the first cut."""
+    return f"cut {cycle}" if cycle else "start"
 
 
 def escape_html(text: str) -> str:

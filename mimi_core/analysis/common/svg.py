@@ -12,9 +12,8 @@ from math import ceil, floor, isnan, log10
 from xml.etree import ElementTree
 
 from mimi_core.analysis.common.labels import Layer
-from mimi_core.analysis.common.theme import GAIN, LOST, MUTED, SECOND, Scale
+from mimi_core.analysis.common.theme import GAIN, LOST, MUTED, SECOND, Scale, level, level_colours, text_on
 
-LEVELS = 12
 GROUP_GAP = 0.6
 """Between two stages, in cells."""
 _UNPRINTABLE = re.compile(
@@ -59,29 +58,10 @@ def source(svg: Element, rules: str | None = None) -> str:
     return ElementTree.tostring(svg, encoding="unicode")
 
 
-def level(share: float) -> int:
-    """Class of a share above zero, 0 .. LEVELS - 1. The square root tells few from fewer, as the heatmap does."""
-    return min(LEVELS - 1, max(0, int(max(share, 0.0) ** 0.5 * LEVELS)))
-
-
-def colours(scale: Scale) -> list[str]:
-    """One colour for each level, mixed from a scale of the theme."""
-    stops = [tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5)) for _, colour in scale]
-    mixed = []
-    for i in range(LEVELS):
-        at = i / (LEVELS - 1) * (len(stops) - 1)
-        low = min(int(at), len(stops) - 2)
-        parts = zip(stops[low], stops[low + 1], strict=True)
-        mixed.append("#" + "".join(f"{round(a + (b - a) * (at - low)):02x}" for a, b in parts))
-    return mixed
-
-
 def rules(scale: Scale) -> str:
     """CSS of the level classes: `c3` fills a shape, `n3` a number on that shape."""
-    found = []
-    for i, colour in enumerate(colours(scale)):
-        found.append(f".c{i}{{fill:{colour}}}.n{i}{{fill:{'#ffffff' if _luminance(colour) < 0.19 else '#10161f'}}}")
-    return "".join(found)
+    colours = enumerate(level_colours(scale))
+    return "".join(f".c{i}{{fill:{colour}}}.n{i}{{fill:{text_on(colour)}}}" for i, colour in colours)
 
 
 ACCENTS = (
@@ -179,10 +159,3 @@ def _attributes(**attributes: object) -> dict[str, str]:
 
 def _short(value: object) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else clean(value)
-
-
-def _luminance(colour: str) -> float:
-    """Relative luminance of `#rrggbb` by WCAG, 0..1."""
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from mimi_core.analysis.common.charts import (
+    BARE,
     Chart,
     accuracy_domain,
     axis,
@@ -14,6 +15,7 @@ from mimi_core.analysis.common.charts import (
     layer,
     nominal,
     number,
+    ordinal,
     shape,
     thinned,
 )
@@ -205,12 +207,12 @@ def agreement_figure(table: pd.DataFrame, order: Sequence[str], scale: Scale, *,
         row: what a row is, for the tooltip.
     """
     colours = [one for _, one in scale]
-    where = {
-        "x": {"field": "cut", "type": "ordinal", "axis": {"labelAngle": 0, "domain": False, "ticks": False}},
+    where: Chart = {
+        "x": ordinal("cut", axis={"labelAngle": 0, **BARE}),
         "y": nominal("label", title=None, sort=list(order), axis=_names()),
         "tooltip": [
             nominal("label", title=row),
-            {"field": "cut", "type": "ordinal"},
+            ordinal("cut"),
             number("tau", title="Kendall's tau, mean", format=".2f"),
             number("low", title="lowest", format=".2f"),
             number("high", title="highest", format=".2f"),
@@ -232,4 +234,4 @@ def agreement_figure(table: pd.DataFrame, order: Sequence[str], scale: Scale, *,
 
 
 def _names() -> Chart:
-    return {"domain": False, "ticks": False, "labelLimit": 190, "labelFlush": False, "labelOverlap": False}
+    return {**BARE, "labelLimit": 190, "labelFlush": False, "labelOverlap": False}

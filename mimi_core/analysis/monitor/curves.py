@@ -4,17 +4,15 @@ A chart stays what it is while a run goes on, and only its table grows; so a pag
 chart anew, which would flash.
 """
 
-from typing import Any
-
 import pandas as pd
 
+from mimi_core.analysis.common.charts import BARE, Chart, finished
 from mimi_core.analysis.common.tables import epochs_table, evaluations_table
 from mimi_core.analysis.common.theme import GAIN, GRID, LOST, MUTED, SECOND
 from mimi_core.budget import plan
 from mimi_core.config import RunConfig
 from mimi_core.runs.events import RunState
 
-Chart = dict[str, Any]
 ACCURACY_HEIGHT, LOSS_HEIGHT = 250, 150
 TRAINING, CUT = "training images", "cut"
 _POINTS = {
@@ -56,7 +54,7 @@ def accuracy_chart(steps: int, cuts: int) -> Chart:
     shown = [point for (stage, _), point in _POINTS.items() if stage == "trained" or cuts]
     names = [TRAINING, *(name for name, *_ in shown)]
 
-    def scale(training: str, column: int) -> dict[str, Any]:
+    def scale(training: str, column: int) -> Chart:
         return {"domain": names, "range": [training, *(point[column] for point in shown)]}
 
     looks = {"orient": "bottom", "columns": 3, "labelLimit": 220, "symbolSize": 70, "symbolStrokeWidth": 1.6}
@@ -91,7 +89,7 @@ def accuracy_chart(steps: int, cuts: int) -> Chart:
             "tooltip": tooltip,
         },
     }
-    return _finished([_rule(steps), _cut_name(steps), line, points], ACCURACY_HEIGHT)
+    return finished([_rule(steps), _cut_name(steps), line, points], None, ACCURACY_HEIGHT, bottom=8)
 
 
 def loss_chart(steps: int) -> Chart:
@@ -109,7 +107,7 @@ def loss_chart(steps: int) -> Chart:
             ],
         },
     }
-    return _finished([_rule(steps, title="epoch"), line], LOSS_HEIGHT)
+    return finished([_rule(steps, title="epoch"), line], None, LOSS_HEIGHT, bottom=8)
 
 
 def total_steps(state: RunState, config: RunConfig) -> int:
@@ -131,34 +129,24 @@ def _cut_name(steps: int) -> Chart:
     return {"transform": [_ONLY_CUTS], "mark": mark, "encoding": {**place, "text": {"field": "name"}}}
 
 
-def _x(steps: int, title: str | None = None) -> dict[str, Any]:
+def _x(steps: int, title: str | None = None) -> Chart:
     return {
         "field": "step",
         "type": "quantitative",
         "scale": {"domain": [0.5, max(steps, 1) + 0.5], "nice": False},
-        "axis": {"title": title, "titleColor": MUTED, "grid": False, "tickMinStep": 1, "format": "d", **_BARE},
+        "axis": {"title": title, "titleColor": MUTED, "grid": False, "tickMinStep": 1, "format": "d", **_LOOKS},
     }
 
 
-def _y(field: str, title: str, form: str) -> dict[str, Any]:
+def _y(field: str, title: str, form: str) -> Chart:
     axis = {"title": title, "titleColor": MUTED, "format": form, "tickCount": 5, "minExtent": 42, "maxExtent": 42}
     return {
         "field": field,
         "type": "quantitative",
         "scale": {"zero": False},
-        "axis": {**axis, "gridColor": GRID, **_BARE},
+        "axis": {**axis, "gridColor": GRID, **_LOOKS},
     }
 
 
 _ONLY_CUTS = {"filter": {"field": "series", "equal": CUT}}
-_BARE = {"domain": False, "ticks": False, "labelColor": MUTED}
-
-
-def _finished(layers: list[Chart], height: int) -> Chart:
-    return {
-        "layer": layers,
-        "height": height,
-        "padding": {"left": 4, "top": 4, "right": 8, "bottom": 8},
-        "autosize": {"type": "fit-x", "contains": "padding"},
-        "config": {"view": {"stroke": None}},
-    }
+_LOOKS = {**BARE, "labelColor": MUTED}

@@ -4,14 +4,13 @@ The charts are Vega-Lite's own dictionaries: Altair's objects would take longer 
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 
-from mimi_core.analysis.common.labels import STAGE_COLOURS
-from mimi_core.analysis.common.theme import GAIN, GRID, LOST, MUTED, SECOND
+from mimi_core.analysis.common.charts import BARE, Chart, axis, finished
+from mimi_core.analysis.common.labels import cycle_name
+from mimi_core.analysis.common.theme import GAIN, LOST, MUTED, PAGES, SECOND, STAGE_COLOURS
 
-Spec = dict[str, Any]
 PICKED = "picked"
 """Name of the selection: which image was clicked."""
 RIGHT, WRONG, UNKNOWN = "right", "wrong", "unknown"
@@ -20,7 +19,6 @@ WIDE, MOST_WIDE = 720, 1240
 """Pixels from which on the grid needs the whole page, and from which on it leaves the numbers out."""
 _LETTER = 7.4
 """Pixels of a letter, about."""
-_INK = {False: "#1f2430", True: "#e6e9ef"}
 _VERDICTS = {"domain": [RIGHT, WRONG, UNKNOWN], "range": [GAIN, LOST, SECOND]}
 _OTHER_CLASSES = (LOST, SECOND, STAGE_COLOURS[0], STAGE_COLOURS[4], STAGE_COLOURS[3], STAGE_COLOURS[5])
 
@@ -29,7 +27,7 @@ def _columns(cycles: Sequence[int]) -> list[str]:
     """Names of the cycles."""
     if list(cycles) == [0]:
         return ["after training"]
-    return ["start" if cycle == 0 else f"cut {cycle}" for cycle in cycles]
+    return [cycle_name(cycle) for cycle in cycles]
 
 
 def row_height(rows: int) -> int:
@@ -49,7 +47,7 @@ def grid_figure(
     *,
     dark: bool,
     picked: int | None = None,
-) -> Spec:
+) -> Chart:
     """Images (rows) against cycles (columns): what each cycle predicted, how sure it was, and whether that is right.
 
     Args:
@@ -63,7 +61,7 @@ def grid_figure(
     columns = _columns(cycles)
     if heads:
         columns = [f"{column}\n{head}" for column, head in zip(columns, heads, strict=True)]
-    row, left, ink = row_height(len(order)), _left(pictures), _INK[dark]
+    row, left, ink = row_height(len(order)), _left(pictures), PAGES["dark" if dark else "light"]["ink"]
     edge, roomy = round(row * 0.86), grid_width(cells, pictures) <= MOST_WIDE
     y = {
         "field": "image", "type": "ordinal", "sort": order, "axis": None,
@@ -73,14 +71,14 @@ def grid_figure(
         "field": "column", "type": "ordinal", "sort": columns, "title": None,
         "scale": {"paddingInner": 0.04, "paddingOuter": 0.02},
         "axis": {
-            "orient": "top", "domain": False, "ticks": False, "labelAngle": 0, "labelOverlap": True,
+            "orient": "top", **BARE, "labelAngle": 0, "labelOverlap": True,
             "labelPadding": 22 if heads else 6, "labelLineHeight": 15, "labelExpr": "split(datum.label, '\\n')",
         },
     }  # fmt: skip
     verdict = {"field": "verdict", "type": "nominal", "scale": _VERDICTS, "legend": None}
     hand = {"cursor": "pointer"}
 
-    def told(field: str, band: int, **mark: object) -> Spec:
+    def told(field: str, band: int, **mark: object) -> Chart:
         where = {"y": y, "x": {**x, "bandPosition": band}}
         return {"mark": {"type": "text", **hand, **mark}, "encoding": where | {"text": {"field": field}}}
 
@@ -132,12 +130,11 @@ def grid_figure(
         sure=(100 * cells["confidence"]).round().astype(int).astype(str) + " %",
     )[["image", "column", "label", "verdict", "told", "sure", "confidence", "flipped"]]
     sides = {"data": _values(pictures[["image", "url", "truth"]]), "layer": [images, truth, frame]}
-    return _finished(
-        [{"data": _values(shown), "layer": layers}, *([sides] if left > _NO_SIDE else [])], row * len(order)
-    )
+    cells_layer = {"data": _values(shown), "layer": layers}
+    return finished([cells_layer, *([sides] if left > _NO_SIDE else [])], None, row * len(order), right=4)
 
 
-def shares_figure(shares: pd.DataFrame, *, width: int, height: int = 260) -> Spec:
+def shares_figure(shares: pd.DataFrame, *, width: int, height: int = 260) -> Chart:
     """The probabilities of the leading classes, cycle by cycle: a bar of 100 % each.
 
     Args:
@@ -157,15 +154,17 @@ def shares_figure(shares: pd.DataFrame, *, width: int, height: int = 260) -> Spe
     shown = shown.assign(middle=(shown["start"] + shown["end"]) / 2)
     x = {
         "field": "column", "type": "ordinal", "sort": names, "title": None,
-        "axis": {"labelAngle": 0, "domain": False, "ticks": False},
+        "axis": {"labelAngle": 0, **BARE},
     }  # fmt: skip
     scale = {"domain": [0, 1], "nice": False}
-    axis = {"format": "%", "tickCount": 5, "domain": False, "gridColor": GRID}
     bars = {
         "mark": {"type": "bar", "stroke": None},
         "encoding": {
             "x": x,
-            "y": {"field": "start", "type": "quantitative", "title": "probability", "scale": scale, "axis": axis},
+            "y": {
+                "field": "start", "type": "quantitative", "title": "probability", "scale": scale,
+                "axis": axis(format="%", tickCount=5),
+            },
             "y2": {"field": "end"},
             "color": {
                 "field": "label", "type": "nominal", "scale": {"domain": list(kinds), "range": colours},
@@ -190,7 +189,7 @@ def shares_figure(shares: pd.DataFrame, *, width: int, height: int = 260) -> Spe
             "text": {"field": "label"},
         },
     }  # fmt: skip
-    return _finished([{"data": _values(shown.drop(columns="cycle")), "layer": [bars, inside]}], height)
+    return finished([{"data": _values(shown.drop(columns="cycle")), "layer": [bars, inside]}], None, height, right=4)
 
 
 _NO_SIDE = 4
@@ -203,15 +202,5 @@ def _left(pictures: pd.DataFrame) -> int:
     return round(row_height(len(pictures)) + 32 + _LETTER * int(pictures["truth"].str.len().max()))
 
 
-def _values(table: pd.DataFrame) -> Spec:
+def _values(table: pd.DataFrame) -> Chart:
     return {"values": table.to_dict("records")}
-
-
-def _finished(layers: Sequence[Spec], height: int) -> Spec:
-    return {
-        "layer": list(layers),
-        "height": height,
-        "padding": {"left": 4, "top": 4, "right": 4, "bottom": 4},  # Streamlit takes no single number
-        "autosize": {"type": "fit-x", "contains": "padding"},
-        "config": {"view": {"stroke": None}},
-    }

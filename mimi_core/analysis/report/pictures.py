@@ -7,7 +7,7 @@ from math import isnan
 
 import pandas as pd
 
-from mimi_core.analysis.common import svg
+from mimi_core.analysis.common import svg, theme
 from mimi_core.analysis.common.labels import Layer
 from mimi_core.analysis.common.stats import Interval
 from mimi_core.analysis.common.svg import Axis, Element, add
@@ -64,7 +64,7 @@ def heatmap(widths: pd.DataFrame, cycles: pd.DataFrame, cuts: int) -> Element:
                 continue
             now = int(neurons.at[layer["site"], k])
             if now:
-                level = svg.level(now / start if start else 1)
+                level = theme.level(now / start if start else 1)
                 add(drawn, "rect", class_=f"c{level}", **shape)
                 if cuts <= MOST_NUMBERED:
                     middle = {"x": x + cell / 2 - 1, "y": y + row / 2 - 1 + size * 0.36}
@@ -214,7 +214,7 @@ def survival(layers: Sequence[Layer], rows: Sequence[tuple[str, Sequence[int], i
         for at, number in zip(starts, kept, strict=True):
             shape = {"x": left + at * cell, "y": y, "width": cell - min(2.0, 0.2 * cell), "height": high - 3}
             if number:
-                level = svg.level((number / runs) ** 2)  # here the steps are even
+                level = theme.level((number / runs) ** 2)  # here the steps are even
                 add(drawn, "rect", class_=f"c{level}", **shape)
                 if cell >= 16:
                     middle = {"x": left + (at + 0.5) * cell - 1, "y": y + high / 2 + 2.5}

@@ -7,14 +7,15 @@ checking them, and a what-if draws them anew at every move. The tests hold them 
 import json
 from collections.abc import Sequence
 from math import isnan
-from typing import Any
 
 import pandas as pd
 
-from mimi_core.analysis.common.charts import Chart, nominal, number
+from mimi_core.analysis.common.charts import BARE, Chart, axis, finished, layer, nominal, number, ordinal
 from mimi_core.analysis.common.theme import GAIN, GRID, LOST, MUTED, SECOND
 
 KEPT, REMOVED = "kept", "removed"
+MOST_TOLD = 6
+"""Cuts: of more, no room is left for the accuracies of all."""
 _LOG_SPREAD = 30.0
 """From this ratio of the largest to the smallest score on, the axis is logarithmic."""
 
@@ -42,7 +43,7 @@ def scores_figure(
     own = layers.dropna(subset=["threshold"])[["label", "threshold"]].head(len(layers) if threshold is None else 0)
     common = pd.DataFrame({"score": [threshold], "name": [f"threshold {threshold or 0:.3g}"]}, dtype=object)
     y = _rows_axis(layers)
-    x = number("score", title=unit, scale=_score_scale(neurons, threshold), axis=_value_axis())
+    x = number("score", title=unit, scale=_score_scale(neurons, threshold), axis=axis(tickCount=6))
     ticks = {
         "x": x,
         "y": y,
@@ -57,33 +58,33 @@ def scores_figure(
             nominal("run", title="in the run"),
         ],
     }
-    beside: dict[str, Any] = {"type": "text", "align": "left", "dx": 8, "fontSize": 11}
+    beside: Chart = {"type": "text", "align": "left", "dx": 8, "fontSize": 11}
     edge = {"y": y, "x": {"value": "width"}, "text": nominal("told")}
-    return _finished(
+    return finished(
         [
-            _layer(
+            layer(
                 "common",
                 {"type": "rule", "strokeWidth": 1.5, "strokeDash": [5, 3], "color": MUTED},
-                {"x": {"field": "score", "type": "quantitative"}},
+                x=number("score"),
             ),
-            _layer(
+            layer(
                 "common",
                 {"type": "text", "baseline": "bottom", "dy": -4, "fontSize": 12, "fontWeight": "bold", "color": MUTED},
-                {"x": {"field": "score", "type": "quantitative"}, "y": {"value": 0}, "text": nominal("name")},
+                x=number("score"),
+                y={"value": 0},
+                text=nominal("name"),
             ),
-            _layer(
+            layer(
                 "own",
                 _tick(5, row, 0.5) | {"color": MUTED},
-                {
-                    "x": number("threshold"),
-                    "y": y,
-                    "tooltip": [number("threshold", title="threshold", format=".4~g")],
-                },
+                x=number("threshold"),
+                y=y,
+                tooltip=[number("threshold", title="threshold", format=".4~g")],
             ),
-            _layer("neurons", _tick(1.4, 0.55 * row, 0.8), ticks, only="datum.fate === datum.run"),
-            _layer("neurons", _tick(2, 0.95 * row, 1), ticks, only="datum.fate !== datum.run"),
-            _layer("counts", beside | {"color": MUTED}, edge, only="datum.kept > 0"),
-            _layer("counts", beside | {"color": LOST, "fontWeight": "bold"}, edge, only="datum.kept === 0"),
+            layer("neurons", _tick(1.4, 0.55 * row, 0.8), only="datum.fate === datum.run", **ticks),
+            layer("neurons", _tick(2, 0.95 * row, 1), only="datum.fate !== datum.run", **ticks),
+            layer("counts", beside | {"color": MUTED}, only="datum.kept > 0", **edge),
+            layer("counts", beside | {"color": LOST, "fontWeight": "bold"}, only="datum.kept === 0", **edge),
         ],
         {"neurons": shown, "counts": counts, "own": own, "common": common.head(0 if threshold is None else 1)},
         height,
@@ -113,41 +114,41 @@ def widths_what_if_figure(layers: pd.DataFrame, *, height: int) -> Chart:
     scale = {"type": "sqrt", "nice": False, "domain": [0, 1.04 * max(1, int(layers["before"].max()))]}
     y = _rows_axis(layers)
     changes = [
-        _layer(
+        layer(
             "layers",
             {"type": "text", "align": "left", "dx": 12, "fontSize": 11, "fontWeight": "bold", "color": colour},
-            {"x": number("before", scale=scale), "y": y, "text": {"value": text}},
+            x=number("before", scale=scale),
+            y=y,
+            text={"value": text},
             only=f"datum.change === '{change}'",
         )
         for change, text, colour in (("lost", "loses it", LOST), ("kept", "keeps it", GAIN))
     ]
-    return _finished(
+    return finished(
         [
-            _layer(
+            layer(
                 "layers",
                 {"type": "rule", "strokeWidth": 2, "color": MUTED, "opacity": 0.6},
-                {"x": number("real", scale=scale), "x2": {"field": "kept"}, "y": y},
+                x=number("real", scale=scale),
+                x2={"field": "kept"},
+                y=y,
             ),
-            _layer(
+            layer(
                 "points",
                 {"type": "point", "size": 62, "strokeWidth": 2},
-                {
-                    "x": number("neurons", title="neurons", scale=scale, axis=_value_axis(tickMinStep=1, format="d")),
-                    "y": y,
-                    "color": nominal(
-                        "which",
-                        scale={"domain": which, "range": [MUTED, GAIN, SECOND][: len(which)]},
-                        legend=_legend(which),
-                    ),
-                    "shape": nominal(
-                        "which", scale={"domain": which, "range": [_UPRIGHT, "circle", "diamond"][: len(which)]}
-                    ),
-                    "tooltip": [
-                        nominal("label", title="layer"),
-                        nominal("which", title="when"),
-                        number("neurons", title="neurons"),
-                    ],
-                },
+                x=number("neurons", title="neurons", scale=scale, axis=axis(tickCount=6, tickMinStep=1, format="d")),
+                y=y,
+                color=nominal(
+                    "which",
+                    scale={"domain": which, "range": [MUTED, GAIN, SECOND][: len(which)]},
+                    legend=_legend(which),
+                ),
+                shape=nominal("which", scale={"domain": which, "range": [_UPRIGHT, "circle", "diamond"][: len(which)]}),
+                tooltip=[
+                    nominal("label", title="layer"),
+                    nominal("which", title="when"),
+                    number("neurons", title="neurons"),
+                ],
             ),
             *changes,
         ],
@@ -157,11 +158,12 @@ def widths_what_if_figure(layers: pd.DataFrame, *, height: int) -> Chart:
     )
 
 
-def damage_figure(cycles: pd.DataFrame, cut: int) -> Chart:
-    """Accuracy before every cut, right after it, and after training again; cut `cut` stands out.
+def damage_figure(cycles: pd.DataFrame, cut: int | None) -> Chart:
+    """Accuracy before every cut, right after it, and after training again.
 
     Args:
         cycles: a `cycles_table`.
+        cut: which stands out; None: all do, with their numbers where there is room.
     """
     names = {"before": "before", "cut": "right after", "after": "trained"}
     order = list(names.values())
@@ -175,28 +177,30 @@ def damage_figure(cycles: pd.DataFrame, cut: int) -> Chart:
         ],
         columns=["cycle", "when", "accuracy", "percent"],
     )
-    chosen, shares = f"datum.cycle === {int(cut)}", _value_axis(format=".0%")
-    where = {
-        "x": {"field": "cycle", "type": "ordinal", "title": "cut", "axis": {"labelAngle": 0, **_BARE}},
+    chosen = f"datum.cycle === {cut}" if cut else "true" if len(cuts) <= MOST_TOLD else "false"
+    dim = 0.45 if cut else 1
+    shares = axis(tickCount=6, format=".0%")
+    where: Chart = {
+        "x": ordinal("cycle", title="cut", axis={"labelAngle": 0, **BARE}),
         "xOffset": nominal("when", sort=order),
         "y": number("accuracy", title="test accuracy", scale=_padded(points["accuracy"]), axis=shares),
-        "opacity": {"condition": {"test": chosen, "value": 1}, "value": 0.45},
+        "opacity": {"condition": {"test": chosen, "value": 1}, "value": dim},
     }
     marked = where | {
         "color": nominal("when", scale={"domain": order, "range": [MUTED, LOST, GAIN]}, legend=_legend(order)),
         "shape": nominal("when", scale={"domain": order, "range": ["circle", "triangle-down", "circle"]}),
         "tooltip": [
-            {"field": "cycle", "type": "ordinal", "title": "cut"},
+            ordinal("cycle", title="cut"),
             nominal("when", title="when"),
             number("accuracy", title="accuracy", format=".1%"),
         ],
     }
     text = {"type": "text", "dy": -13, "fontSize": 11, "color": MUTED}
     layers = [
-        _layer("cycles", {"type": "point", "filled": True, "size": 110}, marked),
-        _layer("cycles", text, where | {"text": nominal("percent")}, only=chosen),
+        layer("cycles", {"type": "point", "filled": True, "size": 110}, **marked),
+        layer("cycles", text, only=chosen, **where, text=nominal("percent")),
     ]
-    return _finished(layers, {"cycles": points}, 270)
+    return finished(layers, {"cycles": points}, 270)
 
 
 def rows_height(layers: pd.DataFrame) -> int:
@@ -207,7 +211,6 @@ def rows_height(layers: pd.DataFrame) -> int:
 
 # --- parts ------------------------------------------------------------------------------------------------------------
 
-_BARE = {"domain": False, "ticks": False}
 _UPRIGHT = "M0,-0.8V0.8"
 """A short line as a symbol."""
 
@@ -223,28 +226,28 @@ def _row_names(layers: pd.DataFrame) -> list[str]:
     return names
 
 
-def _rows_axis(layers: pd.DataFrame) -> dict[str, Any]:
+def _rows_axis(layers: pd.DataFrame) -> Chart:
     names, colours = _row_names(layers), dict(zip(layers["group"], layers["colour"], strict=True))
     row = rows_height(layers) / max(1, len(names))
     # "stage 2" is our own word, so it may stand in an expression; labels may not.
     tests = [(f"datum.value === {json.dumps(group)}", colour) for group, colour in colours.items()]
-    axis: dict[str, Any] = {
+    looks: Chart = {
         "labelOverlap": False,
         "labelFlush": False,
         "labelFontSize": 12 if row >= 16 else 10,
         "labelLimit": 160,
         "grid": True,
         "gridColor": GRID,
-        **_BARE,
+        **BARE,
     }
     if len(tests) > 1:  # headings in the colour of their stage, on every page the same
         heading = " || ".join(test for test, _ in tests)
-        axis["labelFontWeight"] = {"condition": {"test": heading, "value": "bold"}, "value": "normal"}
-        axis["labelColor"] = {"condition": [{"test": t, "value": colour} for t, colour in tests], "value": MUTED}
-    return nominal("label", title=None, scale={"type": "band", "domain": names, "padding": 0}, axis=axis)
+        looks["labelFontWeight"] = {"condition": {"test": heading, "value": "bold"}, "value": "normal"}
+        looks["labelColor"] = {"condition": [{"test": t, "value": colour} for t, colour in tests], "value": MUTED}
+    return nominal("label", title=None, scale={"type": "band", "domain": names, "padding": 0}, axis=looks)
 
 
-def _score_scale(neurons: pd.DataFrame, threshold: float | None) -> dict[str, Any]:
+def _score_scale(neurons: pd.DataFrame, threshold: float | None) -> Chart:
     """Scores of neurons often differ by orders of magnitude; those that do get a logarithmic axis."""
     values = [*neurons["score"], *([] if threshold is None else [threshold])]
     low, high = (float(min(values)), float(max(values))) if values else (0.0, 1.0)
@@ -254,7 +257,7 @@ def _score_scale(neurons: pd.DataFrame, threshold: float | None) -> dict[str, An
     return {"domain": [low - room, high + room], "nice": False, "zero": False}
 
 
-def _padded(values: pd.Series) -> dict[str, Any]:
+def _padded(values: pd.Series) -> Chart:
     """The range of all values, with room for the numbers above them."""
     if values.empty:
         return {"domain": [0, 1]}
@@ -262,30 +265,9 @@ def _padded(values: pd.Series) -> dict[str, Any]:
     return {"domain": [float(values.min()) - room, float(values.max()) + room], "nice": False, "zero": False}
 
 
-def _value_axis(**more: Any) -> dict[str, Any]:
-    return {"gridColor": GRID, "tickCount": 6, "labelOverlap": True, **_BARE, **more}
-
-
-def _legend(values: Sequence[str]) -> dict[str, Any]:
+def _legend(values: Sequence[str]) -> Chart:
     return {"title": None, "orient": "top", "values": list(values), "symbolSize": 90, "symbolStrokeWidth": 2}
 
 
-def _tick(thickness: float, size: float, opacity: float) -> dict[str, Any]:
+def _tick(thickness: float, size: float, opacity: float) -> Chart:
     return {"type": "tick", "orient": "vertical", "thickness": thickness, "size": size, "opacity": opacity}
-
-
-def _layer(data: str, mark: dict[str, Any], encoding: dict[str, Any], only: str = "") -> dict[str, Any]:
-    filtered = {"transform": [{"filter": only}]} if only else {}
-    return {"data": {"name": data}, **filtered, "mark": mark, "encoding": encoding}
-
-
-def _finished(layers: list[dict[str, Any]], datasets: dict[str, pd.DataFrame], height: int, right: int = 8) -> Chart:
-    """As wide as the page says; as high as the rows ask for, so that charts beside each other stay level."""
-    return {
-        "layer": layers,
-        "datasets": datasets,
-        "height": height,
-        "padding": {"left": 4, "top": 4, "right": right, "bottom": 4},
-        "autosize": {"type": "fit-x", "contains": "padding"},
-        "config": {"view": {"stroke": None}},
-    }

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from mimi_core.analysis.common.labels import cycle_name
 from mimi_core.analysis.common.tables import Mode
 from mimi_core.analysis.common.theme import GAIN, GRID, LOST, MUTED, Scale
 from mimi_core.analysis.common.words import compact
@@ -15,7 +16,6 @@ from mimi_core.analysis.widths.heatmap import (
     MODE_NAMES,
     Rows,
     cells_trace,
-    cycle_name,
     grid_of,
     heatmap_trace,
     layout_of,

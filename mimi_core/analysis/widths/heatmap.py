@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from mimi_core.analysis.common.labels import escape_html
+from mimi_core.analysis.common.labels import cycle_name, escape_html
 from mimi_core.analysis.common.tables import Mode
-from mimi_core.analysis.common.theme import LOST, MUTED, Scale
+from mimi_core.analysis.common.theme import DARK_TEXT, LIGHT_TEXT, LOST, MUTED, Scale, takes_dark_text
 from mimi_core.analysis.common.words import compact
 
 MODE_NAMES: dict[Mode, str] = {
@@ -21,8 +21,6 @@ MODE_NAMES: dict[Mode, str] = {
 }
 HEAD, FOOT = 46, 30
 """Pixels above the rows, for the columns' titles, and below everything."""
-DARK_INK, LIGHT_INK = "#0f1420", "#ffffff"
-"""For the numbers in the cells."""
 STAGE_GAP = 0.45
 """Height of the gap between two stages, in rows."""
 
@@ -98,10 +96,6 @@ def rows_of(widths: pd.DataFrame, smallest: int = 13) -> Rows:
     )
 
 
-def cycle_name(cycle: int) -> str:
-    return f"cut {cycle}" if cycle else "start"
-
-
 @dataclass(frozen=True)
 class Grid:
     """The cells of a heatmap, (layers, cuts + 1)."""
@@ -154,9 +148,9 @@ def numbers_traces(grid: Grid, rows: Rows) -> list[go.Scatter]:
     """The numbers in the cells, where there is room: dark on light colours, light on dark ones."""
     if not rows.named or grid.heights.shape[1] > 15:
         return []
-    bright = are_bright(grid.scale, np.nan_to_num(grid.heights))
+    dark = takes_dark_text(grid.scale, np.nan_to_num(grid.heights))
     traces = []
-    for colour, here in ((DARK_INK, bright), (LIGHT_INK, ~bright)):
+    for colour, here in ((DARK_TEXT, dark), (LIGHT_TEXT, ~dark)):
         layers, columns = np.nonzero(here & (grid.text != ""))
         traces.append(
             go.Scatter(
@@ -201,15 +195,6 @@ def cover(cells: pd.DataFrame, rows: Rows, hovers: list[str], customdata: Sequen
         unselected={"marker": {"opacity": 0}},
         showlegend=False,
     )
-
-
-def are_bright(scale: Scale, heights: np.ndarray) -> np.ndarray:
-    """Whether dark text is easier to read than white on these places (0..1) of the scale."""
-    at = [place for place, _ in scale]
-    parts = [[int(colour[i : i + 2], 16) / 255 for _, colour in scale] for i in (1, 3, 5)]
-    mixed = np.stack([np.interp(heights, at, part) for part in parts], axis=-1)
-    linear = np.where(mixed <= 0.04045, mixed / 12.92, ((mixed + 0.055) / 1.055) ** 2.4)
-    return linear @ [0.2126, 0.7152, 0.0722] > 0.19  # WCAG's relative luminance; equal contrast at about 0.18
 
 
 def vanished_traces(widths: pd.DataFrame, rows: Rows) -> tuple[go.Scatter, go.Scatter]:

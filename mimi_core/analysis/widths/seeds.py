@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from pydantic import ValidationError
 
-from mimi_core.analysis.common.labels import escape_html
+from mimi_core.analysis.common.labels import cycle_name, escape_html
 from mimi_core.analysis.common.tables import widths_table
 from mimi_core.analysis.common.theme import Scale
 from mimi_core.analysis.common.words import count, listed
@@ -18,7 +18,6 @@ from mimi_core.analysis.widths.heatmap import (
     HEAD,
     Grid,
     cover,
-    cycle_name,
     heatmap_trace,
     layout_of,
     numbers_traces,
