@@ -7,8 +7,8 @@ from typing import get_args
 import pandas as pd
 import streamlit as st
 
-from mimi_core.analysis.common.stats import IntervalKind
-from mimi_core.analysis.common.words import count
+from mimi_core.analysis.common.statistics import INTERVALS, IntervalKind
+from mimi_core.analysis.common.words import count, rounded
 from mimi_core.analysis.compare import contrasts
 from mimi_core.analysis.compare import figures as comparison_figures
 from mimi_core.analysis.compare import tables as comparisons
@@ -133,7 +133,7 @@ def show(chosen: list[StoredRun]) -> None:
     pairs = contrasts.pairs_table(levels, measure, reference, kind)
     with findings:
         st.title(plain(comparison_words.headline(means, pairs, measure)), anchor=False)
-        st.markdown(plain(comparison_words.finding(means, pairs, measure)))
+        st.markdown(plain(comparison_words.finding(means, pairs, measure, kind)))
         seeds = {str(level): list(rows["pair"]) for level, rows in table.groupby("setting", sort=False)}
         told = [comparison_words.uneven(means, seeds), left_out, comparison_words.told_apart(how)]
         if chosen[0].store.directory == stores.STUDY:
@@ -144,7 +144,7 @@ def show(chosen: list[StoredRun]) -> None:
         charts(levels, by_level(points, how, compared), means, measure, parameters, kind)
     else:
         st.info(f"{len(levels.order)} settings are too many for pictures; the tables have them all.")
-    numbers(means, pairs, levels, measure)
+    numbers(means, pairs, levels, measure, kind)
     downloads(table, points)
     if few:
         agreements(chosen, runs, how)
@@ -195,7 +195,7 @@ def pick_reference(levels: Levels) -> str | None:
     chosen = st.selectbox(
         "Compared with",
         offered,
-        index=0 if len(levels.order) <= contrasts.MOST_PAIRED else offered.index(levels.order[0]),
+        index=offered.index(contrasts.usual_reference(levels.order) or offered[0]),
         key="with",
         bind="query-params",
         help="The more comparisons, the larger the correction of each p value: name a reference where there is one.",
@@ -260,21 +260,21 @@ def charts(
                 alt=f"The {measure.title} of every run, with mean and interval of every setting.",
             )
     st.caption(
-        "Filled marks are means over seeds, lines and bands their 95 % intervals, which may go on outside the frame; "
-        "open marks are single runs. Left: cuts go from right to left. Right: a thin line joins the runs of one seed; "
-        "point at a run to follow it. Click a name in the legend to see it alone."
+        f"Filled marks are means over seeds, lines and bands each a {INTERVALS[kind]}, which may go on outside the "
+        "frame; open marks are single runs. Left: cuts go from right to left. Right: a thin line joins the runs of one "
+        "seed; point at a run to follow it. Click a name in the legend to see it alone."
     )
 
 
-def numbers(means: pd.DataFrame, pairs: pd.DataFrame, levels: Levels, measure: Measure) -> None:
+def numbers(means: pd.DataFrame, pairs: pd.DataFrame, levels: Levels, measure: Measure, kind: IntervalKind) -> None:
     """Every setting, and below it every comparison."""
     form = "%.1f %%" if measure.unit == "share" else "localized" if measure.unit == "parameters" else "%.1f"
     factor = 100.0 if measure.unit == "share" else 1.0
     st.subheader(f"Every setting: {measure.title}", anchor=False)
-    scaled = means.assign(**{column: factor * means[column] for column in ("mean", "std", "low", "high")})
+    scaled = shown(means, ["mean", "std", "low", "high"], measure)
     whole = ["parameters", "without_head", "seconds", "memory"]
     st.dataframe(
-        scaled.assign(**{column: scaled[column].round() for column in whole}),
+        scaled.assign(**{column: scaled[column].map(rounded) for column in whole}),
         hide_index=True,
         placeholder="–",
         column_order=[
@@ -284,10 +284,10 @@ def numbers(means: pd.DataFrame, pairs: pd.DataFrame, levels: Levels, measure: M
         column_config={
             "block": "Within",
             "level": st.column_config.TextColumn("Setting", width="medium"),
-            "n": NUMBER("Runs", help="finished, one for each seed"),
+            "n": NUMBER("Seeds", help="of finished runs; one that was run twice counts once, by its mean"),
             "mean": NUMBER("Mean", format=form),
             "std": NUMBER("Std", format=form.replace(" %%", ""), help="of the sample, over seeds"),
-            "low": NUMBER("From", format=form, help="of the 95 % interval of the mean"),
+            "low": NUMBER("From", format=form, help=f"of the {INTERVALS[kind]} of the mean"),
             "high": NUMBER("To", format=form),
             "parameters": NUMBER("Parameters", format="localized", help="trained at the end, head included; mean"),
             "without_head": NUMBER("Without head", format="localized", help="the same but for the classifier head"),
@@ -304,10 +304,9 @@ def numbers(means: pd.DataFrame, pairs: pd.DataFrame, levels: Levels, measure: M
     step = "%+.1f" if measure.unit != "parameters" else "localized"
     scaled = pairs.assign(
         compared=[f"{first} – {second}" for first, second in zip(pairs["first"], pairs["second"], strict=True)],
-        **{column: factor * pairs[column] for column in ("difference", "low", "high")},
     )
     st.dataframe(
-        scaled,
+        shown(scaled, ["difference", "low", "high"], measure),
         hide_index=True,
         placeholder="–",
         column_order=[
@@ -320,7 +319,7 @@ def numbers(means: pd.DataFrame, pairs: pd.DataFrame, levels: Levels, measure: M
             "difference": NUMBER(
                 "Difference", format=step, help="first minus second" + (", percentage points" * (factor == 100))
             ),
-            "low": NUMBER("From", format=step, help="of its 95 % interval, not corrected"),
+            "low": NUMBER("From", format=step, help=f"of its {INTERVALS[kind]}, not corrected"),
             "high": NUMBER("To", format=step),
             "effect": NUMBER("d_z", format="%.2f", help="Cohen's d_z: mean difference over its standard deviation"),
             "corrected": NUMBER("p, Holm", format="%.2g", help="paired t test, corrected for all rows"),
@@ -333,6 +332,12 @@ def numbers(means: pd.DataFrame, pairs: pd.DataFrame, levels: Levels, measure: M
             "claimed": st.column_config.CheckboxColumn("Clear", help="corrected p below 0.05"),
         },
     )
+
+
+def shown(table: pd.DataFrame, columns: list[str], measure: Measure) -> pd.DataFrame:
+    """With these columns rounded as sentences and charts have them; shares in percent."""
+    factor = 100 if measure.unit == "share" else 1
+    return table.assign(**{c: (factor * table[c]).map(lambda value: rounded(value, measure.digits)) for c in columns})
 
 
 def downloads(table: pd.DataFrame, points: pd.DataFrame) -> None:
@@ -358,11 +363,14 @@ def explain() -> None:
             "images and, with another data seed, in its images. Runs that differ in nothing else are one setting.\n\n"
             "**An interval** is made so that in 95 of 100 such experiments it covers the mean of infinitely many "
             "seeds. Student's t assumes values that are roughly normal; the bootstrap assumes no shape, but is too "
-            "narrow for fewer than about ten seeds. Neither tells what other test images would change.\n\n"
+            "narrow for fewer than about ten seeds. Neither tells what other test images would change. A share is "
+            "between 0 and 100 %, so an interval that would go on beyond is cut off there; that takes nothing from "
+            "what it covers. A seed that was run several times counts once, by its mean.\n\n"
             "**Paired.** Runs with one seed start alike, so settings are compared seed by seed, which removes what "
             "seeds have in common. A difference is called clear when the p value of the paired t test, corrected for "
-            "the number of comparisons (Holm), is below 0.05. No clear difference does not mean that there is none: "
-            "few seeds can show large ones only. Decide what to compare before you look.\n\n"
+            "the number of comparisons (Holm), is below 0.05, whichever intervals are shown. No clear difference does "
+            "not mean that there is none: few seeds can show large ones only. Decide what to compare before you "
+            "look.\n\n"
             "**Accuracies** are of the last epoch on test data, never of the best one."
         )
 

@@ -5,7 +5,7 @@ import time
 
 import streamlit as st
 
-from mimi_core.analysis.common.words import count
+from mimi_core.analysis.common.words import count, percent_interval
 from mimi_core.analysis.overview import cards
 from mimi_core.analysis.overview.groups import Member, Variant, variants
 from mimi_core.config import make_config
@@ -181,9 +181,7 @@ def variants_table(found: list[Variant]) -> str:
     rows = ["| | seeds | accuracy |", "|---|--:|--:|"]
     for variant in found[:MOST_VARIANTS]:
         reached = variant.accuracy
-        spread = f" ± {100 * reached.half_width:.1f}" if reached.n > 1 else ""
-        said = f"{100 * reached.mean:.1f}{spread} %" if reached.n else "–"
-        rows.append(f"| {plain(clipped(variant.label, 36))} | {reached.n} | {said} |")
+        rows.append(f"| {plain(clipped(variant.label, 36))} | {reached.n} | {percent_interval(reached)} |")
     if len(found) > MOST_VARIANTS:
         rows.append(f"| and {len(found) - MOST_VARIANTS} more | | |")
     return "\n".join(rows)

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from mimi_core.analysis.common import tables, words
-from mimi_core.analysis.common.stats import Interval
+from mimi_core.analysis.common.statistics import Interval
 from mimi_core.analysis.monitor.curves import accuracy_chart, curves_table, loss_chart, total_steps
 from mimi_core.analysis.monitor.signatures import findings, linear_probe
 from mimi_core.analysis.overview import cards

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.elements.lib.column_types import ButtonColumnResult, ColumnConfig
 
+from mimi_core.analysis.common.statistics import INTERVALS
 from mimi_core.analysis.common.tables import in_percent
 from mimi_core.analysis.common.words import count
 from mimi_core.analysis.overview.groups import Variant
@@ -268,7 +269,7 @@ def groups(found: list[StoredRun]) -> None:
         return
     now = "\n".join(f"{one.run.id} {one.run.phase}" for one in found)
     rows = _by_group(now, found)
-    shown = in_percent(groups_table(rows), ["accuracy", "half_width"])
+    shown = in_percent(groups_table(rows), ["accuracy", "low", "high"])
     key = f"groups-{hashlib.sha1(now.encode(), usedforsecurity=False).hexdigest()[:12]}"
     number = st.column_config.NumberColumn
     st.dataframe(
@@ -279,15 +280,14 @@ def groups(found: list[StoredRun]) -> None:
         hide_index=True,
         height=_height(len(shown)),
         placeholder="–",
-        column_order=(
-            "group setting finished accuracy half_width sigma neurons gone trained_parameters states".split()
-        ),
+        column_order=("group setting seeds accuracy low high sigma neurons gone trained_parameters states".split()),
         column_config={
             "group": st.column_config.TextColumn("Group", width=160),
             "setting": st.column_config.TextColumn("Setting", width=240, help="what differs within the group"),
-            "finished": number("Seeds", width=64, help="finished runs that differ in their seeds alone"),
-            "accuracy": number("Accuracy", format="%.1f %%", help="mean over the finished runs"),
-            "half_width": number("± 95 %", format="%.1f", help="half width of Student's t interval, in points"),
+            "seeds": number("Seeds", width=64, help="different ones of the finished runs"),
+            "accuracy": number("Accuracy", format="%.1f %%", help="mean over the seeds"),
+            "low": number("From", format="%.1f %%", width=72, help=f"of the {INTERVALS['t']}, within 0 and 100 %"),
+            "high": number("To", format="%.1f %%", width=72),
             "sigma": number("σ", format="%.3g×", help="compression at the end, mean"),
             "neurons": number("Neurons", format="%.4g", help="left, mean"),
             "gone": number("Gone", format="%.3g", help="adapters that lost their last neuron, mean"),
@@ -298,7 +298,7 @@ def groups(found: list[StoredRun]) -> None:
     )
     st.caption(
         "A row is one setting: runs of a group that differ in title and seeds alone. The interval is Student's, over "
-        "the finished runs. Choose a row to see its runs."
+        "the seeds of the finished runs. Choose a row to see its runs."
     )
     chosen = _rows(key)
     if not chosen or chosen[0] >= len(rows):

@@ -126,7 +126,7 @@ def numbers(table: pd.DataFrame) -> None:
     st.subheader("Every point", anchor=False)
     shown = table.sort_values(["front", "parameters"], ascending=[False, True]).round({"parameters": 0})
     st.dataframe(
-        tables.in_percent(shown, ["mean", "low", "high", "often"]),
+        tables.in_percent(tables.in_percent(shown, ["mean", "low", "high"]), ["often"], 0),
         hide_index=True,
         placeholder="–",
         column_order="setting method cycle parameters mean low high n epochs front often".split(),

@@ -192,7 +192,7 @@ def listing(neurons: pd.DataFrame, table: pd.DataFrame) -> None:
 def neurons_list(table: pd.DataFrame) -> None:
     number = st.column_config.NumberColumn
     st.dataframe(
-        tables.in_percent(table, ["margin"]),
+        tables.in_percent(table, ["margin"], 2),
         hide_index=True,
         column_order=["label", "neuron", "score", "margin", "kept", "was_kept"],
         column_config={
@@ -222,7 +222,7 @@ def damage(cycles: pd.DataFrame, cycle: int) -> None:
 
 
 def _points(share: float) -> str:
-    return f"{100 * share:+.1f} percentage points"
+    return f"{words.points(share, signed=True)} percentage points"
 
 
 def nothing_yet(found: StoredRun, state: RunState) -> None:

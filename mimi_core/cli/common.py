@@ -2,12 +2,15 @@
 
 import sys
 from importlib.util import find_spec
+from math import isnan
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from mimi_core.analysis.common import words
+from mimi_core.analysis.common.statistics import Interval
 from mimi_core.config import PRESETS, RunConfig, make_config
 from mimi_core.config.text import read_config_file
 from mimi_core.errors import MimiError
@@ -37,3 +40,15 @@ def require_app(what: str) -> None:
     """Raises MimiError, before anything is started, where packages of the extra `app` are absent."""
     if absent := [name for name in APP_PACKAGES if find_spec(name) is None]:
         raise MimiError(f'{what} needs {", ".join(absent)}, which the app brings: pip install "mimi-studio[app]"')
+
+
+def percent(share: float | None) -> str:
+    """`88.3%`: the digits of the app, without its blank, so that a line can be split at blanks. Empty for unknown."""
+    return "" if share is None or isnan(share) else words.percent(share).replace(" ", "")
+
+
+def spread(found: Interval) -> str:
+    """`1.3%`, half of the interval; its ends, `85.3-100.0%`, where it is not even. Empty without one."""
+    if isnan(found.low):
+        return ""
+    return percent(found.half_width) if found.is_symmetric else f"{words.points(found.low)}-{percent(found.high)}"

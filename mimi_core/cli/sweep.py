@@ -20,7 +20,7 @@ from mimi_core.cli.carry_out import (
     exit_unless_finished,
     listed_seeds,
 )
-from mimi_core.cli.common import RUNS, RunsOption, out, require_app
+from mimi_core.cli.common import RUNS, RunsOption, out, percent, require_app, spread
 from mimi_core.config.text import read_config_file
 from mimi_core.errors import ConfigError
 from mimi_core.runs.store import Store
@@ -59,7 +59,7 @@ def sweep(
 
 def _results(store: Store, planned: Sequence[Planned]) -> Table:
     """Every case over its seeds: test accuracy with half of its 95 % interval, and means of what it took."""
-    from mimi_core.analysis.common.stats import mean_interval
+    from mimi_core.analysis.common.statistics import by_seed, of_setting
     from mimi_core.analysis.compare.tables import facts
 
     table = Table(box=None, pad_edge=False)
@@ -69,18 +69,18 @@ def _results(store: Store, planned: Sequence[Planned]) -> Table:
         runs = [p for p in planned if p.config.name == name]
         told = [facts(p.run, p.config, store.state(p.run.id), store.status(p.run.id)) for p in runs if p.run]
         done = [fact for fact in told if fact]
-        accuracy = mean_interval([fact.accuracy for fact in done])
+        accuracy = of_setting(by_seed((fact.seeds, fact.accuracy) for fact in done))
         cells = [str(accuracy.n)]
         if done:
-            memory = mean_interval([fact.memory for fact in done]).mean
+            known = [fact.memory for fact in done if not isnan(fact.memory)]
             cells += [
-                f"{accuracy.mean:.1%}",
-                f"{accuracy.half_width:.1%}" if accuracy.n > 1 else "",
-                f"{fmean(fact.points[-1].parameters for fact in done):,.0f}",
-                f"{fmean(fact.points[-1].parameters - fact.head for fact in done):,.0f}",
-                f"{fmean(fact.epochs for fact in done):.0f}",
+                percent(accuracy.mean),
+                spread(accuracy),
+                words.decimal(fmean(fact.points[-1].parameters for fact in done), 0),
+                words.decimal(fmean(fact.points[-1].parameters - fact.head for fact in done), 0),
+                words.decimal(fmean(fact.epochs for fact in done), 0),
                 words.duration(fmean(fact.seconds for fact in done)),
-                "" if isnan(memory) else words.size(memory),
+                words.size(fmean(known)) if known else "",
             ]
         table.add_row(escape(name), *cells)
     return table

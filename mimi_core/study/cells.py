@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isnan
+from statistics import fmean
 
-from mimi_core.analysis.common.stats import SIGNIFICANT, Interval
-from mimi_core.analysis.common.words import listed, percent
+from mimi_core.analysis.common.statistics import Interval
+from mimi_core.analysis.common.words import NOTHING, decimal, listed, p_value, percent_interval, points_interval
 from mimi_core.analysis.compare.tables import Facts
 from mimi_core.study.evidence import BySeed, Contrast, Evidence, contrast, interval
 
@@ -30,36 +30,17 @@ def tested(c: Contrast) -> list[str]:
 
 
 def mean(values: BySeed) -> str:
-    found = interval(values)
-    if not found.n:
-        return "–"
-    return percent(found.mean) if isnan(found.low) else f"{100 * found.mean:.1f} ± {100 * found.half_width:.1f} %"
+    return percent_interval(interval(values))
 
 
 def points(found: Interval) -> str:
-    if not found.n:
-        return "–"
-    said = f"{100 * found.mean:+.1f}"
-    return said if isnan(found.low) else f"{said} ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
-
-
-def p_value(p: float) -> str:
-    """Never rounded onto the limit below which a difference is claimed."""
-    if isnan(p):
-        return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.4f}" if f"{p:.3f}" == f"{SIGNIFICANT:.3f}" else f"{p:.3f}"
-
-
-def p_said(p: float) -> str:
-    """`p = 0.012`, for a sentence."""
-    told = p_value(p)
-    return f"p {told}" if told.startswith("<") else f"p = {told}"
+    return points_interval(found)
 
 
 def size(evidence: Evidence, sweep: str, case: str) -> str:
     """Trained parameters without the head."""
     found = {seed: without_head(run) for seed, run in evidence.of(sweep, case).items()}
-    return f"{interval(found).mean:,.0f}" if found else "–"
+    return decimal(fmean(found.values()), 0) if found else NOTHING
 
 
 def without_head(run: Facts) -> float:

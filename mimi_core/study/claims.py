@@ -1,11 +1,13 @@
 """The paper's claims, each beside what the study found: tables of text, and sentences made from the numbers alone."""
 
 from collections.abc import Callable, Sequence
+from statistics import fmean
 
-from mimi_core.analysis.common.stats import SIGNIFICANT
-from mimi_core.analysis.common.words import count, listed
+from mimi_core.analysis.common import words
+from mimi_core.analysis.common.statistics import SIGNIFICANT
+from mimi_core.analysis.common.words import NOTHING, count, decimal, listed, p_said
 from mimi_core.study import design as study
-from mimi_core.study.cells import TESTED, TOO_FEW, Section, between, mean, p_said, points, size, tested, without_head
+from mimi_core.study.cells import TESTED, TOO_FEW, Section, between, mean, points, size, tested, without_head
 from mimi_core.study.design import GLOBAL, GRADIENT, LOCAL, MIMI, NONE, RANDOM, SMALL, TASKS
 from mimi_core.study.evidence import (
     BySeed,
@@ -99,6 +101,7 @@ def scores_and_scopes(evidence: Evidence) -> Section:
                 f"the difference at σ = {SIGMAS[last]:,.0f} against that at σ = {SIGMAS[1]:g}",
                 (a, growth(at(a, 1), at(a, last))),
                 (b, growth(at(b, 1), at(b, last))),
+                within=(-2.0, 2.0),
             )
             for a, b in pairs
         ]
@@ -154,7 +157,7 @@ def vanishing(evidence: Evidence) -> Section:
         always, never = (kept["survived"] == kept["runs"]).sum(), (kept["survived"] == 0).sum()
         low, high = min(gone.values()), max(gone.values())
         rows.append(
-            [task, str(len(gone)), f"{interval(gone).mean:.1f}", f"{low:g} to {high:g}", str(never), str(always)]
+            [task, str(len(gone)), decimal(fmean(gone.values())), f"{low:g} to {high:g}", str(never), str(always)]
         )
         sentences.append(f"On {task}, {low:g} to {high:g} of {len(kept)} adapters disappear completely.")
     asked = (("What is left of the layers", False), ("Which adapters go", True))
@@ -194,8 +197,9 @@ def extreme(evidence: Evidence) -> Section:
         runs = evidence.of("compression", GLOBAL).values()
         neurons = {run.seed: float(run.points[k].neurons) for run in runs}
         left = {run.seed: float(sum(share > 0 for share in run.shares[k].values())) for run in runs}
-        number = f"{interval(neurons).mean:,.0f}" if neurons else "–"
-        rows.append([c.where, number, f"{interval(left).mean:.1f}" if left else "–", str(c.interval.n), *tested(c)])
+        number = decimal(fmean(neurons.values()), 0) if neurons else NOTHING
+        adapters = decimal(fmean(left.values())) if left else NOTHING
+        rows.append([c.where, number, adapters, str(c.interval.n), *tested(c)])
     known = [c for c in found if c.interval.n > 1]
     gains = [c.claimed and c.interval.mean > 0 for c in known]
     lasting = 1 + max((i for i, gain in enumerate(gains) if gain), default=-1)
@@ -213,7 +217,7 @@ def extreme(evidence: Evidence) -> Section:
     if half:
         sentences.append(
             f"Going by the means, at {half[0].where} less than half is left of the gain at the start "
-            f"({100 * known[0].interval.mean:.1f} points)."
+            f"({words.points(known[0].interval.mean)} points)."
         )
     return Section(
         "4. Beyond 1000-fold compression something breaks: where?",

@@ -2,12 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isnan, nan
+from math import isnan
 
 import pandas as pd
 
 from mimi_core.analysis.common.labels import Layer, layers
-from mimi_core.analysis.common.stats import SIGNIFICANT, Interval, Paired, holm, mean_interval, paired
+from mimi_core.analysis.common.statistics import (
+    DIFFERENCES,
+    Interval,
+    Paired,
+    Range,
+    difference,
+    of_setting,
+)
+from mimi_core.analysis.common.statistics import family as corrected
 from mimi_core.analysis.compare.tables import Facts, facts
 from mimi_core.runs.store import Store
 from mimi_core.study.design import study
@@ -86,16 +94,19 @@ class Contrast:
     second: str
     differences: dict[int, float]
     found: Paired
-    corrected: float = nan
-    """p by Holm among the contrasts of its family."""
 
     @property
     def interval(self) -> Interval:
         return self.found.difference
 
     @property
+    def corrected(self) -> float:
+        """p by Holm among the contrasts of its family."""
+        return self.found.corrected
+
+    @property
     def claimed(self) -> bool:
-        return self.corrected < SIGNIFICANT
+        return self.found.is_clear
 
     @property
     def verdict(self) -> str:
@@ -107,17 +118,22 @@ class Contrast:
         return f"{self.first if self.interval.mean > 0 else self.second} is better"
 
 
-def contrast(where: str, first: tuple[str, BySeed], second: tuple[str, BySeed]) -> Contrast:
-    shared = sorted(set(first[1]) & set(second[1]))
-    one, two = ([named[1][seed] for seed in shared] for named in (first, second))
-    differences = {seed: a - b for seed, a, b in zip(shared, one, two, strict=True)}
-    return Contrast(where, first[0], second[0], differences, paired(one, two))
+def contrast(
+    where: str, first: tuple[str, BySeed], second: tuple[str, BySeed], within: Range = DIFFERENCES
+) -> Contrast:
+    """Args:
+    within: what the difference may be; that of two accuracies unless something else is compared.
+    """
+    (one, ours), (other, theirs) = first, second
+    differences = {seed: ours[seed] - theirs[seed] for seed in sorted(set(ours) & set(theirs))}
+    ordered = {seed: ours[seed] for seed in differences}
+    return Contrast(where, one, other, differences, difference(ordered, theirs, within))
 
 
 def family(contrasts: Sequence[Contrast]) -> list[Contrast]:
     """The same with p values corrected for their number."""
-    corrected = holm([c.found.p for c in contrasts])
-    return [replace(c, corrected=p) for c, p in zip(contrasts, corrected, strict=True)]
+    tests = corrected([c.found for c in contrasts])
+    return [replace(c, found=test) for c, test in zip(contrasts, tests, strict=True)]
 
 
 def averaged(by_cycle: Sequence[BySeed]) -> dict[int, float]:
@@ -132,7 +148,8 @@ def growth(low: BySeed, high: BySeed) -> dict[int, float]:
 
 
 def interval(values: BySeed) -> Interval:
-    return mean_interval(list(values.values()))
+    """Of accuracies."""
+    return of_setting(values)
 
 
 def within_margin(found: Interval, margin: float = MARGIN) -> str:

@@ -6,7 +6,7 @@ from math import isnan, log10
 import pandas as pd
 
 from mimi_core.analysis.common import svg, theme
-from mimi_core.analysis.common.stats import Interval
+from mimi_core.analysis.common.statistics import Interval
 from mimi_core.analysis.common.svg import Axis, Element, add
 from mimi_core.analysis.common.theme import GAIN, LOST, MUTED, SECOND, colour_scale
 from mimi_core.study.evidence import Contrast

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mimi_core.analysis.common.stats import rank_correlation
+from mimi_core.analysis.common.agreement import rank_correlation
 from mimi_core.study.evidence import Evidence
 
 SHUFFLES = 9999

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mimi_core.analysis.common.stats import CONFIDENCE, SIGNIFICANT
+from mimi_core.analysis.common.statistics import CONFIDENCE, SIGNIFICANT
 from mimi_core.analysis.common.words import listed
 from mimi_core.runs import files
 from mimi_core.runs.store import Store

@@ -4,6 +4,8 @@ import contextlib
 
 import streamlit as st
 
+from mimi_core.analysis.common.agreement import LAYERS_HELP, WIDTHS_HELP, agreement
+from mimi_core.analysis.common.words import percent
 from mimi_core.analysis.widths import seeds
 from mimi_core.config.identity import Seeds, same_but_seed, seed_key
 from mimi_core.errors import MimiError
@@ -31,7 +33,7 @@ def across_seeds(found: StoredRun, runs: list[StoredRun]) -> None:
         )
         link_to("launch", "Launch it with other seeds")
         return
-    table, agree = seeds.survival_table(found_runs), seeds.agreement(found_runs)
+    table, agree = seeds.survival_table(found_runs), agreement([run.widths[-1] for run in found_runs])
     st.markdown(plain(seeds.told(table)))
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -45,18 +47,16 @@ def across_seeds(found: StoredRun, runs: list[StoredRun]) -> None:
         with st.container(horizontal=True, gap="large"):
             st.metric(
                 "Same layers",
-                f"{100 * agree.layers:.0f} %",
-                f"{100 * agree.by_chance:.0f} % by chance",
+                percent(agree.layers, 0),
+                f"{percent(agree.by_chance, 0)} by chance",
                 delta_color="off",
                 delta_arrow="off",
-                help="Jaccard index of the layers that keep an adapter, mean of all pairs of runs. By chance: if every "
-                "run had drawn as many layers by lot.",
+                help=LAYERS_HELP,
             )
             st.metric(
                 "Same widths",
-                f"{100 * agree.widths:.0f} %",
-                help="Neurons that two runs have at the same layers, as a share of those that either has; mean of all "
-                "pairs. Jaccard's index, of widths.",
+                percent(agree.widths, 0),
+                help=WIDTHS_HELP,
             )
         st.caption(
             f"{len(found_runs)} runs with the settings of this one and other seeds. The stronger the colour, the more "

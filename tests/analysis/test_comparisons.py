@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from mimi_core.analysis.common.theme import colour_scale
+from mimi_core.analysis.common.words import p_said
 from mimi_core.analysis.compare import agreement
 from mimi_core.analysis.compare import figures as comparison_figures
 from mimi_core.analysis.compare import words as comparison_words
@@ -133,8 +134,8 @@ def test_a_seed_that_was_run_twice_counts_once() -> None:
 
 
 def test_p_is_never_rounded_onto_the_limit() -> None:
-    said = [comparison_words.p_value(p) for p in (0.0002, 0.04976, 0.0503, 0.0612, 0.3)]
-    assert said == ["< 0.001", "= 0.0498", "= 0.0503", "= 0.061", "= 0.30"]
+    said = [p_said(p) for p in (0.0002, 0.04976, 0.0503, 0.0612, 0.3)]
+    assert said == ["p < 0.001", "p = 0.0498", "p = 0.0503", "p = 0.061", "p = 0.300"]
 
 
 def test_numbers_are_in_their_order_and_long_names_stay_apart() -> None:
@@ -257,7 +258,7 @@ def test_a_difference_is_claimed_only_when_it_survives_the_correction() -> None:
         == "mimi score · global is more accurate than mimi score · local"
     )
     said = comparison_words.finding(means, pairs, ACCURACY)
-    assert "is 4.0 points above mimi score · local (95 % interval 2.7 to 5.3, 4 paired seeds, p = 0.0" in said
+    assert "is 4.0 points above mimi score · local (95 % t interval 2.7 to 5.3, 4 paired seeds, p = 0.0" in said
     assert said.endswith("No other difference of 3 can be claimed.")
     means, pairs = tables([one for one in three_settings() if "local" not in one.id])
     assert comparison_words.headline(means, pairs, ACCURACY).startswith("No clear difference in test accuracy between")

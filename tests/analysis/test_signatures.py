@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mimi_core.analysis.common.stats import mean_interval
+from mimi_core.analysis.common.statistics import mean_interval
 from mimi_core.analysis.monitor.signatures import findings, linear_probe
 from mimi_core.config import RunConfig, make_config
 from mimi_core.runs.events import EpochEnded, Evaluated, Event, Pruned, RunEnded, RunStarted, RunState, SiteInfo, fold

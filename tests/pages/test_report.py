@@ -174,7 +174,7 @@ def test_a_group_is_compared_over_its_seeds(store: Store, group: str) -> None:
     page = harmless(group_report(store, group))
     assert "7 runs" in page.text
     assert "1 run failed or broke off" in page.text
-    assert "local has the highest mean test accuracy, 88.0 ± 0.0 % over 3 runs" in page.text
+    assert "local has the highest mean test accuracy, 88.0 % (95 % t interval 88.0 % to 88.0 %, 3 seeds)" in page.text
     states = [store.state(run.id) for run in store.list() if run.name == "global" and run.phase == "finished"]
     lost = [set(state.removed_at) for state in states]
     always = len(set.intersection(*lost))

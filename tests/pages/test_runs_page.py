@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from mimi_core.analysis.common.stats import mean_interval
+from mimi_core.analysis.common.statistics import mean_interval
 from mimi_core.analysis.overview.groups import variants
 from mimi_core.analysis.overview.runs_table import Filters, by_group, filtered, groups_table, runs_table
 from mimi_core.config import Branch, make_config
@@ -81,11 +81,11 @@ def test_one_row_per_setting_with_the_interval_over_its_seeds(varied: Store) -> 
     found = by_group(members)
     table = groups_table(found)
     assert list(zip(table["group"], table["setting"], strict=True))[:2] == [("g", "wide"), ("g", "narrow")]
-    assert list(table["finished"])[:2] == [3, 2]
+    assert list(table["finished"])[:2] == list(table["seeds"])[:2] == [3, 2]
     wide = table.iloc[0]
     accuracies = [run.accuracy for run, _ in members if run.name == "wide"]
     expected = mean_interval(accuracies)
-    assert (wide["accuracy"], wide["half_width"]) == (expected.mean, expected.half_width)
+    assert (wide["accuracy"], wide["low"], wide["high"]) == (expected.mean, expected.low, expected.high)
     assert (wide["sigma"], wide["neurons"]) == (32, 92)
     assert set(table["group"][2:]) == {"no group"}
     assert "1 failed" in " ".join(table["states"])

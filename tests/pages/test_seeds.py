@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mimi_core.analysis.common.agreement import Agreement, agreement
 from mimi_core.analysis.common.theme import colour_scale
 from mimi_core.analysis.widths import seeds
 from mimi_core.config import make_config
@@ -70,13 +71,13 @@ def test_words_for_runs_that_agree() -> None:
 
 
 def test_agreement_is_set_against_chance() -> None:
-    found = seeds.agreement([run([2, 2, 0, 0]), run([2, 0, 2, 0])])
+    found = agreement([{"a": 2, "b": 2, "c": 0, "d": 0}, {"a": 2, "b": 0, "c": 2, "d": 0}])
     assert found.layers == pytest.approx(1 / 3)
     assert found.by_chance == pytest.approx(1 / 3), "two of four by lot share one on average"
     assert found.widths == pytest.approx(2 / 6)
-    same = seeds.agreement([run([2, 0, 0, 1])] * 3)
+    same = agreement([{"a": 2, "b": 0, "c": 0, "d": 1}] * 3)
     assert (same.layers, same.widths) == (1, 1)
-    assert seeds.agreement([run([0] * 4)] * 2) == seeds.Agreement(1, 1, 1)
+    assert agreement([dict.fromkeys("abcd", 0)] * 2) == Agreement(1, 1, 1)
 
 
 def test_the_page_shows_the_repetitions_of_its_run(open_page: Open, make_run: MakeRun, store: Store) -> None:

@@ -8,11 +8,12 @@ from xml.etree import ElementTree
 import pytest
 
 from mimi_core.analysis.common.labels import layers
+from mimi_core.analysis.common.statistics import DIFFERENCES, of_setting
+from mimi_core.analysis.common.words import p_said, p_value
 from mimi_core.analysis.compare.tables import Facts, Point
 from mimi_core.runs.events import SiteInfo
 from mimi_core.runs.store import Store
 from mimi_core.study import write_findings
-from mimi_core.study.cells import p_said, p_value
 from mimi_core.study.claims import SIGMAS, extreme, scores_and_scopes
 from mimi_core.study.design import GLOBAL, GRADIENT, LOCAL, NONE, RANDOM, SEEDS, study
 from mimi_core.study.design import scores as scores_of_the_study
@@ -23,7 +24,6 @@ from mimi_core.study.evidence import (
     family,
     gather,
     growth,
-    interval,
     survivors_table,
     within_margin,
 )
@@ -109,7 +109,7 @@ def test_verdicts_claim_no_more_than_the_corrected_p_allows() -> None:
     ],
 )
 def test_as_good_as_needs_the_whole_interval(differences: list[float], says: str) -> None:
-    assert within_margin(interval(dict(enumerate(differences)))) == says
+    assert within_margin(of_setting(dict(enumerate(differences)), DIFFERENCES)) == says
 
 
 def test_averages_and_growth_need_a_seed_everywhere() -> None:

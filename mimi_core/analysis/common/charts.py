@@ -4,13 +4,14 @@ Charts are plain dictionaries, their tables in `datasets`: Altair's objects take
 page. The tests hold them against Vega-Lite's schema. Names are data, never code or HTML.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isnan
 from typing import Any
 
 import pandas as pd
 
 from mimi_core.analysis.common.theme import GRID, SERIES, SHAPES
+from mimi_core.analysis.common.words import percent
 
 Chart = dict[str, Any]
 MOST_DRAWN = 1500
@@ -58,13 +59,23 @@ def shape(field: str, order: Sequence[str]) -> Chart:
     return nominal(field, scale={"domain": list(order), "range": shapes})
 
 
-def interval_tips(form: str) -> list[Chart]:
-    """Mean, interval and number of runs, from columns of these names."""
+def told(table: pd.DataFrame, columns: Sequence[str], said: Callable[[float], str] = percent) -> pd.DataFrame:
+    """Add the text of each of these columns of numbers, for `text_of`: a browser rounds in its own way."""
+    return table.assign(**{f"{column}_text": table[column].map(said) for column in columns})
+
+
+def text_of(field: str, **more: Any) -> Chart:
+    """A number of a table that `told` has written out, as it is shown anywhere else."""
+    return nominal(f"{field}_text", **more)
+
+
+def interval_tips() -> list[Chart]:
+    """Mean, interval and number of seeds, from columns of these names that are `told`."""
     return [
-        number("mean", title="mean", format=form),
-        number("low", title="interval from", format=form),
-        number("high", title="to", format=form),
-        number("n", title="runs"),
+        text_of("mean", title="mean"),
+        text_of("low", title="95 % interval from"),
+        text_of("high", title="to"),
+        number("n", title="seeds"),
     ]
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 import pandas as pd
 
 from mimi_core.analysis.common.labels import layers
+from mimi_core.analysis.common.words import rounded
 from mimi_core.runs.events import RunState, Split
 
 Mode = Literal["share", "neurons", "parameters"]
@@ -138,9 +139,9 @@ def removed_table(widths: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["cut", "order"]).drop(columns="order").reset_index(drop=True)
 
 
-def in_percent(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Shares 0..1 as percent, for tables that people read."""
-    return table.assign(**{column: 100 * table[column] for column in columns})
+def in_percent(table: pd.DataFrame, columns: list[str], digits: int = 1) -> pd.DataFrame:
+    """Shares 0..1 as percent, for tables that people read: rounded as `words.percent` does."""
+    return table.assign(**{c: (100 * table[c]).map(lambda value: rounded(value, digits)) for c in columns})
 
 
 def _parameters_at_start(state: RunState) -> int | None:

@@ -1,6 +1,16 @@
-"""Numbers and lists as people write them. Plain text."""
+"""Numbers and lists as people write them. Plain text.
+
+Whatever shows a share, be it a sentence, a table, a chart's label or its tooltip, takes its digits from here: where the
+browser is to write the number, it is given the `rounded` one.
+"""
 
 from collections.abc import Sequence
+from math import floor, isfinite, isnan
+
+from mimi_core.analysis.common.statistics import SIGNIFICANT, Interval
+
+NOTHING = "–"
+"""Stands for a number that is not known."""
 
 
 def listed(names: Sequence[str]) -> str:
@@ -13,9 +23,73 @@ def count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def percent(share: float) -> str:
-    """One digit after the point, as accuracies are quoted."""
-    return f"{100 * share:.1f} %"
+def rounded(value: float, digits: int = 0) -> float:
+    """Halves away from zero, as people round: 88.25 -> 88.3, -0.25 -> -0.3. Never -0.0.
+
+    A half stays one where arithmetic left the last bit below it: 100 * 0.5785 is 57.849999999999994, not 57.85.
+    """
+    if not isfinite(value):
+        return value
+    steps = floor(abs(value) * 10**digits + 0.5 + 1e-9) / 10**digits
+    return -steps if value < 0 and steps else steps
+
+
+def decimal(value: float, digits: int = 1, *, signed: bool = False) -> str:
+    """`1,472.3`; `+1.2` where signed, but for nothing."""
+    number = rounded(value, digits)
+    return f"{number:{'+' if signed and number else ''},.{digits}f}"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """One digit after the point, as accuracies are quoted: `88.3 %`."""
+    return NOTHING if share is None or isnan(share) else f"{decimal(100 * share, digits)} %"
+
+
+def points(difference: float, *, signed: bool = False) -> str:
+    """A difference of two shares in percentage points, without the word: `1.2`; `+1.2` where signed."""
+    return NOTHING if isnan(difference) else decimal(100 * difference, signed=signed)
+
+
+def percent_interval(found: Interval) -> str:
+    """`88.3 ± 1.3 %`; `98.0 % (85.3 to 100.0 %)` where the interval is not even; `88.3 %` of a single seed."""
+    if not found.n or isnan(found.low):
+        return percent(found.mean)
+    if found.is_symmetric:
+        return f"{points(found.mean)} ± {points(found.half_width)} %"
+    return f"{percent(found.mean)} ({points(found.low)} to {percent(found.high)})"
+
+
+def amount_interval(found: Interval, digits: int = 0) -> str:
+    """The same of numbers that are no shares: `1,472 ± 13`, `12 (0 to 61)`, `1,472` of a single seed or no spread."""
+    if not found.n:
+        return NOTHING
+    mean = decimal(found.mean, digits)
+    if isnan(found.low) or not found.std:
+        return mean
+    if found.is_symmetric:
+        return f"{mean} ± {decimal(found.half_width, digits)}"
+    return f"{mean} ({decimal(found.low, digits)} to {decimal(found.high, digits)})"
+
+
+def points_interval(found: Interval) -> str:
+    """Of a difference: `+1.2 (-0.3 to +2.7)`."""
+    said = points(found.mean, signed=True)
+    return (
+        said if isnan(found.low) else f"{said} ({points(found.low, signed=True)} to {points(found.high, signed=True)})"
+    )
+
+
+def p_value(p: float) -> str:
+    """`0.012`, `< 0.001`; never rounded onto the limit below which a difference is called clear."""
+    if isnan(p):
+        return NOTHING
+    return "< 0.001" if p < 0.001 else f"{p:.4f}" if f"{p:.3f}" == f"{SIGNIFICANT:.3f}" else f"{p:.3f}"
+
+
+def p_said(p: float) -> str:
+    """`p = 0.012`, for a sentence."""
+    told = p_value(p)
+    return f"p {told}" if told.startswith("<") else f"p = {told}"
 
 
 def duration(seconds: float) -> str:

@@ -6,7 +6,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from mimi_core.analysis.common.stats import rank_correlation
+from mimi_core.analysis.common.agreement import rank_correlation
+from mimi_core.analysis.common.statistics import one_per_seed
 from mimi_core.analysis.compare.tables import Facts
 from mimi_core.analysis.why.cut_scores import Cut
 from mimi_core.config import RunConfig, ScoreName
@@ -45,16 +46,15 @@ def scores_table(found: Iterable[tuple[int, Mapping[ScoreName, float]]]) -> pd.D
 def seeds_table(runs: Mapping[str, Sequence[Facts]]) -> pd.DataFrame:
     """How alike the runs of a setting are in where they keep neurons. One row per setting and cut.
 
-    For every two runs of a setting with different seeds: Kendall's tau between the shares of the initial widths that
-    their sites kept.
+    For every two seeds of a setting: Kendall's tau between the shares of the initial widths that their sites kept. Of
+    several runs of one seed the first counts.
 
     Columns: label (the setting), cut, tau (mean over the pairs), low, high (among them), n (pairs).
     """
     rows = [
         {"label": setting, "cut": cut, "tau": rank_correlation([one[s] for s in sites], [two[s] for s in sites])}
         for setting, members in runs.items()
-        for first, second in combinations(members, 2)
-        if (first.seed, first.data_seed) != (second.seed, second.data_seed)
+        for first, second in combinations(one_per_seed(members, seeds_of), 2)
         for cut, (one, two) in enumerate(zip(first.shares, second.shares, strict=False))
         for sites in [[site for site in one if site in two]]
         if cut > 0
@@ -63,11 +63,13 @@ def seeds_table(runs: Mapping[str, Sequence[Facts]]) -> pd.DataFrame:
 
 
 def losses_table(runs: Mapping[str, Sequence[Facts]]) -> pd.DataFrame:
-    """Which adapters the runs of a setting lost. Columns: setting, runs, always (sites lost in all of them),
-    sometimes (in some but not in all), never."""
+    """Which adapters the runs of a setting lost; of several runs of one seed the first counts.
+
+    Columns: setting, runs, always (sites lost in all of them), sometimes (in some but not in all), never.
+    """
     rows = []
     for setting, members in runs.items():
-        final = [run.shares[-1] for run in members if run.shares[-1]]
+        final = [run.shares[-1] for run in one_per_seed(members, seeds_of) if run.shares[-1]]
         if not final:
             continue
         lost = [sum(shares.get(site) == 0 for shares in final) for site in final[0]]
@@ -82,6 +84,10 @@ def losses_table(runs: Mapping[str, Sequence[Facts]]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=["setting", "runs", "always", "sometimes", "never"])
+
+
+def seeds_of(run: Facts) -> tuple[int, int]:
+    return run.seeds
 
 
 def _summary(rows: pd.DataFrame) -> pd.DataFrame:

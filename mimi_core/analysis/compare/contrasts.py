@@ -8,8 +8,19 @@ from typing import Any
 
 import pandas as pd
 
-from mimi_core.analysis.common.stats import SIGNIFICANT, IntervalKind, holm, mean_interval, paired
-from mimi_core.analysis.common.words import duration, percent
+from mimi_core.analysis.common.statistics import (
+    AMOUNTS,
+    ANYTHING,
+    DIFFERENCES,
+    SHARES,
+    IntervalKind,
+    Range,
+    by_seed,
+    difference,
+    family,
+    of_setting,
+)
+from mimi_core.analysis.common.words import decimal, duration, percent
 from mimi_core.analysis.compare.design import Levels
 
 MOST_DRAWN = 30
@@ -31,24 +42,39 @@ class Measure:
     by: str = "is {} above"
     """The same with a number."""
 
+    @property
+    def within(self) -> Range:
+        """What its mean may be."""
+        return SHARES if self.unit == "share" else AMOUNTS
+
+    @property
+    def apart(self) -> Range:
+        """What a difference of two means may be."""
+        return DIFFERENCES if self.unit == "share" else ANYTHING
+
+    @property
+    def digits(self) -> int:
+        """That are shown after the point, of a share in percent."""
+        return 0 if self.unit == "parameters" else 1
+
     def said(self, value: float) -> str:
         if isnan(value):
             return "unknown"
         if self.unit == "share":
             return percent(value)
-        return (
-            duration(value)
-            if self.unit == "seconds"
-            else f"{value:,.0f}"
-            if self.unit == "parameters"
-            else f"{value:,.1f}"
-        )
+        return duration(value) if self.unit == "seconds" else decimal(value, self.digits)
+
+    def shown(self, value: float) -> str:
+        """For a label or a tooltip, whose title says what it is: with a unit only where it is a share."""
+        return percent(value) if self.unit == "share" else decimal(value, self.digits)
+
+    def spread(self, value: float) -> str:
+        """The same of a standard deviation: `1.2 points`."""
+        return self.difference(value) if self.unit == "share" else self.shown(value)
 
     def difference(self, value: float, with_unit: bool = True) -> str:
         """`1.2 points`; `1.2` without its unit."""
-        number = 100 * value if self.unit == "share" else value
-        digits = 0 if self.unit == "parameters" else 1
-        text = f"{number:z,.{digits}f}"  # z: no "-0.0"
+        text = decimal(100 * value if self.unit == "share" else value, self.digits)
         return f"{text} {'points' if self.unit == 'share' else self.unit}" if with_unit else text
 
 
@@ -76,13 +102,13 @@ def levels_table(levels: Levels, measure: Measure, kind: IntervalKind) -> pd.Dat
     """One row per block and level, in their order.
 
     Columns: block, level, n (seeds that have the measure), mean, std, low, high (of the measure), and the means of
-    parameters, without_head, gone, epochs, seconds, memory (bytes).
+    parameters, without_head, gone, epochs, seconds, memory (bytes), as far as the levels have them.
     """
-    others = ["parameters", "without_head", "gone", "epochs", "seconds", "memory"]
-    averages = levels.table.groupby(["block", "level"], sort=False)[others].mean()
+    others = [c for c in ("parameters", "without_head", "gone", "epochs", "seconds", "memory") if c in levels.table]
+    averages = _over_seeds(levels.table.groupby(["block", "level", "pair"], sort=False)[others].mean())
     rows = []
     for key, runs in _grouped(levels, ["block", "level"]):
-        found = mean_interval(_by_seed(runs, measure.column), kind=kind)
+        found = of_setting(by_seed(zip(runs["pair"], runs[measure.column], strict=True)), measure.within, kind)
         row = {"block": key[0], "level": key[1], "n": found.n, "mean": found.mean, "std": found.std}
         rows.append({**row, "low": found.low, "high": found.high, **averages.loc[key]})
     return pd.DataFrame(rows, columns=["block", "level", "n", "mean", "std", "low", "high", *others])
@@ -95,9 +121,10 @@ def curves_table(levels: Levels, parameters: str, kind: IntervalKind) -> pd.Data
     """
     rows = []
     for (block, level, cycle), points in _grouped(levels, ["block", "level", "cycle"]):
-        found = mean_interval(_by_seed(points, "accuracy"), kind=kind)
+        found = of_setting(by_seed(zip(points["pair"], points["accuracy"], strict=True)), kind=kind)
         row = {"block": block, "level": level, "cycle": cycle, "n": found.n, "mean": found.mean}
-        rows.append({**row, "parameters": points[parameters].mean(), "low": found.low, "high": found.high})
+        size = points.groupby("pair")[parameters].mean().mean()
+        rows.append({**row, "parameters": size, "low": found.low, "high": found.high})
     return pd.DataFrame(rows, columns="block level cycle n parameters mean low high".split())
 
 
@@ -118,12 +145,15 @@ def pairs_table(levels: Levels, measure: Measure, reference: str | None, kind: I
     """
     values = levels.table.pivot_table(index=["block", "pair"], columns="level", values=measure.column, aggfunc="mean")
     values = values.reindex(columns=levels.order)
-    rows = []
+    named, tests = [], []
     for first, second in _to_compare(levels.order, reference):
         both = values[[first, second]].dropna().groupby("pair").mean()
         if reference is None and both[first].mean() < both[second].mean():
             first, second = second, first
-        found = paired(list(both[first]), list(both[second]), kind)
+        named.append((first, second))
+        tests.append(difference(both[first].to_dict(), both[second].to_dict(), measure.apart, kind))
+    rows = []
+    for (first, second), found in zip(named, family(tests), strict=True):
         rows.append(
             {
                 "first": first,
@@ -135,16 +165,21 @@ def pairs_table(levels: Levels, measure: Measure, reference: str | None, kind: I
                 "effect": found.effect,
                 "p": found.p,
                 "wilcoxon": found.p_wilcoxon,
+                "corrected": found.corrected,
+                "claimed": found.is_clear,
             }
         )
-    table = pd.DataFrame(rows, columns="first second pairs difference low high effect p wilcoxon".split())
-    table["corrected"] = holm(list(table["p"]))
-    return table.assign(claimed=table["corrected"] < SIGNIFICANT)
+    columns = "first second pairs difference low high effect p wilcoxon corrected claimed".split()
+    return pd.DataFrame(rows, columns=columns).astype({"claimed": bool})
 
 
-def _by_seed(rows: pd.DataFrame, column: str) -> list[float]:
-    """One number for each seed: a seed that was run twice is no second repetition."""
-    return list(rows.groupby("pair", sort=False)[column].mean())
+def usual_reference(order: Sequence[str]) -> str | None:
+    """What levels are compared with unless something else is asked for: with one another as long as they are few."""
+    return None if len(order) <= MOST_PAIRED else order[0]
+
+
+def _over_seeds(by_seed: pd.DataFrame) -> pd.DataFrame:
+    return by_seed.groupby(["block", "level"], sort=False).mean()
 
 
 def _to_compare(order: Sequence[str], reference: str | None) -> list[tuple[str, str]]:

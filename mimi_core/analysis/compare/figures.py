@@ -17,7 +17,9 @@ from mimi_core.analysis.common.charts import (
     number,
     ordinal,
     shape,
+    text_of,
     thinned,
+    told,
 )
 from mimi_core.analysis.common.theme import MUTED, Scale
 from mimi_core.analysis.compare.contrasts import Measure
@@ -97,7 +99,7 @@ def curves_figure(curves: pd.DataFrame, points: pd.DataFrame, *, order: Sequence
             number("seed", title="seed"),
             number("cycle", title="after cut"),
             number("parameters", title="parameters", format=","),
-            number("accuracy", title="accuracy", format=".1%"),
+            text_of("accuracy", title="accuracy"),
         ],
     )
     dots = layer(
@@ -110,10 +112,11 @@ def curves_figure(curves: pd.DataFrame, points: pd.DataFrame, *, order: Sequence
             nominal("level", title="setting"),
             number("cycle", title="after cut"),
             number("parameters", title="parameters, mean", format=",.0f"),
-            *interval_tips(".1%"),
+            *interval_tips(),
         ],
     )
-    tables = {"curves": curves[curves["parameters"] > 0], "runs": thinned(shown)}
+    means = told(curves[curves["parameters"] > 0], ["mean", "low", "high"])
+    tables = {"curves": means, "runs": told(thinned(shown), ["accuracy"])}
     return finished([band, interval, line, raw, dots], tables, HEIGHT)
 
 
@@ -132,7 +135,6 @@ def measure_figure(
         chosen: levels that stand out; all where there are none.
     """
     share = measure.unit == "share"
-    form = ".1%" if share else ",.1f"
     strong = {level: not chosen or level in chosen for level in order}
     shown = runs.assign(value=runs[measure.column], place=runs["level"].map(list(order).index))
     shown = shown.loc[shown["value"].notna(), ["level", "place", "pair", "seed", "value"]]
@@ -177,7 +179,7 @@ def measure_figure(
         tooltip=[
             nominal("level", title="setting"),
             number("seed", title="seed"),
-            number("value", title=measure.title, format=form),
+            text_of("value", title=measure.title),
         ],
     )
     follow = {"type": "point", "fields": ["pair"], "on": "pointerover", "clear": "pointerout"}
@@ -190,11 +192,13 @@ def measure_figure(
         opacity=emphasis(1, 0.12),
         tooltip=[
             nominal("level", title="setting"),
-            *interval_tips(form),
-            number("std", title="standard deviation", format=form),
+            *interval_tips(),
+            text_of("std", title="standard deviation"),
         ],
     )
-    return finished([pairs, interval, raw, dots], {"runs": shown, "means": means}, HEIGHT, top=_LEGEND)
+    means = told(told(means, ["mean", "low", "high"], measure.shown), ["std"], measure.spread)
+    tables = {"runs": told(shown, ["value"], measure.shown), "means": means}
+    return finished([pairs, interval, raw, dots], tables, HEIGHT, top=_LEGEND)
 
 
 def agreement_figure(table: pd.DataFrame, order: Sequence[str], scale: Scale, *, row: str) -> Chart:

@@ -7,7 +7,7 @@ from math import isnan, nan
 
 import pandas as pd
 
-from mimi_core.analysis.common.stats import area_under
+from mimi_core.analysis.common.curves import area_under
 from mimi_core.analysis.compare.design import Design
 from mimi_core.budget import plan, sigma
 from mimi_core.config import RunConfig
@@ -53,6 +53,11 @@ class Facts:
     """Bytes at the end, of the GPU where there was one; NaN where it is not known."""
     shares: tuple[dict[str, float], ...]
     """For every cycle: site -> share of its initial width that is left, 0..1."""
+
+    @property
+    def seeds(self) -> tuple[int, int]:
+        """What tells repetitions apart."""
+        return self.seed, self.data_seed
 
     @property
     def gone(self) -> int:

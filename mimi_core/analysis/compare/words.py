@@ -6,8 +6,8 @@ from math import isnan
 
 import pandas as pd
 
-from mimi_core.analysis.common.stats import SIGNIFICANT
-from mimi_core.analysis.common.words import count, listed
+from mimi_core.analysis.common.statistics import INTERVALS, IntervalKind
+from mimi_core.analysis.common.words import count, listed, p_said
 from mimi_core.analysis.compare.contrasts import Measure
 from mimi_core.analysis.compare.design import Design, worded
 
@@ -39,32 +39,33 @@ def headline(means: pd.DataFrame, pairs: pd.DataFrame, measure: Measure) -> str:
     return f"No clear difference in {measure.title} {among}"
 
 
-def finding(means: pd.DataFrame, pairs: pd.DataFrame, measure: Measure) -> str:
+def finding(means: pd.DataFrame, pairs: pd.DataFrame, measure: Measure, kind: IntervalKind = "t") -> str:
     """What was found, with its uncertainty.
 
     Args:
         means: a `levels_table`.
         pairs: the `pairs_table` of the same levels.
         measure: what both are about.
+        kind: of the intervals in both.
     """
-    parts = [_highest(means, measure)] if len(pairs) > 1 and means["block"].nunique() == 1 else []
+    parts = [highest(means, measure, kind)] if len(pairs) > 1 and means["block"].nunique() == 1 else []
     tested = pairs[pairs["p"].notna()]
     if len(pairs) == 1 or tested.empty:
-        return " ".join([*parts, *(compared(row, measure, len(tested)) for _, row in pairs.head(1).iterrows())])
+        return " ".join([*parts, *(compared(row, measure, len(tested), kind) for _, row in pairs.head(1).iterrows())])
     claimed = tested[tested["claimed"]].sort_values("corrected")
-    parts += [compared(row, measure, len(tested)) for _, row in claimed.head(3).iterrows()]
+    parts += [compared(row, measure, len(tested), kind) for _, row in claimed.head(3).iterrows()]
     if len(claimed) > 3:
         parts.append(f"{len(claimed) - 3} more are in the table.")
     if claimed.empty:
         largest = tested.loc[tested["difference"].abs().idxmax()]
-        parts.append(f"The largest of {len(tested)} differences: {compared(largest, measure, len(tested))}")
+        parts.append(f"The largest of {len(tested)} differences: {compared(largest, measure, len(tested), kind)}")
     elif len(claimed) < len(tested):
         parts.append(f"No other difference of {len(tested)} can be claimed.")
     return " ".join(parts)
 
 
-def compared(row: pd.Series, measure: Measure, tests: int) -> str:
-    """`global is 1.2 points above local (95 % interval -0.8 to 3.2, 4 paired seeds): no difference can be claimed.`"""
+def compared(row: pd.Series, measure: Measure, tests: int, kind: IntervalKind = "t") -> str:
+    """`one is 1.2 points above two (95 % t interval -0.8 to 3.2, 4 paired seeds): no difference can be claimed.`"""
     first, second, low, high = row["first"], row["second"], row["low"], row["high"]
     if row["pairs"] == 0:
         return f"{first} and {second} have no seed in common, so they cannot be paired."
@@ -77,18 +78,10 @@ def compared(row: pd.Series, measure: Measure, tests: int) -> str:
         return f"{start} for the one seed that both have: more seeds are needed to tell chance from effect."
     if isnan(row["p"]):
         return f"{start} in every one of {pairs}: without any spread no test can be made."
-    interval = f"95 % interval {measure.difference(low, False)} to {measure.difference(high, False)}, {pairs}"
+    interval = f"{INTERVALS[kind]} {measure.difference(low, False)} to {measure.difference(high, False)}, {pairs}"
     if tests > 1:
-        interval += f", p {p_value(row['corrected'])} after correction for {tests} tests"
+        interval += f", {p_said(row['corrected'])} after correction for {tests} tests"
     return f"{start} ({interval}): {'a clear difference' if row['claimed'] else 'no difference can be claimed'}."
-
-
-def p_value(p: float) -> str:
-    """Never rounded onto the limit below which a difference is called clear."""
-    if p < 0.001:
-        return "< 0.001"
-    digits = 2 if p >= 0.1 else 4 if f"{p:.3f}" == f"{SIGNIFICANT:.3f}" else 3
-    return f"= {p:.{digits}f}"
 
 
 def told_apart(how: Design) -> str:
@@ -134,12 +127,13 @@ def _plural(what: str, number: int) -> str:
     return what.replace("has not", "have not") if number > 1 else what
 
 
-def _highest(means: pd.DataFrame, measure: Measure) -> str:
+def highest(means: pd.DataFrame, measure: Measure, kind: IntervalKind = "t") -> str:
+    """Which setting has the highest mean, and how sure that is. Empty where nothing is known."""
     known = means.dropna(subset=["mean"])
     if known.empty:
         return ""
     best = known.loc[known["mean"].idxmax()]
     low, high = best["low"], best["high"]
-    spread = "" if isnan(low) else f"95 % interval {measure.said(low)} to {measure.said(high)}, "
-    seeds = count(int(best["n"]), "run")
+    spread = "" if isnan(low) else f"{INTERVALS[kind]} {measure.said(low)} to {measure.said(high)}, "
+    seeds = count(int(best["n"]), "seed")
     return f"{best['level']} has the highest mean {measure.title}, {measure.said(best['mean'])} ({spread}{seeds})."

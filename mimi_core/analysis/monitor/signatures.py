@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import log, sqrt
 from typing import Literal
 
-from mimi_core.analysis.common.stats import Interval, mean_interval
+from mimi_core.analysis.common.statistics import Interval, mean_interval
 from mimi_core.analysis.common.tables import cycles_table
 from mimi_core.analysis.common.words import count, listed, percent
 from mimi_core.config import RunConfig

@@ -1,13 +1,15 @@
 """Runs of one group: which settings differ between them, and what is the same setting under several seeds."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mimi_core.analysis.common.stats import Interval, mean_interval
-from mimi_core.analysis.compare.design import design
+import pandas as pd
+
+from mimi_core.analysis.common.statistics import AMOUNTS, SHARES, Interval, Range, by_seed, of_setting
+from mimi_core.analysis.compare.design import Levels, design
 from mimi_core.config import RunConfig
-from mimi_core.config.identity import Value, used_values
+from mimi_core.config.identity import Seeds, Value, seed_key, used_values
 from mimi_core.runs.store import RunSummary
 
 Member = tuple[RunSummary, RunConfig]
@@ -22,6 +24,8 @@ class Variant:
     """What differs within the group: `prune.scope` -> `local`."""
     runs: list[RunSummary]
     """All of them, oldest first."""
+    seeds: dict[str, Seeds]
+    """Of each run, by its id."""
 
     @property
     def finished(self) -> list[RunSummary]:
@@ -30,7 +34,11 @@ class Variant:
     @property
     def accuracy(self) -> Interval:
         """Test accuracy of the finished runs, 0..1."""
-        return mean_interval([run.accuracy for run in self.finished if run.accuracy is not None])
+        return self.over_seeds(lambda run: run.accuracy, SHARES)
+
+    def over_seeds(self, number: Callable[[RunSummary], float | None], within: Range = AMOUNTS) -> Interval:
+        """Mean and interval of any number of the finished runs; None counts as unknown."""
+        return of_setting(by_seed((self.seeds[run.id], number(run)) for run in self.finished), within)
 
 
 def variants(members: Sequence[Member]) -> list[Variant]:
@@ -38,13 +46,30 @@ def variants(members: Sequence[Member]) -> list[Variant]:
     oldest_first = sorted(members, key=lambda member: (member[0].created, member[0].id))
     values = [used_values(c) for _, c in oldest_first]
     how = design(values)
+    seeds = {run.id: seed_key(config) for run, config in members}
     runs: dict[str, list[RunSummary]] = {}
     differing: dict[str, dict[str, str]] = {}
     for (run, _), own in zip(oldest_first, values, strict=True):
         label = how.setting(own)
         runs.setdefault(label, []).append(run)
         differing[label] = {path: _text(own[path]) for path in (*how.fields, *how.along)}
-    return [Variant(label, differing[label], runs[label]) for label in how.labels.values() if label in runs]
+    return [
+        Variant(label, differing[label], runs[label], {run.id: seeds[run.id] for run in runs[label]})
+        for label in how.labels.values()
+        if label in runs
+    ]
+
+
+def accuracies(settings: Sequence[Variant]) -> Levels:
+    """The accuracies of the finished runs, ready for the comparisons of Ablations."""
+    rows = [
+        {"block": "", "level": setting.label, "pair": "{}/{}".format(*setting.seeds[run.id]), "accuracy": run.accuracy}
+        for setting in settings
+        for run in setting.finished
+    ]
+    table = pd.DataFrame(rows, columns=["block", "level", "pair", "accuracy"]).astype({"accuracy": float})
+    there = set(table["level"])
+    return Levels(table, [setting.label for setting in settings if setting.label in there], [""])
 
 
 def _text(value: Value) -> str:

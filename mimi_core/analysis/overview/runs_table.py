@@ -6,7 +6,6 @@ from datetime import datetime
 
 import pandas as pd
 
-from mimi_core.analysis.common.stats import mean_interval
 from mimi_core.analysis.overview.groups import Member, Variant, variants
 from mimi_core.config.methods import makes_cuts
 from mimi_core.runs.store import RunSummary
@@ -96,36 +95,32 @@ def by_group(members: Sequence[Member]) -> list[tuple[str, Variant]]:
 
 
 def groups_table(rows: Sequence[tuple[str, Variant]]) -> pd.DataFrame:
-    """One row per group and setting; means are over its finished runs.
+    """One row per group and setting; means are over the seeds of its finished runs.
 
-    Columns: group, setting, runs, finished, accuracy (mean, 0..1), half_width (of its 95 % t interval; NaN for fewer
-    than two runs), low, high, sigma, neurons, gone, trained_parameters (means), states (those that are not finished,
-    in words).
+    Columns: group, setting, runs, finished, seeds (different ones of the finished), accuracy (mean, 0..1), low, high
+    (its 95 % t interval; NaN for fewer than two seeds), sigma, neurons, gone, trained_parameters (means), states
+    (those that are not finished, in words).
     """
     table = []
     for group, variant in rows:
-        done, accuracy = variant.finished, variant.accuracy
+        accuracy = variant.accuracy
         others = [run.phase for run in variant.runs if run.phase != "finished"]
         table.append(
             (
                 group or NO_GROUP,
                 variant.label,
                 len(variant.runs),
-                len(done),
+                len(variant.finished),
+                accuracy.n,
                 accuracy.mean,
-                accuracy.half_width,
                 accuracy.low,
                 accuracy.high,
-                _mean([run.sigma for run in done]),
-                _mean([run.neurons for run in done if run.sites]),
-                _mean([run.removed for run in done if run.sites]),
-                _mean([run.trained_parameters for run in done]),
+                variant.over_seeds(lambda run: run.sigma).mean,
+                variant.over_seeds(lambda run: run.neurons if run.sites else None).mean,
+                variant.over_seeds(lambda run: run.removed if run.sites else None).mean,
+                variant.over_seeds(lambda run: run.trained_parameters).mean,
                 ", ".join(f"{others.count(phase)} {phase}" for phase in dict.fromkeys(others)),
             )
         )
-    columns = "group setting runs finished accuracy half_width low high sigma neurons gone trained_parameters states"
+    columns = "group setting runs finished seeds accuracy low high sigma neurons gone trained_parameters states"
     return pd.DataFrame(table, columns=columns.split())
-
-
-def _mean(values: Iterable[float | None]) -> float:
-    return mean_interval([float(value) for value in values if value is not None]).mean

@@ -2,19 +2,20 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from itertools import combinations
-from math import nan
 from statistics import fmean
 from typing import Any
 
 from mimi_core import __version__
 from mimi_core.analysis.common import svg, words
+from mimi_core.analysis.common.agreement import LAYERS_HELP, Agreement, agreement
 from mimi_core.analysis.common.labels import Layer, layers
-from mimi_core.analysis.common.stats import Interval, mean_interval
-from mimi_core.analysis.overview.groups import Variant, variants
+from mimi_core.analysis.common.statistics import INTERVALS, one_per_seed
+from mimi_core.analysis.compare import words as comparison_words
+from mimi_core.analysis.compare.contrasts import MEASURES, levels_table, pairs_table, usual_reference
+from mimi_core.analysis.overview.groups import Variant, accuracies, variants
 from mimi_core.analysis.report import pictures
 from mimi_core.analysis.report.page import drawn, render
-from mimi_core.analysis.report.run import Table, as_yaml, moment, percent
+from mimi_core.analysis.report.run import Table, as_yaml, moment
 from mimi_core.config import RunConfig
 from mimi_core.config.settings import nested, settings, value_at
 from mimi_core.errors import ConfigError, RunError
@@ -27,14 +28,14 @@ MOST_RUNS, MOST_PICTURES, MOST_SETTINGS = 200, 40, 40
 
 @dataclass(frozen=True)
 class Kept:
-    """Of the finished runs of a setting, in how many each layer still had its adapter at the end."""
+    """Of the finished runs of a setting, one for each seed, in how many each layer had its adapter at the end."""
 
     label: str
     named: list[Layer]
     number: list[int]
     runs: int
-    overlap: float
-    """Mean over pairs of runs: layers that both lost, over layers that either lost (Jaccard). NaN without losses."""
+    alike: Agreement | None
+    """None for a single seed."""
 
 
 def group_report(store: Store, group: str) -> str:
@@ -76,6 +77,8 @@ def group_report(store: Store, group: str) -> str:
             if _comparable(kept)
             else None,
             "agreement": _agreement(kept),
+            "layers_help": LAYERS_HELP,
+            "interval": INTERVALS["t"],
             **_runs(store, runs, found),
             "config": _common(list(configs.values())),
             "versions": _versions(store, runs),
@@ -87,48 +90,36 @@ def group_report(store: Store, group: str) -> str:
 
 
 def _finding(found: list[Variant]) -> tuple[str, str]:
-    """Which setting has the highest mean, and whose interval overlaps its own."""
-    reached = {variant.label: variant.accuracy for variant in found if variant.finished}
-    if not reached:
+    """What Ablations says of the same runs."""
+    levels, measure = accuracies(found), MEASURES["accuracy"]
+    if not levels.order:
         return "No run has finished yet", "Accuracies are compared once some have."
-    best = max(reached, key=lambda label: reached[label].mean)
-    top = reached[best]
-    said = f"{_said(top)} over {words.count(top.n, 'run')}"
-    if len(reached) == 1:
-        return f"Test accuracy {said}", "All runs have the same setting; they differ in their seeds."
-    headline = f"{best} has the highest mean test accuracy, {said}"
-    others = {label: other for label, other in reached.items() if label != best}
-    single = [label for label, other in reached.items() if other.n < 2]
-    overlapping = [label for label, other in others.items() if top.n > 1 and other.n > 1 and other.high >= top.low]
-    parts = []
-    if overlapping:
-        which = "its interval overlaps" if len(overlapping) == 1 else "their intervals overlap"
-        parts.append(f"Close: {words.listed(overlapping[:6])}; {which} that of {best}, so the order may be chance.")
-    if single:
-        parts.append("A setting with one run has no interval: more seeds would tell.")
-    if not parts:
-        parts.append("No other setting's interval overlaps that of the best.")
-    return headline, " ".join(parts)
+    if len(levels.order) == 1:
+        (only,) = (variant.accuracy for variant in found if variant.label in levels.order)
+        headline = f"Test accuracy {words.percent_interval(only)} over {words.count(only.n, 'seed')}"
+        return headline, "All runs have the same setting; they differ in their seeds."
+    means = levels_table(levels, measure, "t")
+    pairs = pairs_table(levels, measure, usual_reference(levels.order), "t")
+    highest = [comparison_words.highest(means, measure)] if len(pairs) == 1 else []  # told with more pairs anyhow
+    headline = comparison_words.headline(means, pairs, measure)
+    return headline, " ".join([*highest, comparison_words.finding(means, pairs, measure)])
 
 
 def _agreement(kept: list[Kept]) -> str:
-    several = [k for k in kept if k.runs > 1]
     parts = []
-    for told in several[:6]:
+    for told in [k for k in kept if k.alike is not None][:6]:
         always = sum(number == 0 for number in told.number)
         sometimes = sum(0 < number < told.runs for number in told.number)
         if always + sometimes == 0:
             parts.append(f"{told.label}: no run lost an adapter.")
             continue
+        assert told.alike is not None
         parts.append(
             f"{told.label}: {always} of {words.count(len(told.number), 'layer')} lost their adapter in all "
-            f"{told.runs} runs, {sometimes} in some of them (overlap of any two runs {100 * told.overlap:.0f} %)."
+            f"{told.runs} runs, {sometimes} in some of them; the layers that any two keep are the same to "
+            f"{words.percent(told.alike.layers, 0)}, by chance to {words.percent(told.alike.by_chance, 0)}."
         )
     return " ".join(parts)
-
-
-def _said(found: Interval) -> str:
-    return f"{100 * found.mean:.1f} ± {100 * found.half_width:.1f} %" if found.n > 1 else percent(found.mean)
 
 
 def _notes(runs: list[RunSummary], found: list[Variant]) -> list[dict[str, str]]:
@@ -158,7 +149,7 @@ def _numbers(runs: list[RunSummary], found: list[Variant]) -> list[dict[str, str
     facts = [
         ("Runs finished", f"{len(finished)} of {len(runs)}", ""),
         ("Settings", str(len(found)), ""),
-        ("Seeds", str(len({run.seed for run in runs})), ""),
+        ("Seeds", str(len({seed for variant in found for seed in variant.seeds.values()})), ""),
     ]
     if seconds := [run.seconds for run in finished if run.seconds]:
         facts.append(("Time", words.duration(fmean(seconds)), "mean of a run"))
@@ -174,28 +165,20 @@ def _settings(found: list[Variant]) -> Table:
     rows = []
     for variant in found:
         reached, runs = variant.accuracy, variant.finished
-        spread = f" ({100 * reached.std:.1f})" if reached.n > 1 else ""
         rows.append(
             [
                 variant.label,
                 f"{len(runs)} of {len(variant.runs)}",
-                f"{_said(reached)}{spread}" if reached.n else "–",
-                _mean([run.trained_parameters for run in runs]),
-                _mean([run.neurons for run in runs if run.sites]),
-                _mean([run.removed for run in runs if run.sites], 1),
+                words.percent_interval(reached),
+                words.points(reached.std),
+                words.amount_interval(variant.over_seeds(lambda run: run.trained_parameters)),
+                words.amount_interval(variant.over_seeds(lambda run: run.neurons if run.sites else None)),
+                words.amount_interval(variant.over_seeds(lambda run: run.removed if run.sites else None), 1),
                 words.duration(fmean(seconds)) if (seconds := [run.seconds for run in runs if run.seconds]) else "–",
             ]
         )
-    columns = ["Setting", "Runs", "Test accuracy", "Trained parameters", "Neurons left", "Adapters gone", "Time"]
+    columns = ["Setting", "Runs", "Test accuracy", "Std", "Trained parameters", "Neurons left", "Adapters gone", "Time"]
     return {"columns": columns, "text": ["Setting"], "rows": rows}
-
-
-def _mean(values: list[int | None] | list[int], digits: int = 0) -> str:
-    found = mean_interval([value for value in values if value is not None])
-    if not found.n:
-        return "–"
-    spread = f" ± {found.half_width:,.{digits}f}" if found.n > 1 and found.std else ""
-    return f"{found.mean:,.{digits}f}{spread}"
 
 
 def _differences(found: list[Variant]) -> Table | None:
@@ -206,16 +189,15 @@ def _differences(found: list[Variant]) -> Table | None:
 
 def _kept(store: Store, variant: Variant) -> Kept | None:
     """None for a setting without cuts, or whose runs have different layers."""
-    finished = [run for run in variant.finished if run.sites and run.cycle]
+    cut = [run for run in variant.finished if run.sites and run.cycle]
+    finished = one_per_seed(cut, lambda run: variant.seeds[run.id])
     states = [store.state(run.id) for run in finished]
     if not states or any(state.sites != states[0].sites for state in states):
         return None
     named = layers(states[0].sites)
     last = [state.widths[-1] for state in states]
-    lost = [{layer.site for layer in named if not widths.get(layer.site, 0)} for widths in last]
-    pairs = [len(a & b) / len(a | b) for a, b in combinations(lost, 2) if a | b]
-    number = [sum(layer.site not in gone for gone in lost) for layer in named]
-    return Kept(variant.label, named, number, len(states), fmean(pairs) if pairs else nan)
+    number = [sum(widths.get(layer.site, 0) > 0 for widths in last) for layer in named]
+    return Kept(variant.label, named, number, len(states), agreement(last) if len(states) > 1 else None)
 
 
 def _comparable(kept: list[Kept]) -> bool:
@@ -240,7 +222,7 @@ def _runs(store: Store, runs: list[RunSummary], found: list[Variant]) -> dict[st
                 "seed": run.seed,
                 "state": run.phase,
                 "message": run.message if run.phase in ("failed", "broken") else "",
-                "accuracy": percent(run.accuracy),
+                "accuracy": words.percent(run.accuracy),
                 "parameters": "–" if run.trained_parameters is None else f"{run.trained_parameters:,}",
                 "gone": f"{run.removed} of {run.sites}" if run.cycle else "–",
                 "picture": picture,

@@ -9,9 +9,9 @@ import pandas as pd
 
 from mimi_core.analysis.common import svg, theme
 from mimi_core.analysis.common.labels import Layer
-from mimi_core.analysis.common.stats import Interval
+from mimi_core.analysis.common.statistics import Interval
 from mimi_core.analysis.common.svg import Axis, Element, add
-from mimi_core.analysis.common.words import compact, count, percent
+from mimi_core.analysis.common.words import compact, count, percent, percent_interval
 
 WIDTH = 824
 NAMES = 124
@@ -183,9 +183,7 @@ def strips(rows: Sequence[Strip]) -> Element:
             _line(drawn, "interval", [(x(found.low), y - 6), (x(found.high), y - 6)])
         if found.n:
             _line(drawn, "mean", [(x(found.mean), y - 11), (x(found.mean), y - 1)])
-            spread = f" ± {100 * found.half_width:.1f}" if found.n > 1 else ""
-            text = f"{100 * found.mean:.1f}{spread} %"
-            add(drawn, "text", text, class_="ink end", x=WIDTH, y=y + 4, font_size=12)
+            add(drawn, "text", percent_interval(found), class_="ink end", x=WIDTH, y=y + 4, font_size=12)
     return drawn
 
 

@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from math import isinf, isnan
+from math import isinf
 from typing import Any
 
 import pandas as pd
@@ -10,6 +10,7 @@ import yaml
 
 from mimi_core import __version__
 from mimi_core.analysis.common import tables, words
+from mimi_core.analysis.common.words import percent
 from mimi_core.analysis.compare.design import worded
 from mimi_core.analysis.overview import cards
 from mimi_core.analysis.report import pictures
@@ -73,10 +74,6 @@ def moment(seconds: float) -> str:
         return "unknown time"
 
 
-def percent(share: float | None) -> str:
-    return "–" if share is None or isnan(share) else words.percent(share)
-
-
 def _facts(run: RunSummary, state: RunState) -> list[str]:
     begun = state.started.time if state.started else run.created
     seed = f"seed {run.seed}"
@@ -94,7 +91,7 @@ def _notes(run: RunSummary, state: RunState) -> list[dict[str, str]]:
     }
     notes = [said[run.phase]] if run.phase in said else []
     if run.phase not in ENDED and run.phase != "queued":
-        notes = [("The run is still going on.", f"What follows is its state at {100 * run.progress:.0f} %.")]
+        notes = [("The run is still going on.", f"What follows is its state at {percent(run.progress, 0)}.")]
     if state.unreadable_lines:
         lines = words.count(state.unreadable_lines, "line")
         notes.append(("Left out, because unreadable:", f"{lines} of the event file."))
@@ -107,10 +104,10 @@ def _numbers(run: RunSummary, state: RunState, cycles: pd.DataFrame) -> list[dic
     if run.accuracy is not None:
         start = cycles["after"].iloc[0] if len(cycles) else None
         before = f"{percent(start)} before the first cut" if state.cuts and not pd.isna(start) else ""
-        found.append(("Test accuracy", words.percent(run.accuracy), before))
+        found.append(("Test accuracy", percent(run.accuracy), before))
     if state.started and run.trained_parameters is not None:
         of = state.started.trained_parameters
-        kept = f"{words.percent(run.trained_parameters / of)} of {of:,}" if state.cuts and of else ""
+        kept = f"{percent(run.trained_parameters / of)} of {of:,}" if state.cuts and of else ""
         found.append(("Trained parameters", f"{run.trained_parameters:,}", kept or "head included"))
     if run.sites:
         gone = f"{run.removed} of {run.sites}" if state.cuts else str(run.sites)

@@ -17,7 +17,9 @@ from mimi_core.analysis.common.charts import (
     nominal,
     number,
     shape,
+    text_of,
     thinned,
+    told,
 )
 from mimi_core.analysis.common.theme import MUTED, SECOND
 from mimi_core.analysis.common.words import percent
@@ -63,7 +65,8 @@ def trade_off_figure(table: pd.DataFrame, points: pd.DataFrame, *, parameters: s
     runs = runs.loc[runs["parameters"] > 0, ["setting", "method", "seed", "cycle", "parameters", "accuracy"]]
     domain = accuracy_domain([*points["accuracy"], *table["mean"]])
     x, y = _x(parameters), _y(domain)
-    shown = table[table["parameters"] > 0]
+    shown = told(table[table["parameters"] > 0], ["mean", "low", "high"])
+    shown = told(shown, ["often"], lambda share: percent(share, 0))
     seen: Chart = {"x": x, "color": colour(by, order)}
     marked = seen | {"shape": shape(by, order)}
     mean = y | {"field": "mean"}
@@ -92,7 +95,7 @@ def trade_off_figure(table: pd.DataFrame, points: pd.DataFrame, *, parameters: s
             number("seed"),
             number("cycle", title="after cut"),
             number("parameters", format=","),
-            number("accuracy", format=".1%"),
+            text_of("accuracy", title="accuracy"),
         ],
     )
     means = layer(
@@ -107,15 +110,15 @@ def trade_off_figure(table: pd.DataFrame, points: pd.DataFrame, *, parameters: s
             number("cycle", title="after cut"),
             number("epochs", title="epochs so far", format=".0f"),
             number("parameters", title="parameters, mean", format=",.0f"),
-            *interval_tips(".1%"),
-            number("often", title="on the front in", format=".1~%"),
+            *interval_tips(),
+            text_of("often", title="on the front in"),
         ],
     )
     last = shown[shown["cycle"] == shown["cuts"]]
     named = _named(last, domain) if len(last) <= MOST_NAMED else last.head(0).assign(place="")
     return finished(
         [_front(x, mean), path, interval, raw, means, *_names(named, x, mean), *_without_parameters(mean)],
-        {"points": shown, "runs": thinned(runs), **_tables(table, named)},
+        {"points": shown, "runs": told(thinned(runs), ["accuracy"]), **_tables(table, named)},
         HEIGHT,
     )
 
@@ -124,7 +127,7 @@ def published_figure(table: pd.DataFrame) -> Chart:
     """Published results: hollow diamonds, with where they come from. `table` is a `published_table`."""
     domain = accuracy_domain(list(table["mean"]))
     x, mean = _x("published"), _y(domain) | {"field": "mean"}
-    shown = table[table["parameters"] > 0]
+    shown = told(table[table["parameters"] > 0], ["mean"])
     marks = layer(
         "points",
         {"type": "point", "shape": "diamond", "size": 130, "strokeWidth": 2, "color": SECOND},
@@ -133,7 +136,7 @@ def published_figure(table: pd.DataFrame) -> Chart:
         tooltip=[
             nominal("setting", title="method"),
             number("parameters", title="parameters, head left out", format=".3~s"),
-            number("mean", title="accuracy, published", format=".1%"),
+            text_of("mean", title="accuracy, published"),
             nominal("paper"),
             nominal("source"),
         ],

@@ -7,7 +7,7 @@ import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from mimi_core.analysis.common.stats import pareto_front
+from mimi_core.analysis.common.curves import pareto_front
 from mimi_core.errors import ConfigError
 
 

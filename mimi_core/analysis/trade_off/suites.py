@@ -5,7 +5,7 @@ from math import nan
 
 import pandas as pd
 
-from mimi_core.analysis.common.stats import mean_interval
+from mimi_core.analysis.common.statistics import of_setting
 from mimi_core.analysis.compare.design import worded
 from mimi_core.analysis.compare.tables import Facts
 from mimi_core.analysis.trade_off.references import References
@@ -55,8 +55,9 @@ def means_table(suite: Suite, scores: pd.DataFrame) -> pd.DataFrame:
 
     Columns: setting, tasks (that have a result), of (tasks of the suite), seeds (that have a result on all of these
     tasks), parameters (mean over the tasks, head left out), epochs, one for every group (mean accuracy 0..1), and the
-    two means `OVER_GROUPS` and `OVER_TASKS`, each with its half-width of the 95 % interval over the seeds under
-    `± ..` (NaN for one seed). A group without a result is NaN, and then the mean over the groups is, too.
+    two means `OVER_GROUPS` and `OVER_TASKS`, each with the ends of its 95 % t interval over the seeds under
+    `low ..` and `high ..` (NaN for one seed). A group without a result is NaN, and then the mean over the groups is,
+    too.
     """
     rows = []
     for setting, own in scores.groupby("setting", sort=False):
@@ -74,11 +75,12 @@ def means_table(suite: Suite, scores: pd.DataFrame) -> pd.DataFrame:
         }
         for name, over in ((OVER_GROUPS, list(suite.groups)), (OVER_TASKS, None)):
             row[name] = _over(over, suite, means)
-            row[f"± {name}"] = mean_interval([_over(over, suite, of) for _, of in complete.iterrows()]).half_width
+            spread = of_setting({seed: _over(over, suite, of) for seed, of in complete.iterrows()})
+            row[f"low {name}"], row[f"high {name}"] = spread.low, spread.high
         rows.append(row)
-    pairs = [column for name in (OVER_GROUPS, OVER_TASKS) for column in (name, f"± {name}")]
+    means = [column for name in (OVER_GROUPS, OVER_TASKS) for column in (name, f"low {name}", f"high {name}")]
     return pd.DataFrame(
-        rows, columns=["setting", "tasks", "of", "seeds", "parameters", "epochs", *suite.groups, *pairs]
+        rows, columns=["setting", "tasks", "of", "seeds", "parameters", "epochs", *suite.groups, *means]
     )
 
 

@@ -5,8 +5,10 @@ from math import inf, isinf
 import numpy as np
 import pandas as pd
 
-from mimi_core.analysis.common.stats import mean_interval, pareto_front
-from mimi_core.analysis.common.words import compact, count, listed, percent
+from mimi_core.analysis.common.curves import pareto_front
+from mimi_core.analysis.common.statistics import by_seed, of_setting
+from mimi_core.analysis.common.words import compact, count, decimal, listed, percent
+from mimi_core.analysis.common.words import points as in_points
 from mimi_core.analysis.compare.design import worded
 from mimi_core.config.methods import METHODS
 
@@ -29,10 +31,10 @@ def trade_off_table(points: pd.DataFrame, parameters: str) -> pd.DataFrame:
     """
     rows = []
     points = points.assign(place=points["method"].map(_place)).sort_values("place", kind="stable")
-    by_seed = ["setting", "method", "cycle", "pair"]
-    points = points.groupby(by_seed, sort=False, as_index=False)[[parameters, "accuracy", "epochs"]].mean()
+    keys = ["setting", "method", "cycle", "pair"]
+    points = points.groupby(keys, sort=False, as_index=False)[[parameters, "accuracy", "epochs"]].mean()
     for (setting, cycle), group in points.groupby(["setting", "cycle"], sort=False):
-        found = mean_interval(list(group["accuracy"]))
+        found = of_setting(by_seed(zip(group["pair"], group["accuracy"], strict=True)))
         rows.append(
             {
                 "setting": setting,
@@ -120,7 +122,7 @@ def story(table: pd.DataFrame) -> str:
 def _how_sure(often: pd.Series) -> list[str]:
     """Of the points of the front; those of a single seed are told apart."""
     drawn, parts = often.dropna(), []
-    sure, resampled = int((drawn >= SURE).sum()), f"on the front in {100 * SURE:.0f} % of resamplings of the seeds"
+    sure, resampled = int((drawn >= SURE).sum()), f"on the front in {percent(SURE, 0)} of resamplings of the seeds"
     if len(drawn) and sure == len(drawn):
         parts.append(f"{'All of these' if len(drawn) == len(often) else 'Those with several seeds'} stay {resampled}.")
     elif len(drawn):
@@ -151,10 +153,10 @@ def _beaten(row: pd.Series, front: pd.DataFrame) -> str:
     better = front[(front["parameters"] <= row["parameters"]) & (front["mean"] >= row["mean"])]
     best = better.loc[better["mean"].idxmax()]
     fewer = row["parameters"] / best["parameters"] if best["parameters"] else inf
-    less = "no parameters but the head" if isinf(fewer) else f"{fewer:.1f} times fewer parameters"
-    points = 100 * (best["mean"] - row["mean"])
+    less = "no parameters but the head" if isinf(fewer) else f"{decimal(fewer)} times fewer parameters"
+    ahead = best["mean"] - row["mean"]
     gains = [less] if fewer >= 1.05 else []
-    gains += [f"{points:.1f} points more"] if points >= 0.05 else []
+    gains += [f"{in_points(ahead)} points more"] if in_points(ahead) != "0.0" else []
     return f"{point_name(row)} is not on it: {point_name(best)} has {' and '.join(gains) or 'as much for less'}."
 
 

@@ -1,8 +1,7 @@
 """The same run under several seeds: which layers keep their adapter whatever the seed, and which by chance."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,33 +68,6 @@ def survival_table(runs: Sequence[RunState]) -> pd.DataFrame:
     return table
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """Between any two of the runs after their last cut, on average. All are 0..1."""
-
-    layers: float
-    """Jaccard index of the layers that keep an adapter."""
-    by_chance: float
-    """What that would be if each run had drawn as many layers by lot."""
-    widths: float
-    """Shared neurons over all neurons, layer by layer: the Jaccard index of the widths."""
-
-
-def agreement(runs: Sequence[RunState]) -> Agreement:
-    """Needs two runs or more."""
-    sites = list(runs[0].widths[0])
-    widths = np.array([[run.widths[-1].get(site, 0) for site in sites] for run in runs], float)
-    alive = (widths > 0).astype(float)
-    pairs = list(combinations(range(len(runs)), 2))
-    kept = alive.sum(1)
-    lot = [(kept[i] * kept[j] / len(sites), kept[i] + kept[j]) for i, j in pairs]
-    return Agreement(
-        layers=float(np.mean([_jaccard(alive[i], alive[j]) for i, j in pairs])),
-        by_chance=float(np.mean([shared / (both - shared) if both else 1.0 for shared, both in lot])),
-        widths=float(np.mean([_jaccard(widths[i], widths[j]) for i, j in pairs])),
-    )
-
-
 def told(table: pd.DataFrame) -> str:
     """Which layers all runs agree on, after the last cut of a `survival_table`. Plain text."""
     last = table[table["cycle"] == table["cycle"].max()]
@@ -149,11 +121,6 @@ def _config(state: RunState) -> RunConfig | None:
 
 def _whole(state: RunState) -> bool:
     return 0 < state.total_cuts == len(state.cuts)
-
-
-def _jaccard(one: np.ndarray, other: np.ndarray) -> float:
-    either = np.maximum(one, other).sum()
-    return float(np.minimum(one, other).sum() / either) if either else 1.0
 
 
 def _named(layers: pd.DataFrame) -> str:

@@ -6,7 +6,24 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from mimi_core.analysis.common.stats import area_under, holm, mean_interval, paired, pareto_front, rank_correlation
+from mimi_core.analysis.common.agreement import rank_correlation
+from mimi_core.analysis.common.curves import area_under, pareto_front
+from mimi_core.analysis.common.statistics import (
+    AMOUNTS,
+    DIFFERENCES,
+    SHARES,
+    IntervalKind,
+    Range,
+    by_seed,
+    difference,
+    family,
+    holm,
+    mean_interval,
+    of_setting,
+    one_per_seed,
+    paired,
+)
+from mimi_core.analysis.common.words import percent_interval
 
 
 def test_the_interval_is_students() -> None:
@@ -31,6 +48,47 @@ def test_the_bootstrap_stays_inside_the_values_and_leans_with_them() -> None:
     assert found.high - found.mean > found.mean - found.low  # one value is far up
     assert found.half_width < students.half_width
     assert found == mean_interval(values, kind="bootstrap")  # the same on every look
+
+
+@pytest.mark.parametrize("kind", ["t", "bootstrap"])
+@pytest.mark.parametrize("within", [SHARES, DIFFERENCES])
+def test_an_interval_holds_its_mean_and_stays_where_a_mean_can_be(kind: IntervalKind, within: Range) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        values = rng.uniform(*within, rng.integers(2, 6)) ** rng.integers(1, 9)  # odd powers keep what is below 0
+        if rng.random() < 0.5:
+            values = np.clip(values * 3, *within)  # many at the very limit
+        found = of_setting(dict(enumerate(values)), within, kind)
+        assert within[0] <= found.low <= found.mean <= found.high <= within[1]
+        free = mean_interval(list(values), kind=kind)
+        assert found.low in (free.low, within[0]), "where it is not cut off, it is the same"
+        assert found.high in (free.high, within[1])
+
+
+def test_an_interval_near_the_limit_is_cut_off_there_and_says_so() -> None:
+    found = of_setting({0: 0.97, 1: 0.99})
+    assert (found.low, found.high) == (pytest.approx(0.98 - 12.7062 * 0.01, abs=1e-5), 1.0)
+    assert not found.is_symmetric
+    assert percent_interval(found) == "98.0 % (85.3 to 100.0 %)"
+    assert of_setting({0: 1.0, 1: 13.0}, AMOUNTS).low == 0, "no fewer than none"
+
+
+def test_a_seed_counts_once_however_often_it_was_run() -> None:
+    values = by_seed([("a", 0.75), ("b", 0.9), ("a", 0.875), ("c", None), ("d", nan)])
+    assert values == {"a": 0.8125, "b": 0.9}
+    assert of_setting(values) == of_setting({0: 0.8125, 1: 0.9})
+    assert one_per_seed(["a1", "b1", "a2"], lambda item: item[0]) == ["a1", "b1"]
+
+
+def test_two_settings_are_compared_over_the_seeds_that_both_have() -> None:
+    first, second = {0: 0.9, 1: 0.8, 2: 0.86, 3: 0.1}, {2: 0.8, 1: 0.77, 0: 0.82, 4: 0.9}
+    found = difference(first, second)
+    expected = paired([0.9, 0.8, 0.86], [0.82, 0.77, 0.8])
+    assert (found.difference.n, found.p) == (3, expected.p)
+    one, two = family([found, difference({0: 0.1, 1: 0.2}, {0: 0.3, 1: 0.1})])
+    assert one.corrected == pytest.approx(2 * found.p)
+    assert not found.is_clear, "before it is corrected nothing is claimed"
+    assert (one.is_clear, two.is_clear) == (one.corrected < 0.05, False)
 
 
 def test_pairs_are_compared_seed_by_seed() -> None:
