@@ -2,18 +2,22 @@
 
 import signal
 
-from mimi_core.runs.events import EpochEnded, Evaluated, Event, Pruned, RunEnded, RunStarted, Scored, Warned
+from mimi_core.runs.events import EpochEnded, Evaluated, Event, Pruned, Ranked, RunEnded, RunStarted, Scored, Warned
 from mimi_core.runs.status import Status
 
 
 def describe(event: Event) -> str:
     match event:
         case RunStarted():
-            neurons = sum(event.initial_widths.values())
-            kinds = ("matrices", "ranks") if any(site.cost for site in event.sites) else ("adapters", "neurons")
-            adapters = f"{len(event.sites)} {kinds[0]}, {neurons} {kinds[1]}, " if event.sites else ""
+            width = sum(event.initial_widths.values())
+            if event.decides_ranks:
+                sites = f"{len(event.sites)} matrices, {width} ranks, "
+                ahead = f"{event.keep_fractions[0]:.1%} of the ranks to be left" if event.keep_fractions else "no cuts"
+            else:
+                sites = f"{len(event.sites)} adapters, {width} neurons, " if event.sites else ""
+                ahead = f"{len(event.keep_fractions)} cuts to come"
             return (
-                f"{adapters}{event.trained_parameters:,} trained parameters, {len(event.keep_fractions)} cuts to come; "
+                f"{sites}{event.trained_parameters:,} trained parameters, {ahead}; "
                 f"{event.split_sizes['train']} training images; {event.device}"
             )
         case EpochEnded():
@@ -28,6 +32,13 @@ def describe(event: Event) -> str:
             return (
                 f"cut {event.cycle}: {event.neurons_before} -> {event.neurons_after} neurons, "
                 f"{event.trained_parameters:,} trained parameters, {event.seconds * 1000:.0f} ms{gone}"
+            )
+        case Ranked():
+            empty = [matrix for matrix, left in event.ranks.items() if not left]
+            none = f"; none left: {', '.join(empty)}" if empty else ""
+            return (
+                f"ranks decided: {event.ranks_before} -> {event.ranks_after} ranks, "
+                f"{event.trained_parameters:,} trained parameters{none}"
             )
         case Evaluated():
             when = "right after the cut" if event.stage == "cut" else "after training"

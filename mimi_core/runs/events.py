@@ -29,7 +29,7 @@ class SiteInfo(BaseModel):
     position: Literal["attn", "mlp"]
     width: int
     cost: int | None = None
-    """Parameters of one neuron, or of one rank; None is 2 M, as for an adapter's neuron."""
+    """Parameters of one rank of a matrix; None for an adapter, of which a neuron has 2 M."""
 
 
 class RunStarted(_Event):
@@ -48,6 +48,11 @@ class RunStarted(_Event):
     head_parameters: int
     trained_parameters: int
     """At the start, head included."""
+
+    @property
+    def decides_ranks(self) -> bool:
+        """Whether the sites are matrices and their widths ranks, which the method decides while it trains."""
+        return any(site.cost is not None for site in self.sites)
 
 
 class EpochEnded(_Event):
@@ -94,11 +99,29 @@ class Pruned(_Event):
     """Score + select + shrink + carry the optimiser's state."""
 
 
+class Ranked(_Event):
+    """A method that decides ranks while it trains has ended with these. Nothing is cut: the model stays as it is."""
+
+    event: Literal["ranked"] = "ranked"
+    ranks: dict[str, int]
+    """Every matrix of the run -> ranks left; 0 where it has no change any more."""
+    ranks_before: int
+    """Of all matrices together, at the start."""
+    ranks_after: int
+    adapter_parameters: int
+    """Of the ranks that are left."""
+    trained_parameters: int
+    """The same, head included."""
+
+
 class Evaluated(_Event):
     event: Literal["evaluated"] = "evaluated"
     cycle: int
     stage: Stage
-    """"trained": at the end of the cycle's training; "cut": right after the cut, before any training."""
+    """"trained": at the end of the cycle's training; "cut": right after the cut, before any training.
+
+    "cut" of cycle 1 is also the model that a method which decides ranks has ended with.
+    """
     split: Split
     accuracy: float
     """0..1"""
@@ -120,7 +143,7 @@ class RunEnded(_Event):
     """Time of the whole run, resumed parts included; where it broke off, of the last attempt."""
 
 
-Event = RunStarted | EpochEnded | Scored | Pruned | Evaluated | Warned | RunEnded
+Event = RunStarted | EpochEnded | Scored | Pruned | Ranked | Evaluated | Warned | RunEnded
 LARGEST = 200_000_000
 """Bytes of an event file; a thousand cuts with ten thousand epochs have about 5,000,000."""
 _EPOCH = b'"event":"epoch_ended"'
@@ -136,6 +159,7 @@ class RunState:
     epochs: list[EpochEnded] = field(default_factory=list)
     scored: list[Scored] = field(default_factory=list)
     cuts: list[Pruned] = field(default_factory=list)
+    """All that changed widths. Where they are ranks (`decides_ranks`), the one step from the first to the last."""
     evaluations: list[Evaluated] = field(default_factory=list)
     warnings: list[Warned] = field(default_factory=list)
     ended: RunEnded | None = None
@@ -146,13 +170,18 @@ class RunState:
         return self.started.sites if self.started else []
 
     @property
+    def decides_ranks(self) -> bool:
+        """Whether the sites are matrices, the widths ranks, and the one step between them no cut."""
+        return self.started is not None and self.started.decides_ranks
+
+    @property
     def widths(self) -> list[dict[str, int]]:
-        """Site -> neurons after every cut; the first entry is the start. Removed adapters count 0."""
+        """Site -> neurons, or ranks, after every step of `cuts`; the first entry is the start. Removed ones count 0."""
         return [self.started.initial_widths, *(cut.widths for cut in self.cuts)] if self.started else []
 
     @property
     def total_cuts(self) -> int:
-        """K."""
+        """K; 1 where ranks are decided."""
         return len(self.started.keep_fractions) if self.started else 0
 
     @property
@@ -191,6 +220,8 @@ def fold(events: Iterable[Event], unreadable_lines: int = 0) -> RunState:
                 state.scored.append(event)
             case Pruned():
                 state.cuts.append(event)
+            case Ranked():
+                state.cuts.append(_one_step(event))
             case Evaluated():
                 state.evaluations.append(event)
             case Warned():
@@ -198,6 +229,16 @@ def fold(events: Iterable[Event], unreadable_lines: int = 0) -> RunState:
             case RunEnded():
                 state.ended = event
     return state
+
+
+def _one_step(event: Ranked) -> Pruned:
+    """Ranks as they were told before they had an event of their own, so that all accounts add up to one state."""
+    return Pruned(
+        time=event.time, cycle=1, widths=event.ranks,
+        removed=[matrix for matrix, left in event.ranks.items() if not left],
+        neurons_before=event.ranks_before, neurons_after=event.ranks_after,
+        adapter_parameters=event.adapter_parameters, trained_parameters=event.trained_parameters, seconds=0.0,
+    )  # fmt: skip
 
 
 def to_line(event: Event) -> bytes:

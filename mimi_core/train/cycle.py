@@ -39,7 +39,7 @@ from mimi_core.runs.recorder import AnyRecorder, NoRecorder
 from mimi_core.runs.store import versions
 from mimi_core.scores.watching import Watcher, score_all, score_at_start
 from mimi_core.select import normalise, normaliser_of, select
-from mimi_core.train import artefacts, fingerprint, resume
+from mimi_core.train import artefacts, fingerprint, ranks, resume
 from mimi_core.train.course import Course, Position
 from mimi_core.train.evaluate import evaluate
 from mimi_core.train.loop import Done, initial_losses, train_epoch
@@ -199,19 +199,10 @@ class _Run:
         self._keep_state(cycle, 0, force=True)
 
     def _ranks(self) -> Iterator[Event]:
-        """What a method that decides ranks has left: told as a cut, though the model stays as it is."""
-        if not self.setup.method.ranking:
-            return
-        matrices, counts = self.setup.method.ranking.ranks(self.model), self.initial_parameters
-        gone = sum(m.cost * (m.start - m.left) for m in matrices)
-        yield Pruned(
-            time=time.time(), cycle=1, widths={m.matrix: m.left for m in matrices},
-            removed=[m.matrix for m in matrices if not m.left],
-            neurons_before=sum(m.start for m in matrices), neurons_after=sum(m.left for m in matrices),
-            adapter_parameters=counts["trained"] - counts["head"] - gone,
-            trained_parameters=counts["trained"] - gone, seconds=0.0,
-        )  # fmt: skip
-        yield from self._evaluate(1, "cut")
+        """What a method that decides ranks has left."""
+        if self.setup.method.ranking:
+            yield ranks.decided(self.setup.method.ranking.ranks(self.model), self.initial_parameters)
+            yield from self._evaluate(1, "cut")
 
     def _evaluate(self, cycle: int, stage: Stage) -> Iterator[Event]:
         self._show("evaluating", cycle=cycle)
@@ -275,7 +266,7 @@ class _Run:
         self.recorder.update(
             phase=phase,
             cycles=self.cuts,
-            epochs=self.plan.epochs[min(where["cycle"], self.cuts)],  # ranks are told as one cut more
+            epochs=self.plan.epochs[min(where["cycle"], self.cuts)],  # that of ranks is one more
             gpu_memory_bytes=memory,
             message="",
             **where,
@@ -283,15 +274,12 @@ class _Run:
 
     def _run_started(self) -> RunStarted:
         dataset, counts, ranking = self.setup.dataset, self.initial_parameters, self.setup.method.ranking
-        sites = [SiteInfo(name=s.name, block=s.block, position=s.position, width=s.width) for s in self.setup.sites]
-        widths, keep = self.initial_widths, [float(keep) for keep in self.plan.keep]
         if ranking:
-            matrices, keep = ranking.ranks(self.model), [ranking.keep(self.config)]
-            sites = [
-                SiteInfo(name=m.matrix, block=m.site.block, position=m.site.position, width=m.site.width, cost=m.cost)
-                for m in matrices
-            ]
-            widths = {m.matrix: m.start for m in matrices}
+            matrices = ranking.ranks(self.model)
+            sites, widths, keep = ranks.sites(matrices), ranks.at_start(matrices), [ranking.keep(self.config)]
+        else:
+            sites = [SiteInfo(name=s.name, block=s.block, position=s.position, width=s.width) for s in self.setup.sites]
+            widths, keep = self.initial_widths, [float(keep) for keep in self.plan.keep]
         return RunStarted(
             time=time.time(),
             run_id=self.recorder.run.name,

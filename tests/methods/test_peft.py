@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from mimi_core.adapters.attach import adapters_of
 from mimi_core.errors import ConfigError
 from mimi_core.methods import adalora, implementation, peft
-from mimi_core.runs.events import EpochEnded, Event, Pruned, RunStarted
+from mimi_core.runs.events import EpochEnded, Event, Pruned, Ranked, RunStarted
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store
 from mimi_core.train import cycle
@@ -225,7 +225,7 @@ def events_of(folder: Path, stop_after: int | None = None) -> list[Event]:
     return events
 
 
-def test_adalora_is_told_as_a_cut_and_resumes(tmp_path: Path) -> None:
+def test_adalora_tells_its_ranks_and_resumes(tmp_path: Path) -> None:
     """Given up while the budget falls, and again when it is settled: the end is the same to the last digit."""
     settings = ["train.epochs=4", "peft.rank=4", "train.lr=0.01", "adapter.positions=mlp"]
     store, config = Store(tmp_path), run_config_of("adalora", *settings)
@@ -234,10 +234,11 @@ def test_adalora_is_told_as_a_cut_and_resumes(tmp_path: Path) -> None:
     events_of(broken, stop_after=2)
     events_of(broken, stop_after=3)
     resumed = events_of(broken)
-    ends = [[e for e in found if isinstance(e, Pruned)] for found in (events, resumed)]
+    assert not any(isinstance(e, Pruned) for e in (*events, *resumed)), "nothing is cut"
+    ends = [[e for e in found if isinstance(e, Ranked)] for found in (events, resumed)]
     assert [len(end) for end in ends] == [1, 1]
-    cut = ends[0][0]
-    assert ends[1][0].widths == cut.widths
+    told = ends[0][0]
+    assert ends[1][0].ranks == told.ranks
     weights, again = (load_file(folder / "cycles" / "0" / "adapters.safetensors") for folder in (whole, broken))
     assert weights.keys() == again.keys()
     assert all(torch.equal(tensor, again[name]) for name, tensor in weights.items())
@@ -245,14 +246,17 @@ def test_adalora_is_told_as_a_cut_and_resumes(tmp_path: Path) -> None:
     started = events[0]
     assert isinstance(started, RunStarted)
     assert (started.keep_fractions, len(started.sites), set(started.initial_widths.values())) == ([4 / 6], 24, {6})
-    assert sum(cut.widths.values()) == cut.neurons_after <= 24 * 4 < cut.neurons_before == 24 * 6
+    assert sum(told.ranks.values()) == told.ranks_after <= 24 * 4 < told.ranks_before == 24 * 6
     first = started.sites[0]
     assert (first.name, first.position, first.width) == ("layers.0.blocks.0.mlp.fc1", "mlp", 32)
     assert first.cost == 32 + 4 * 32 + 1
     at_start = sum((site.cost or 0) * 6 for site in started.sites)
     assert started.trained_parameters == at_start + started.head_parameters
-    left = sum((site.cost or 0) * cut.widths[site.name] for site in started.sites)
-    assert (cut.adapter_parameters, cut.trained_parameters) == (left, left + started.head_parameters)
+    left = sum((site.cost or 0) * told.ranks[site.name] for site in started.sites)
+    assert (told.adapter_parameters, told.trained_parameters) == (left, left + started.head_parameters)
     state = store.state(whole.name)
+    assert state.decides_ranks
+    assert state.widths == [started.initial_widths, told.ranks]
+    assert state.cuts[0].trained_parameters == told.trained_parameters
     assert state.accuracy(1, "cut") == state.accuracy(0, "trained") == state.last_accuracy
     assert not adapters_of(cycle.set_up(config, cycle.NoRecorder()).model)

@@ -10,6 +10,7 @@ from mimi_core.runs.events import (
     EpochEnded,
     Evaluated,
     Pruned,
+    Ranked,
     RunEnded,
     RunStarted,
     Scored,
@@ -46,7 +47,20 @@ EVENTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("event", EVENTS, ids=lambda e: e.event)
+RANKS = RunStarted(
+    time=1.0, run_id="r", config={}, versions={}, device="CPU",
+    sites=[SiteInfo(name=f"b.0.{name}", block=0, position="mlp", width=32, cost=161) for name in ("fc1", "fc2")],
+    initial_widths={"b.0.fc1": 6, "b.0.fc2": 6}, keep_fractions=[4 / 6],
+    class_names=["a", "b"], split_sizes={"train": 8, "val": 2, "test": 2},
+    backbone_parameters=10, head_parameters=2, trained_parameters=1934,
+)  # fmt: skip
+RANKED = Ranked(
+    time=5.0, ranks={"b.0.fc1": 5, "b.0.fc2": 0}, ranks_before=12, ranks_after=5,
+    adapter_parameters=805, trained_parameters=807,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("event", [*EVENTS, RANKS, RANKED], ids=lambda e: e.event)
 def test_an_event_survives_its_line(event: object) -> None:
     line = to_line(event)  # type: ignore[arg-type]
     assert line.endswith(b"\n")
@@ -64,6 +78,29 @@ def test_the_fold_of_a_run() -> None:
     assert state.last_accuracy == 0.7, "the last after training, not the best"
     assert state.ended is not None
     assert state.ended.status == "stopped"
+
+
+def test_ranks_add_up_to_the_state_that_a_cut_told_before_they_had_an_event() -> None:
+    recorded = (
+        b'{"time":5.0,"event":"pruned","cycle":1,"widths":{"b.0.fc1":5,"b.0.fc2":0},"removed":["b.0.fc2"],'
+        b'"neurons_before":12,"neurons_after":5,"adapter_parameters":805,"trained_parameters":807,"seconds":0.0}'
+    )
+    before = parse_line(recorded)
+    assert before is not None
+    old, new = (fold([RANKS, end]) for end in (before, RANKED))
+    assert old == new
+    assert fold([RANKED, RANKS]) == new, "order matters only within one kind"
+    assert old.decides_ranks
+    assert new.widths == [{"b.0.fc1": 6, "b.0.fc2": 6}, {"b.0.fc1": 5, "b.0.fc2": 0}]
+    assert (new.removed_at, new.total_cuts) == ({"b.0.fc2": 1}, 1)
+
+
+def test_only_ranks_are_told_as_ranks() -> None:
+    assert not fold(EVENTS).decides_ranks  # type: ignore[arg-type]
+    assert not fold([]).decides_ranks
+    assert describe(RANKS).startswith("2 matrices, 12 ranks, 1,934 trained parameters, 66.7% of the ranks to be left;")
+    assert describe(RANKED) == "ranks decided: 12 -> 5 ranks, 807 trained parameters; none left: b.0.fc2"
+    assert describe(EVENTS[0]).startswith("2 adapters, 8 neurons, 512 trained parameters, 2 cuts to come;")  # type: ignore[arg-type]
 
 
 def test_the_accuracy_of_a_run_is_that_of_the_model_it_ended_with() -> None:

@@ -109,6 +109,8 @@ def _not_learned(state: RunState, config: RunConfig) -> list[Finding]:
 
 
 def _pruned_nothing(state: RunState, config: RunConfig) -> list[Finding]:
+    if state.decides_ranks:  # there is no cut that could have been idle
+        return []
     idle = [cut.cycle for cut in state.cuts if cut.neurons_before == cut.neurons_after]
     if config.prune.schedule == "anneal" and len(idle) < len(state.cuts):  # its budget falls slowly towards the end
         return []
@@ -138,6 +140,15 @@ def _pruned_nothing(state: RunState, config: RunConfig) -> list[Finding]:
 def _all_gone(state: RunState) -> list[Finding]:
     if not state.cuts or any(state.widths[-1].values()):
         return []
+    if state.decides_ranks:
+        return [
+            Finding(
+                "warning",
+                "No matrix has a rank left",
+                "The backbone is again the frozen original; only the classifier head is left, as in a linear probe.",
+                "Raise peft.rank or train.epochs.",
+            )
+        ]
     cut = state.cuts[-1].cycle
     return [
         Finding(

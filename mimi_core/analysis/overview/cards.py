@@ -37,7 +37,7 @@ def facts(run: RunSummary, state: RunState) -> dict[str, str]:
         else:
             found["parameters"] = compact(run.trained_parameters)
     if state.cuts:
-        found["adapters gone"] = f"{run.removed} of {run.sites}"
+        found["matrices without ranks" if state.decides_ranks else "adapters gone"] = f"{run.removed} of {run.sites}"
     elif run.sites:
         found["adapters"] = str(run.sites)
     return found
@@ -48,7 +48,10 @@ def rain(state: RunState, scale: Scale, size: tuple[int, int] = (300, 78)) -> tu
     if not state.widths or not state.sites:
         return None
     done, gone = len(state.cuts), len(state.removed_at)
-    said = f"{count(len(state.sites), 'layer')} over {count(done, 'cut')}: {count(gone, 'adapter')} gone."
+    if state.decides_ranks:
+        said = f"{len(state.sites)} matrices: {gone or 'none'} without ranks."
+    else:
+        said = f"{count(len(state.sites), 'layer')} over {count(done, 'cut')}: {count(gone, 'adapter')} gone."
     drawn = svg.rain(layers(state.sites), state.widths, max(state.total_cuts, done), said, "rain", size=size)
     return svg.source(drawn, svg.rules(scale) + svg.ACCENTS), said
 

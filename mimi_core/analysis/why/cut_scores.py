@@ -63,7 +63,7 @@ def read_cut(run: Path, state: RunState, cycle: int) -> Cut:
     Raises:
         RunError: its scores are missing, broken, or do not belong to the run's events.
     """
-    if not any(event.cycle == cycle for event in state.scored) and any(site.cost for site in state.sites):
+    if state.decides_ranks:
         raise RunError("the method decided these ranks while it trained, not by scores that could be looked at here")
     before, after = state.widths[cycle - 1], state.widths[cycle]
     alive = {site: neurons for site, neurons in before.items() if neurons}
