@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from mimi_core.adapters.sites import Site
 from mimi_core.config import RunConfig
-from mimi_core.methods.method import Method, Ranked, Ranking
+from mimi_core.methods.method import Method, RankedMatrix, Ranking
 from mimi_core.methods.peft import NAME, find_targets, inject, require_library
 
 BEFORE, SETTLING = 0.1, 0.3
@@ -74,9 +74,9 @@ def begin(model: nn.Module, optimizer: Optimizer, config: RunConfig, steps: int,
     optimizer.register_step_post_hook(after_step)
 
 
-def ranks(model: nn.Module) -> list[Ranked]:
+def ranks(model: nn.Module) -> list[RankedMatrix]:
     return [
-        Ranked(
+        RankedMatrix(
             site=layer.site,
             matrix=name,
             start=len(layer.lora_E[NAME]),

@@ -11,7 +11,7 @@ from mimi_core.config import RunConfig
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedMatrix:
     """A matrix whose rank a method decides.
 
     Attributes:
@@ -39,7 +39,7 @@ class Ranking:
     """
 
     begin: Callable[[nn.Module, Optimizer, RunConfig, int, int], None]
-    ranks: Callable[[nn.Module], list[Ranked]]
+    ranks: Callable[[nn.Module], list[RankedMatrix]]
     keep: Callable[[RunConfig], float]
 
 

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Mapping, Sequence
 
-from mimi_core.methods.method import Ranked as Matrix
+from mimi_core.methods.method import RankedMatrix
 from mimi_core.runs.events import Ranked, SiteInfo
 
 
-def sites(matrices: Sequence[Matrix]) -> list[SiteInfo]:
+def sites(matrices: Sequence[RankedMatrix]) -> list[SiteInfo]:
     """The matrices as a run's sites. That they have a cost says that their widths are ranks."""
     return [
         SiteInfo(name=m.matrix, block=m.site.block, position=m.site.position, width=m.site.width, cost=m.cost)
@@ -15,12 +15,12 @@ def sites(matrices: Sequence[Matrix]) -> list[SiteInfo]:
     ]
 
 
-def at_start(matrices: Sequence[Matrix]) -> dict[str, int]:
-    """Matrix -> ranks at the start."""
+def at_start(matrices: Sequence[RankedMatrix]) -> dict[str, int]:
+    """RankedMatrix -> ranks at the start."""
     return {m.matrix: m.start for m in matrices}
 
 
-def decided(matrices: Sequence[Matrix], first: Mapping[str, int]) -> Ranked:
+def decided(matrices: Sequence[RankedMatrix], first: Mapping[str, int]) -> Ranked:
     """The ranks as they are now. `first`: the parameters at the start, as `parameter_counts` has them."""
     trained = first["trained"] - sum(m.cost * (m.start - m.left) for m in matrices)
     return Ranked(
