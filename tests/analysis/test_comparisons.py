@@ -24,7 +24,7 @@ from mimi_core.config.identity import UNUSED, used_values
 from mimi_core.runs.store import Store
 from tests.analysis.vega import hold_to_schema
 from tests.pages.opening import HOSTILE, MakeRun
-from tests.pages.test_why import run_with_scores
+from tests.recorded_cuts import run_with_scores
 
 ACCURACY = MEASURES["accuracy"]
 

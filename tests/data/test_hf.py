@@ -1,20 +1,17 @@
 """`hf:NAME`: written by the real library, read without its decoding, without the network and without torch."""
 
 import io
-import json
 import os
 import re
 import socket
 import sys
 import threading
 import types
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from importlib.abc import MetaPathFinder
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,64 +24,10 @@ from mimi_core.data.intake.preview import preview, stamp
 from mimi_core.data.reading import hf_library
 from mimi_core.data.sources import hf
 from mimi_core.errors import DataError
+from tests.data.hub import Hub
+from tests.data.noise import CLASSES, png
 
-CLASSES = ["ant", "bee", "cat"]
 CONNECT = socket.socket.connect
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The real one, with a cache of its own, and no way to the network."""
-    import datasets
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
-        patch.setattr(socket.socket, "connect", lambda *_: pytest.fail("reaches for the network"))
-        datasets.disable_progress_bars()
-        yield datasets
-
-
-def png(seed: int, mode: str = "RGB", size: tuple[int, int] = (12, 10), kind: str = "PNG") -> bytes:
-    pixels = np.random.RandomState(seed).randint(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).convert(mode).save(file, kind)
-    return file.getvalue()
-
-
-@pytest.fixture(scope="module")
-def table(library: Any) -> Callable[..., Any]:
-    """A `datasets.Dataset` of noise, the classes in turn."""
-
-    def make(
-        images: int | Sequence[bytes] = 9, first: int = 0, names: Sequence[str] = CLASSES, **columns: object
-    ) -> Any:
-        files = [png(first + n) for n in range(images)] if isinstance(images, int) else list(images)
-        features = {"image": library.Image(), "label": library.ClassLabel(names=list(names))}
-        rows = {"image": [{"bytes": file, "path": None} for file in files]}
-        rows["label"] = columns.pop("label", [n % 3 for n in range(len(files))])
-        made = library.Dataset.from_dict(rows, features=library.Features(features))
-        for column, values in columns.items():
-            made = made.add_column(column, values)
-        return made
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def saved(library: Any, table: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """18 images to train and 6 to test, in each format."""
-    root = tmp_path_factory.mktemp("sets")
-    both = library.DatasetDict({"train": table(18), "test": table(6, first=100)})
-    both.save_to_disk(root / "saved")
-    both["train"].save_to_disk(root / "alone")
-    (root / "parquet/data").mkdir(parents=True)
-    for split, own in both.items():
-        own.to_parquet(root / "parquet/data" / f"{split}-00000-of-00001.parquet")
-        for n, row in enumerate(own.cast_column("image", library.Image(decode=False))):
-            file = root / "images" / split / CLASSES[row["label"]] / f"{n:02}.png"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(row["image"]["bytes"])
-    return root
 
 
 def save(made: Any, place: Path) -> str:
@@ -380,45 +323,6 @@ def test_without_the_library_the_message_has_the_command(
 
 
 # --- from the Hub -----------------------------------------------------------------------------------------------------
-
-
-class Hub(BaseHTTPRequestHandler):
-    """As much of the Hub as its library asks for."""
-
-    files: ClassVar[dict[str, bytes]] = {}
-    asked: ClassVar[list[str]] = []
-    COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        self.asked.append(path)
-        if path.startswith("/api/datasets/me/mine/revision/"):
-            listed = [{"rfilename": name} for name in self.files]
-            self.answer(json.dumps({"id": "me/mine", "sha": self.COMMIT, "siblings": listed}).encode())
-        elif path.startswith("/api/datasets/me/mine/tree/"):
-            listed = [{"type": "file", "path": n, "size": len(c), "oid": "0" * 40} for n, c in self.files.items()]
-            self.answer(json.dumps(listed).encode())
-        elif (name := path.removeprefix(f"/datasets/me/mine/resolve/{self.COMMIT}/")) in self.files:
-            self.answer(self.files[name])
-        else:
-            self.answer(b"", HTTPStatus.NOT_FOUND)
-
-    do_HEAD = do_GET  # noqa: N815
-
-    def answer(self, content: bytes, status: HTTPStatus = HTTPStatus.OK) -> None:
-        self.send_response(status)
-        headers = {
-            "Content-Length": len(content),
-            "ETag": f'"{zlib.crc32(content):040x}"',
-            "X-Repo-Commit": self.COMMIT,
-        }
-        for name, value in headers.items():
-            self.send_header(name, str(value))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None: ...
 
 
 @pytest.fixture

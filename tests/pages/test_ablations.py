@@ -9,7 +9,7 @@ import pytest
 from mimi_core.config import make_config
 from mimi_core.runs.store import Store
 from tests.pages.opening import HOSTILE, MakeRun, Open, texts
-from tests.pages.test_why import run_with_scores
+from tests.recorded_cuts import run_with_scores
 
 GROUP = HOSTILE[:80]
 STUDY = Path(__file__).parents[2] / "assets" / "study"
