@@ -5,6 +5,7 @@
 # make bench          the measurements in benchmarks/
 # make screenshots    the pictures of README and docs, drawn anew in Chromium
 # make backbones      the table of backbones in docs, written anew
+# make catalogues     the tables of scores and methods in docs, written anew
 # make demo-backbone  pre-trains the bundled backbone anew (about 20 minutes on two cores)
 #
 # Variables: PYTHON, the interpreter to make the environment with; PORT and HOST of the app; TESTS, what pytest gets.
@@ -23,7 +24,7 @@ BENCHMARKS := app cut demo watched
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint pytest coverage bench screenshots backbones demo-backbone format clean
+.PHONY: help run test lint pytest coverage bench screenshots backbones catalogues demo-backbone format clean
 
 help:
 	@sed -n "/^$$/q; s/^# \{0,1\}//p" Makefile
@@ -58,6 +59,9 @@ screenshots: $(DEV)
 
 backbones: $(RUNTIME)
 	$(BIN)/python -m docs.backbones
+
+catalogues: $(RUNTIME)
+	$(BIN)/python -m docs.catalogues
 
 demo-backbone: $(RUNTIME)
 	$(BIN)/python -m mimi_core.train.pretrain_demo
