@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from math import log, log1p
 
 MOST_CUTS = 1_000
@@ -23,6 +24,13 @@ def keep_fractions(sigma_0: float, sigma_target: float, rho: float, made: Sequen
     Raises:
         ValueError: far more than `MOST_CUTS`, which would take forever; a few more are for the caller to refuse.
     """
+    return list(_keep_fractions(sigma_0, sigma_target, rho, tuple(made)))
+
+
+@lru_cache(256)  # runs of a sweep share few settings, and pages ask for a thousand runs
+def _keep_fractions(
+    sigma_0: float, sigma_target: float, rho: float, made: tuple[Fraction, ...]
+) -> tuple[Fraction, ...]:
     share, last = 1 - exact(rho), exact(sigma_0) / exact(sigma_target)
     fractions = list(made)
     keep = fractions[-1] if fractions else Fraction(1)
@@ -32,7 +40,7 @@ def keep_fractions(sigma_0: float, sigma_target: float, rho: float, made: Sequen
     while keep > last:
         keep = max(keep * share, last)
         fractions.append(keep)
-    return fractions
+    return tuple(fractions)
 
 
 def one_shot(sigma_0: float, sigma_target: float, made: Sequence[Fraction] = ()) -> list[Fraction]:
