@@ -8,7 +8,8 @@ import streamlit as st
 from mimi_core.analysis.common import tables
 from mimi_core.analysis.widths import words as sentences
 from mimi_core.analysis.widths.figures import widths_figure
-from mimi_core.analysis.widths.heatmap import MODE_NAMES, by_position, heatmap_figure
+from mimi_core.analysis.widths.grid import MODE_NAMES, by_position
+from mimi_core.analysis.widths.heatmap import heatmap_figure
 from mimi_core.runs.status import ENDED
 from pages.widgets import address, drawing, stores
 from pages.widgets.cut_picker import pick_cut

@@ -13,7 +13,8 @@ from mimi_core.analysis.common.theme import DARK_TEXT, LIGHT_TEXT, MUTED, colour
 from mimi_core.analysis.launch.words import plan_in_words
 from mimi_core.analysis.widths import words as sentences
 from mimi_core.analysis.widths.figures import widths_figure
-from mimi_core.analysis.widths.heatmap import by_position, heatmap_figure, rows_of
+from mimi_core.analysis.widths.grid import by_position, rows_of
+from mimi_core.analysis.widths.heatmap import heatmap_figure
 from mimi_core.config import RunConfig, make_config, settings
 from mimi_core.runs.events import Evaluated, Pruned, RunStarted, RunState, SiteInfo, fold
 from mimi_core.runs.store import Store

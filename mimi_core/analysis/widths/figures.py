@@ -6,22 +6,19 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from mimi_core.analysis.common.labels import cycle_name
+from mimi_core.analysis.common.labels import cycle_name, escape_html
 from mimi_core.analysis.common.tables import Mode
 from mimi_core.analysis.common.theme import GAIN, GRID, LOST, MUTED, Scale
 from mimi_core.analysis.common.words import compact
+from mimi_core.analysis.widths.grid import MODE_NAMES, Rows, grid_of, rows_of
 from mimi_core.analysis.widths.heatmap import (
     FOOT,
     HEAD,
-    MODE_NAMES,
-    Rows,
     cells_trace,
-    grid_of,
     heatmap_trace,
     layout_of,
     neurons_left,
     numbers_traces,
-    rows_of,
     vanished_traces,
 )
 
@@ -167,7 +164,7 @@ def _bars(widths: pd.DataFrame, rows: Rows, mode: Mode, cycle: int) -> go.Bar:
         textfont={"size": 11 if rows.pixels >= 18 else 9, "color": MUTED},
         cliponaxis=False,
         customdata=np.array([(order, max(1, cycle)) for order in now["order"]], dtype=object),
-        hovertext=rows.labels,
+        hovertext=[escape_html(label) for label in rows.labels],
         hovertemplate="%{hovertext}: %{text}<extra></extra>",
         showlegend=False,
     )

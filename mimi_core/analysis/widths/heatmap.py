@@ -1,8 +1,6 @@
 """Layer x cycle as one heatmap: the picture that the widths pages are built around."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,48 +10,10 @@ import plotly.graph_objects as go
 from mimi_core.analysis.common.labels import cycle_name, escape_html
 from mimi_core.analysis.common.tables import Mode
 from mimi_core.analysis.common.theme import DARK_TEXT, LIGHT_TEXT, LOST, MUTED, Scale, takes_dark_text
-from mimi_core.analysis.common.words import compact
+from mimi_core.analysis.widths.grid import Grid, Rows, grid_of, rows_of
 
-MODE_NAMES: dict[Mode, str] = {
-    "share": "share of the initial width",
-    "neurons": "neurons",
-    "parameters": "adapter parameters",
-}
 HEAD, FOOT = 46, 30
 """Pixels above the rows, for the columns' titles, and below everything."""
-STAGE_GAP = 0.45
-"""Height of the gap between two stages, in rows."""
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Where the layers are on the vertical axis, first layer on top; stages are set apart."""
-
-    sites: list[str]
-    labels: list[str]
-    groups: list[str]
-    colours: list[str]
-    centres: list[float]
-    height: float
-    """Of all rows, gaps included, in rows."""
-    pixels: int
-    """Of one row: generous for few layers, still readable for a hundred."""
-
-    @property
-    def named(self) -> bool:
-        """Whether there is room for a layer's name and its numbers."""
-        return self.pixels >= 12
-
-    def spans(self) -> list[tuple[str, str, float, float]]:
-        """Group, colour, top and bottom of every run of rows of one group. Where its rows have several, it has none."""
-        found: list[tuple[str, str, float, float]] = []
-        for group, colour, centre in zip(self.groups, self.colours, self.centres, strict=True):
-            if found and found[-1][0] == group:
-                same = colour if found[-1][1] == colour else MUTED
-                found[-1] = (group, same, found[-1][2], centre + 0.5)
-            else:
-                found.append((group, colour, centre - 0.5, centre + 0.5))
-        return found
 
 
 def heatmap_figure(
@@ -71,55 +31,6 @@ def heatmap_figure(
     heatmap = heatmap_trace(grid, rows).update(showscale=False)
     seen = [heatmap, *numbers_traces(grid, rows), lines, crosses.update(showlegend=False)]
     return go.Figure([*seen, cells_trace(widths, rows)], layout)
-
-
-def by_position(widths: pd.DataFrame) -> pd.DataFrame:
-    """The same `widths_table` in rows of the attentions and rows of the MLPs, instead of stage by stage."""
-    return widths.assign(group=widths["position"].map({"attn": "attention", "mlp": "MLP"}))
-
-
-def rows_of(widths: pd.DataFrame, smallest: int = 13) -> Rows:
-    layers = widths.drop_duplicates("site").sort_values("order")
-    first = {group: place for place, group in enumerate(dict.fromkeys(layers["group"]))}
-    layers = layers.sort_values("group", key=lambda groups: groups.map(first), kind="stable")
-    groups = list(layers["group"])
-    changes = np.cumsum([0, *(a != b for a, b in pairwise(groups))])
-    centres = [float(i + 0.5 + STAGE_GAP * change) for i, change in enumerate(changes)]
-    return Rows(
-        sites=list(layers["site"]),
-        labels=[escape_html(label) for label in layers["label"]],
-        groups=groups,
-        colours=list(layers["colour"]),
-        centres=centres,
-        height=centres[-1] + 0.5,
-        pixels=int(np.clip(round(560 / len(layers)), smallest, 30)),
-    )
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The cells of a heatmap, (layers, cuts + 1)."""
-
-    heights: np.ndarray
-    """Places on the colour scale, 0..1; NaN where nothing is, or the run has not been yet."""
-    text: np.ndarray
-    scale: Scale
-    ticks: dict[float, str]
-    """Place on the scale -> what it means."""
-
-
-def grid_of(widths: pd.DataFrame, rows: Rows, scale: Scale, mode: Mode, cuts: int) -> Grid:
-    values = pivoted(widths, rows, mode, cuts)
-    shown = values if mode == "parameters" else pivoted(widths, rows, "neurons", cuts)
-    top = 1.0 if mode == "share" else max(1.0, float(np.nanmax(values)))
-    ticks = [0.01, 0.1, 0.25, 0.5, 1.0] if mode == "share" else _ticks(top)
-    return Grid(
-        # The square root lets few neurons be told from fewer: most of a run happens at the low end.
-        heights=np.sqrt(np.where(values > 0, values, np.nan) / top),
-        text=np.vectorize(lambda v: "" if np.isnan(v) or v == 0 else compact(v), otypes=[object])(shown),
-        scale=scale,
-        ticks={(t / top) ** 0.5: f"{100 * t:g}%" if mode == "share" else compact(t) for t in ticks},
-    )
 
 
 def heatmap_trace(grid: Grid, rows: Rows) -> go.Heatmap:
@@ -280,7 +191,7 @@ def layout_of(
             "domain": y,
             "range": [rows.height, 0],
             "tickvals": rows.centres,
-            "ticktext": rows.labels if rows.named else [""] * len(rows.labels),
+            "ticktext": [escape_html(label) if rows.named else "" for label in rows.labels],
             "tickfont": {"size": 12 if rows.pixels >= 18 else 10},
         },
         "shapes": [_bracket(*stage) for stage in stages],
@@ -334,24 +245,9 @@ def _stage_name(group: str, colour: str, top: float, bottom: float) -> dict[str,
     }
 
 
-def pivoted(widths: pd.DataFrame, rows: Rows, column: str, cuts: int) -> np.ndarray:
-    """(layers, cuts + 1) values of a column; NaN where the run has not been yet."""
-    place = {site: row for row, site in enumerate(rows.sites)}
-    values = np.full((len(place), cuts + 1), np.nan)
-    known = widths[widths["cycle"] <= cuts]
-    values[[place[site] for site in known["site"]], known["cycle"]] = known[column]
-    return values
-
-
 def _hover(cell: Mapping[Any, Any], start: int) -> str:
     where = f"<b>{escape_html(cell['label'])}</b>, {cycle_name(cell['cycle'])}<br>"
     if not cell["neurons"]:
         return f"{where}no adapter: again the frozen original"
     share, parameters = 100 * cell["share"], cell["parameters"]
     return f"{where}{cell['neurons']:,} of {start:,} neurons ({share:.0f} %)<br>{parameters:,} parameters"
-
-
-def _ticks(top: float) -> list[float]:
-    """A few round values up to `top`, spread evenly to the eye on a square-root axis."""
-    values = [top * part for part in (0.02, 0.15, 0.45, 1.0)]
-    return sorted({float(f"{value:.1g}") if value < top else top for value in values if value >= 1} | {top})

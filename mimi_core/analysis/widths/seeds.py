@@ -13,17 +13,8 @@ from mimi_core.analysis.common.labels import cycle_name, escape_html
 from mimi_core.analysis.common.tables import widths_table
 from mimi_core.analysis.common.theme import Scale
 from mimi_core.analysis.common.words import count, listed
-from mimi_core.analysis.widths.heatmap import (
-    HEAD,
-    Grid,
-    cover,
-    heatmap_trace,
-    layout_of,
-    numbers_traces,
-    pivoted,
-    rows_of,
-    vanished_traces,
-)
+from mimi_core.analysis.widths.grid import Grid, pivoted, rows_of
+from mimi_core.analysis.widths.heatmap import HEAD, cover, heatmap_trace, layout_of, numbers_traces, vanished_traces
 from mimi_core.config import RunConfig
 from mimi_core.config.identity import same_but_seed, seed_key
 from mimi_core.runs.events import RunState
