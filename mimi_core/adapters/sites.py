@@ -151,7 +151,7 @@ def _transforms(module: nn.Module) -> bool:
 
 
 def _branches(model: nn.Module) -> list[_Branch]:
-    found: list[_Branch] = []
+    branches: list[_Branch] = []
     for path, block in model.named_modules():
         if any(part in _ATTENTIONS for part in path.split(".")):
             continue
@@ -164,8 +164,8 @@ def _branches(model: nn.Module) -> list[_Branch]:
             for name in names:
                 anchor = _anchor(block, position, name) if len(names) == 1 else name
                 module, behind = f"{path}.{name}".strip("."), f"{path}.{anchor}".strip(".")
-                found.append(_Branch(path, position, module, behind, not attentions))
-    return found
+                branches.append(_Branch(path, position, module, behind, not attentions))
+    return branches
 
 
 def _anchor(block: nn.Module, position: Position, name: str) -> str:

@@ -90,8 +90,8 @@ def cvt(name: str, **shape: Any) -> Cvt:
     Raises:
         BackboneError: an unknown name, or no transformers library.
     """
-    found = _NAME.fullmatch(name)
-    if not found:
+    match = _NAME.fullmatch(name)
+    if not match:
         raise BackboneError(
             f"unknown backbone {name!r}: of transformers' models only CvT is read, as hf:microsoft/cvt-13, "
             "hf:microsoft/cvt-21 or hf:microsoft/cvt-w24-384-22k; for others choose the timm model of that name"
@@ -101,11 +101,11 @@ def cvt(name: str, **shape: Any) -> Cvt:
         from transformers.models.cvt.modeling_cvt import CvtModel
     except ImportError as error:
         raise BackboneError(f"{name} needs the transformers library: pip install transformers") from error
-    config = CvtConfig(**SHAPES[found[1]] | shape)
+    config = CvtConfig(**SHAPES[match[1]] | shape)
     stages: Any = CvtModel(config, add_pooling_layer=False).encoder.stages
     for stage in stages:
         stage.layers = nn.Sequential(*(Block(layer) for layer in stage.layers))
-    return Cvt(stages, config.embed_dim[-1], 384 if found[2] else 224)
+    return Cvt(stages, config.embed_dim[-1], 384 if match[2] else 224)
 
 
 def fetch(name: str) -> Path:

@@ -62,15 +62,15 @@ def _cause(
 
 def _depth(names: Iterable[str]) -> int:
     """Blocks of the longest numbered list; of stages, all blocks together."""
-    blocks = {found[0] for name in names if (found := re.match(r"(?:.*?\.)?(?:blocks|layers)\.\d+(?=\.)", name))}
-    inner = {found[0] for name in names if (found := re.match(r"(?:layers|stages)\.\d+\.blocks\.\d+(?=\.)", name))}
+    blocks = {match[0] for name in names if (match := re.match(r"(?:.*?\.)?(?:blocks|layers)\.\d+(?=\.)", name))}
+    inner = {match[0] for name in names if (match := re.match(r"(?:layers|stages)\.\d+\.blocks\.\d+(?=\.)", name))}
     return len(inner or blocks)
 
 
 def kinds(names: Iterable[str]) -> str:
     """Names with their numbers put together: "blocks.*.norm1.weight (12), pos_embed"."""
-    found = Counter(re.sub(r"(?<![^.])\d+(?![^.])", "*", name) for name in names)
-    return counted([f"{name} ({count})" if count > 1 else name for name, count in found.items()])
+    counts = Counter(re.sub(r"(?<![^.])\d+(?![^.])", "*", name) for name in names)
+    return counted([f"{name} ({count})" if count > 1 else name for name, count in counts.items()])
 
 
 def counted(names: Sequence[str]) -> str:

@@ -47,8 +47,12 @@ def percent(share: float | None) -> str:
     return "" if share is None or isnan(share) else words.percent(share).replace(" ", "")
 
 
-def spread(found: Interval) -> str:
+def spread(interval: Interval) -> str:
     """`1.3%`, half of the interval; its ends, `85.3-100.0%`, where it is not even. Empty without one."""
-    if isnan(found.low):
+    if isnan(interval.low):
         return ""
-    return percent(found.half_width) if found.is_symmetric else f"{words.points(found.low)}-{percent(found.high)}"
+    return (
+        percent(interval.half_width)
+        if interval.is_symmetric
+        else f"{words.points(interval.low)}-{percent(interval.high)}"
+    )

@@ -105,16 +105,16 @@ def preview(
 ) -> None:
     """Draw some training images of every class onto one sheet."""
     config = _config(name, set_)
-    found = look(config, first, classes)
-    if first >= len(found.class_names):
-        raise DataError(f"{config.name} has {len(found.class_names)} classes; lower --first")
+    seen = look(config, first, classes)
+    if first >= len(seen.class_names):
+        raise DataError(f"{config.name} has {len(seen.class_names)} classes; lower --first")
     try:
-        sheet(found).save(to)
+        sheet(seen).save(to)
     except ValueError as error:
         raise DataError(f"{to}: not a kind of picture that can be written; end the name in .png") from error
     except OSError as error:
         raise ResourceError(f"{to}: cannot be written ({error.strerror or error})") from error
-    for remark in found.remarks:
+    for remark in seen.remarks:
         out.print(f"beware: {escape(remark)}")
     out.print(escape(str(to)))
 

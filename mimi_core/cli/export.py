@@ -25,18 +25,18 @@ def predict(
     store = Store(runs)
     try:
         cycles = None if cycle is None else [cycle]
-        found = predict_image(store.folder(run_id), store.config(run_id), image, cycles)
+        prediction = predict_image(store.folder(run_id), store.config(run_id), image, cycles)
     except MimiError as error:
         if not as_json:
             raise
-        found = Prediction(ok=False, error=str(error))
+        prediction = Prediction(ok=False, error=str(error))
     if as_json:
-        print(found.model_dump_json())
-        if not found.ok:
+        print(prediction.model_dump_json())
+        if not prediction.ok:
             raise typer.Exit(1)
         return
-    for one in found.cycles:
-        best = sorted(zip(one.probabilities, found.class_names, strict=False), reverse=True)[:3]
+    for one in prediction.cycles:
+        best = sorted(zip(one.probabilities, prediction.class_names, strict=False), reverse=True)[:3]
         said = one.error or ", ".join(f"{name} {share:.1%}" for share, name in best)
         out.print(f"cycle {one.cycle}: {escape(said)}")
 

@@ -17,18 +17,18 @@ def list_runs(
 ) -> None:
     """List the runs, newest first."""
     store = Store(runs)
-    found = store.list()
+    summaries = store.list()
     wake(store)
     if as_json:
-        print(json.dumps([_as_dict(run) for run in found], indent=1))
+        print(json.dumps([_as_dict(run) for run in summaries], indent=1))
         return
-    if not found:
+    if not summaries:
         out.print(f"no runs in {escape(str(runs))} yet; try: python -m mimi_core run --preset demo")
         return
     table = Table(box=None, pad_edge=False)
     for column in ("run", "state", "method", "backbone", "data", "cut", "neurons", "gone", "accuracy"):
         table.add_column(column, justify="right" if column in ("neurons", "gone", "accuracy") else "left")
-    for run in found:
+    for run in summaries:
         state = f"{run.phase} {run.progress:.0%}" if run.phase in ("training", "evaluating", "scoring") else run.phase
         table.add_row(
             run.id,

@@ -69,17 +69,19 @@ def sites(
     image_size: Annotated[int | None, typer.Option(help="pixels; the model's own when left out")] = None,
 ) -> None:
     """Where adapters can sit in a model: its sites and their token widths. Needs neither weights nor memory."""
-    found = outlook(model, image_size)
+    survey = outlook(model, image_size)
     table = Table(box=None, pad_edge=False)
     for column in ("site", "block", "position", "width"):
         table.add_column(column, justify="right" if column in ("block", "width") else "left")
-    for site in found.sites:
+    for site in survey.sites:
         table.add_row(escape(site.name), str(site.block), site.position, str(site.width))
     out.print(table)
     out.print(
-        f"{len(found.sites)} sites, sum of token widths {sum(site.width for site in found.sites)}; "
-        f"images of {found.image_size} pixels"
+        f"{len(survey.sites)} sites, sum of token widths {sum(site.width for site in survey.sites)}; "
+        f"images of {survey.image_size} pixels"
     )
-    out.print(f"{found.backbone:,} parameters in the backbone, {found.adapters:,} in adapters at sigma_0 = {SIGMA_0:g}")
-    if not found.count("attn"):
+    out.print(
+        f"{survey.backbone:,} parameters in the backbone, {survey.adapters:,} in adapters at sigma_0 = {SIGMA_0:g}"
+    )
+    if not survey.count("attn"):
         out.print("MLPs alone: its blocks own no attention")

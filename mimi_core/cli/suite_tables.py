@@ -31,12 +31,12 @@ def show_tables(store: Store, wanted: Prepared, planned: Sequence[Planned], csv:
 
 
 def _facts(store: Store, planned: Sequence[Planned]) -> list[Facts]:
-    found = []
+    known = []
     for p in planned:
         if p.run is not None and p.phase == "finished":
             one = facts(p.run, store.config(p.run.id), store.state(p.run.id), store.status(p.run.id))
-            found += [one] if one else []
-    return found
+            known += [one] if one else []
+    return known
 
 
 def _show(wanted: Prepared, scores: pd.DataFrame) -> None:
@@ -92,10 +92,10 @@ def _published(both: pd.DataFrame, tasks: int, changed: Sequence[str]) -> Table:
     return table
 
 
-def _spread(found: Interval) -> str:
-    if isnan(found.low):
+def _spread(interval: Interval) -> str:
+    if isnan(interval.low):
         return ""
-    return f" ±{words.points(found.half_width)}" if found.is_symmetric else f" ({spread(found)})"
+    return f" ±{words.points(interval.half_width)}" if interval.is_symmetric else f" ({spread(interval)})"
 
 
 def _write(file: Path, scores: pd.DataFrame) -> None:

@@ -80,16 +80,16 @@ def differences(config: RunConfig, base: RunConfig) -> list[str]:
 
 
 def _differences(new: dict[str, Any], old: dict[str, Any], prefix: str) -> list[str]:
-    found: list[str] = []
+    changes: list[str] = []
     for key, value in new.items():
         if key in ("versions", "branch"):
             continue
         if isinstance(value, dict):
-            found += _differences(value, old[key], f"{prefix}{key}.")
+            changes += _differences(value, old[key], f"{prefix}{key}.")
         elif value != old[key]:
             text = yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("...\n").rstrip("\n")
-            found.append(f"{prefix}{key}={text if chr(10) not in text else json.dumps(value, ensure_ascii=False)}")
-    return found
+            changes.append(f"{prefix}{key}={text if chr(10) not in text else json.dumps(value, ensure_ascii=False)}")
+    return changes
 
 
 def _at_path(path: str, value: Any) -> dict[str, Any]:

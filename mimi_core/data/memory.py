@@ -41,5 +41,5 @@ def free_disk_bytes(folder: Path) -> int:
 
 def _reclaimable(statistics: str) -> int:
     """Bytes of file cache that count as used but are given up on demand."""
-    found = re.search(r"^(?:total_)?inactive_file (\d+)$", statistics, re.MULTILINE)
-    return int(found[1]) if found else 0
+    match = re.search(r"^(?:total_)?inactive_file (\d+)$", statistics, re.MULTILINE)
+    return int(match[1]) if match else 0

@@ -146,12 +146,12 @@ def load_pack(path: Path | str, checkpoint: Path | None = None) -> Loaded:
 def fingerprint(model: nn.Module) -> str:
     """SHA-256 of all weights and buffers that do not train, by name."""
     trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         if name not in trained:
-            found.update(name.encode())
-            found.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return found.hexdigest()
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _unpack(path: Path, folder: Path) -> Manifest:

@@ -34,17 +34,19 @@ def predict(run: Path, config: RunConfig, image: Path, cycles: Sequence[int] | N
     check_backbone(run, config)
     picture = read_image(image)  # first: a bad file is told before a model is built
     wanted = sorted(set(saved_cycles(run) if cycles is None else cycles))
-    found = {cycle: _read(run, cycle) for cycle in wanted}
-    readable = [saved for saved in found.values() if isinstance(saved, Saved)]
+    states = {cycle: _read(run, cycle) for cycle in wanted}
+    readable = [saved for saved in states.values() if isinstance(saved, Saved)]
     if not readable:
-        raise RunError(next((str(e) for e in found.values()), f"{run.name} has not saved a cycle yet; let it train on"))
+        raise RunError(
+            next((str(e) for e in states.values()), f"{run.name} has not saved a cycle yet; let it train on")
+        )
     names = readable[0].class_names
     model = restorable(config, len(names), learned_from_grey(run))
     pixels = model.preprocess.pixels(picture)
     inputs = model.preprocess.inputs(pixels[None])
 
     def answers() -> Iterator[CyclePrediction]:
-        for cycle, saved in found.items():
+        for cycle, saved in states.items():
             try:
                 if not isinstance(saved, Saved):
                     raise saved

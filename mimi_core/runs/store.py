@@ -300,10 +300,10 @@ def _account(path: Path) -> dict[str, Any]:
 
 def _stamp(path: str) -> _Stamp:
     try:
-        found = os.stat(path)
+        file = os.stat(path)
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return file.st_mtime_ns, file.st_size, file.st_ino
 
 
 def versions() -> dict[str, str]:

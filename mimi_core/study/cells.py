@@ -39,8 +39,8 @@ def points(found: Interval) -> str:
 
 def size(evidence: Evidence, sweep: str, case: str) -> str:
     """Trained parameters without the head."""
-    found = {seed: without_head(run) for seed, run in evidence.of(sweep, case).items()}
-    return decimal(fmean(found.values()), 0) if found else NOTHING
+    sizes = {seed: without_head(run) for seed, run in evidence.of(sweep, case).items()}
+    return decimal(fmean(sizes.values()), 0) if sizes else NOTHING
 
 
 def without_head(run: Facts) -> float:

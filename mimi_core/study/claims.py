@@ -32,7 +32,7 @@ def equal_size(evidence: Evidence) -> Section:
     """Claim 1: against an adapter that has the final size from the start."""
     cells = {task: study.size_of(task).name for task in TASKS}
     known = {task: name for task, name in cells.items() if evidence.of(name, MIMI) and evidence.of(name, SMALL)}
-    found = family([between(evidence, task, name, MIMI, SMALL) for task, name in known.items()])
+    contrasts = family([between(evidence, task, name, MIMI, SMALL) for task, name in known.items()])
     rows = [
         [
             c.where,
@@ -44,10 +44,10 @@ def equal_size(evidence: Evidence) -> Section:
             size(evidence, known[c.where], SMALL),
             *tested(c),
         ]
-        for c in found
+        for c in contrasts
     ]
     head = ["task", "seeds", "MiMi", "small from the start", "linear probe", "parameters, MiMi", "parameters, small"]
-    sentences = [f"On {listed([c.where for c in some])}: {words}." for words, some in _by_verdict(found).items()]
+    sentences = [f"On {listed([c.where for c in some])}: {words}." for words, some in _by_verdict(contrasts).items()]
     if known:
         ratios = [ratio for name in known.values() for ratio in _ratios(evidence, name)]
         sentences.append(
@@ -67,7 +67,7 @@ def equal_size(evidence: Evidence) -> Section:
                 f"{size(evidence, 'equal-size', study.LARGE)} trained parameters, against MiMi's cut ones: "
                 f"{points(c.interval)} points ({c.verdict})."
             )
-    picture = differences(found, "MiMi beside an adapter of the same final size", "equal-size")
+    picture = differences(contrasts, "MiMi beside an adapter of the same final size", "equal-size")
     return Section(
         "1. At equal final size and equal total epochs, MiMi beats an adapter trained small from the start",
         sentences,
@@ -162,13 +162,14 @@ def vanishing(evidence: Evidence) -> Section:
         sentences.append(f"On {task}, {low:g} to {high:g} of {len(kept)} adapters disappear completely.")
     asked = (("What is left of the layers", False), ("Which adapters go", True))
     for what, only_gone in asked:
-        found = likeness(evidence, list(cells.values()), only_gone)
-        if found:
-            shown = "depends on the task" if found.p < SIGNIFICANT else "was not shown to depend on the task"
+        agreement = likeness(evidence, list(cells.values()), only_gone)
+        if agreement:
+            shown = "depends on the task" if agreement.p < SIGNIFICANT else "was not shown to depend on the task"
             sentences.append(
-                f"{what} {shown}, beyond the seed: Kendall's tau {found.within:.2f} between runs of one task and "
-                f"{found.across:.2f} between runs of different tasks ({count(found.runs, 'run')} of "
-                f"{count(found.tasks, 'task')}, pairs of one seed left out; permutation test, {p_said(found.p)})."
+                f"{what} {shown}, beyond the seed: Kendall's tau {agreement.within:.2f} between runs of one task and "
+                f"{agreement.across:.2f} between runs of different tasks ({count(agreement.runs, 'run')} of "
+                f"{count(agreement.tasks, 'task')}, pairs of one seed left out; permutation test, "
+                f"{p_said(agreement.p)})."
             )
     pictures = {}
     if cells:
@@ -186,21 +187,21 @@ def vanishing(evidence: Evidence) -> Section:
 def extreme(evidence: Evidence) -> Section:
     """Claim 4: where the gain over no adapters at all ends."""
     probe = evidence.accuracies("compression", NONE)
-    found = family(
+    contrasts = family(
         [
             contrast(f"σ = {sigma:,.0f}", (GLOBAL, evidence.accuracies("compression", GLOBAL, k)), (NONE, probe))
             for k, sigma in enumerate(SIGMAS)
         ]
     )
     rows = []
-    for k, c in enumerate(found):
+    for k, c in enumerate(contrasts):
         runs = evidence.of("compression", GLOBAL).values()
         neurons = {run.seed: float(run.points[k].neurons) for run in runs}
         left = {run.seed: float(sum(share > 0 for share in run.shares[k].values())) for run in runs}
         number = decimal(fmean(neurons.values()), 0) if neurons else NOTHING
         adapters = decimal(fmean(left.values())) if left else NOTHING
         rows.append([c.where, number, adapters, str(c.interval.n), *tested(c)])
-    known = [c for c in found if c.interval.n > 1]
+    known = [c for c in contrasts if c.interval.n > 1]
     gains = [c.claimed and c.interval.mean > 0 for c in known]
     lasting = 1 + max((i for i, gain in enumerate(gains) if gain), default=-1)
     sentences = []
@@ -221,15 +222,15 @@ def extreme(evidence: Evidence) -> Section:
         )
     return Section(
         "4. Beyond 1000-fold compression something breaks: where?",
-        sentences if found[0].interval.n > 1 else [TOO_FEW],
+        sentences if contrasts[0].interval.n > 1 else [TOO_FEW],
         [(["compression", "neurons", "adapters left", "seeds", *TESTED], rows)],
         {
             "extreme": (
-                differences(found, "The gain over a linear probe at every compression", "extreme"),
+                differences(contrasts, "The gain over a linear probe at every compression", "extreme"),
                 "The gain over no adapters",
             )
         }
-        if found[0].interval.n
+        if contrasts[0].interval.n
         else {},
     )
 
@@ -240,8 +241,8 @@ def _ratios(evidence: Evidence, sweep: str) -> list[float]:
     return [without_head(cut[seed]) / without_head(small[seed]) for seed in sorted(set(cut) & set(small))]
 
 
-def _by_verdict(found: Sequence[Contrast]) -> dict[str, list[Contrast]]:
+def _by_verdict(contrasts: Sequence[Contrast]) -> dict[str, list[Contrast]]:
     verdicts: dict[str, list[Contrast]] = {}
-    for c in found:
+    for c in contrasts:
         verdicts.setdefault(c.verdict, []).append(c)
     return verdicts

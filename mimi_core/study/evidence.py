@@ -49,12 +49,12 @@ class Evidence:
 
     def accuracies(self, sweep: str, case: str, cycle: int | None = None) -> dict[int, float]:
         """At the end of a cycle's training, or of the run. Seeds whose run did not train then are left out."""
-        found = {
+        reached = {
             seed: run.accuracy if cycle is None else run.points[cycle].accuracy
             for seed, run in self.of(sweep, case).items()
             if cycle is None or cycle < len(run.points)
         }
-        return {seed: accuracy for seed, accuracy in found.items() if not isnan(accuracy)}
+        return {seed: accuracy for seed, accuracy in reached.items() if not isnan(accuracy)}
 
     def after_the_cut(self, sweep: str, case: str, cycle: int) -> dict[int, float]:
         """Right after a cut, before training again."""
@@ -71,14 +71,14 @@ def gather(store: Store) -> Evidence:
     for sweep in study():
         configs = expand(sweep)
         planned += len(configs)
-        for found in compare(store, configs):
-            if found.run is None or found.phase != "finished":
+        for match in compare(store, configs):
+            if match.run is None or match.phase != "finished":
                 continue
-            state = store.state(found.run.id)
-            known = facts(found.run, found.config, state, store.status(found.run.id))
+            state = store.state(match.run.id)
+            known = facts(match.run, match.config, state, store.status(match.run.id))
             if known is None or state.started is None:
                 continue
-            runs.setdefault((sweep.name, found.config.name), {})[found.config.seed] = known
+            runs.setdefault((sweep.name, match.config.name), {})[match.config.seed] = known
             versions |= {f"{name} {number}" for name, number in state.started.versions.items()}
             devices.add(state.started.device)
             named = named or layers(state.sites)

@@ -17,23 +17,23 @@ def schedules(evidence: Evidence) -> Section:
     """A third of the epochs."""
     full = evidence.accuracies("equal-size", MIMI)
     cases = (study.ANNEALED, study.SETTLED, study.ONE_SHOT)
-    found = family(
+    contrasts = family(
         [contrast("digits", (case, evidence.accuracies("schedules", case)), ("cycles", full)) for case in cases]
     )
     rows = [
         [c.first, epochs(evidence, "schedules", c.first), str(c.interval.n),
          mean(evidence.accuracies("schedules", c.first)), within_margin(c.interval), *tested(c)]
-        for c in found
+        for c in contrasts
     ]  # fmt: skip
     rows.insert(0, ["cycles", epochs(evidence, "equal-size", MIMI), str(len(full)), mean(full), "–", "–", "–", "–"])
     sentences = [
         f"{c.first}: {points(c.interval)} points to the full cycles; at most half a point worse: "
         f"{within_margin(c.interval)}."
-        for c in found
+        for c in contrasts
         if c.interval.n > 1
     ]
     head = ["schedule", "epochs in all", "seeds", "accuracy", "at most 0.5 points worse"]
-    drawn = differences(found, "Schedules with a third of the epochs", "schedules", MARGIN)
+    drawn = differences(contrasts, "Schedules with a third of the epochs", "schedules", MARGIN)
     return Section(
         "5. Is one annealed run as good as the cycles, with a third of their epochs?",
         sentences,

@@ -34,16 +34,16 @@ def likeness(evidence: Evidence, cells: Sequence[tuple[str, str]], only_gone: bo
         cells: sweep and case of every task.
         only_gone: look at which adapters are gone, and not at how much is left of the others.
     """
-    found = [(task, seed, run) for task, cell in enumerate(cells) for seed, run in evidence.of(*cell).items()]
-    tasks = np.array([task for task, _, _ in found])
+    runs = [(task, seed, run) for task, cell in enumerate(cells) for seed, run in evidence.of(*cell).items()]
+    tasks = np.array([task for task, _, _ in runs])
     enough = [task for task in set(tasks.tolist()) if (tasks == task).sum() > 1]
     if len(enough) < 2:
         return None
-    left = [[run.shares[-1].get(layer.site, 0.0) for layer in evidence.named] for _, _, run in found]
+    left = [[run.shares[-1].get(layer.site, 0.0) for layer in evidence.named] for _, _, run in runs]
     ends = [[float(share > 0) for share in shares] for shares in left] if only_gone else left
-    taus = np.full((len(found), len(found)), np.nan)
-    for i, j in combinations(range(len(found)), 2):
-        if found[i][1] != found[j][1]:  # one seed starts different tasks alike
+    taus = np.full((len(runs), len(runs)), np.nan)
+    for i, j in combinations(range(len(runs)), 2):
+        if runs[i][1] != runs[j][1]:  # one seed starts different tasks alike
             taus[i, j] = rank_correlation(ends[i], ends[j])
     one, two = np.nonzero(~np.isnan(taus))
     values = taus[one, two]
@@ -53,9 +53,7 @@ def likeness(evidence: Evidence, cells: Sequence[tuple[str, str]], only_gone: bo
         return float(values[same].mean() - values[~same].mean())
 
     same = tasks[one] == tasks[two]
-    return Likeness(
-        float(values[same].mean()), float(values[~same].mean()), _p(gap, tasks), len(found), len(set(tasks))
-    )
+    return Likeness(float(values[same].mean()), float(values[~same].mean()), _p(gap, tasks), len(runs), len(set(tasks)))
 
 
 def _p(gap: Any, tasks: np.ndarray) -> float:

@@ -71,7 +71,7 @@ def markdown(evidence: Evidence, sections: Sequence[Section]) -> str:
     for section in sections:
         parts += [f"## {section.claim}", *_bullets(section.sentences)]
         parts += [f"![{what}]({PICTURES}/{name}.svg)" for name, (_, what) in section.pictures.items()]
-        parts += [table(found) for found in section.tables]
+        parts += [table(content) for content in section.tables]
     parts += [
         "## Made with",
         f"{listed(evidence.versions)}, on {listed(evidence.devices)}." if evidence.versions else "–",
@@ -79,8 +79,8 @@ def markdown(evidence: Evidence, sections: Sequence[Section]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def table(found: Table) -> str:
-    head, rows = found
+def table(content: Table) -> str:
+    head, rows = content
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -40,7 +40,7 @@ def kind(config: RunConfig) -> Kind:
 
 def measured(store: Store, kinds: Iterable[Kind]) -> dict[Kind, Pace]:
     """The pace of those kinds of which the store has finished runs: the median of seconds per epoch."""
-    found: dict[Kind, list[float]] = {wanted: [] for wanted in kinds}
+    epoch_seconds: dict[Kind, list[float]] = {wanted: [] for wanted in kinds}
     for run in store.list():
         if run.phase != "finished" or run.seconds is None:
             continue
@@ -48,9 +48,9 @@ def measured(store: Store, kinds: Iterable[Kind]) -> dict[Kind, Pace]:
             config = store.config(run.id)
         except ConfigError:
             continue
-        if (of := kind(config)) in found and config.branch is None:  # a branch did only the end of its cycles
-            found[of].append(run.seconds / plan(config).total_epochs)
-    return {of: Pace(median(seconds), len(seconds)) for of, seconds in found.items() if seconds}
+        if (of := kind(config)) in epoch_seconds and config.branch is None:  # a branch did only the end of its cycles
+            epoch_seconds[of].append(run.seconds / plan(config).total_epochs)
+    return {of: Pace(median(seconds), len(seconds)) for of, seconds in epoch_seconds.items() if seconds}
 
 
 def checked(config: RunConfig, report: CheckReport) -> Pace:

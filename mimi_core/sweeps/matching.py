@@ -83,10 +83,10 @@ def queue(store: Store, configs: Sequence[RunConfig], retry_failed: bool = False
                 store.create(planned.config)
             elif planned.is_to_start(retry_failed):
                 control.requeue(store, planned.run.id, wake=False)
-        found = compare(store, configs)
-    if any(planned.phase == "queued" for planned in found):
+        afterwards = compare(store, configs)
+    if any(planned.phase == "queued" for planned in afterwards):
         ensure_dispatcher(store.directory)
-    return found
+    return afterwards
 
 
 def claim(store: Store, configs: Sequence[RunConfig], tried: Collection[str], retry_failed: bool = False) -> str | None:

@@ -235,14 +235,14 @@ def _flat(grid: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def _paths(model: type[Section] = RunConfig, prefix: str = "") -> list[str]:
-    found: list[str] = []
+    paths: list[str] = []
     for name, field in model.model_fields.items():
         section = field.annotation
         if isinstance(section, type) and issubclass(section, Section):
-            found += _paths(section, f"{prefix}{name}.")
+            paths += _paths(section, f"{prefix}{name}.")
         else:
-            found.append(f"{prefix}{name}")
-    return found
+            paths.append(f"{prefix}{name}")
+    return paths
 
 
 def _check_path(path: str) -> None:

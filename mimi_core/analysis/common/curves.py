@@ -43,6 +43,6 @@ def pareto_front(parameters: ArrayLike, accuracy: ArrayLike) -> np.ndarray:
     first = np.maximum.accumulate(np.where(begins, np.arange(x.shape[-1]), 0), axis=-1)
     best_so_far = np.maximum.accumulate(y, axis=-1)
     with_fewer = np.where(first > 0, np.take_along_axis(best_so_far, first - 1, -1), -np.inf)
-    found = np.empty(x.shape, bool)
-    np.put_along_axis(found, order, (y == np.take_along_axis(y, first, -1)) & (y > with_fewer), -1)
-    return found & known
+    on_front = np.empty(x.shape, bool)
+    np.put_along_axis(on_front, order, (y == np.take_along_axis(y, first, -1)) & (y > with_fewer), -1)
+    return on_front & known

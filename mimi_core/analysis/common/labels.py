@@ -41,12 +41,12 @@ def layers(sites: Sequence[SiteInfo]) -> list[Layer]:
     numbers = [[int(part) + 1 for part in site.name.split(".") if part.isdecimal() and len(part) < 6] for site in sites]
     tails = [(site.position, site.name.rpartition(".")[2], _behind_numbers(site.name)) for site in sites]
     for whats in zip(*tails, strict=True):
-        labels = [_label(site.name, what, found) for site, what, found in zip(sites, whats, numbers, strict=True)]
+        labels = [_label(site.name, what, indices) for site, what, indices in zip(sites, whats, numbers, strict=True)]
         if len(set(labels)) == len(labels):
             break
     else:
         labels = _distinct([_clipped(site.name) for site in sites])
-    stages = [found[0] if len(found) > 1 else None for found in numbers]
+    stages = [indices[0] if len(indices) > 1 else None for indices in numbers]
     return [
         Layer(site.name, label, order, stage, site.position, site.width, _colour(stage), site.cost or 2 * site.width)
         for order, (site, label, stage) in enumerate(zip(sites, labels, stages, strict=True))

@@ -162,16 +162,16 @@ def paired(
     """Compare two settings seed by seed; `first[i]` and `second[i]` share a seed. Pairs with a gap are left out."""
     differences = np.asarray(first, float) - np.asarray(second, float)
     known = differences[~np.isnan(differences)]
-    found = mean_interval(list(known), kind=kind, within=within)
-    if found.n < 2 or _all_the_same(known):
-        return Paired(found, nan, 1.0 if found.n > 1 and not known.any() else nan, nan)
+    mean_difference = mean_interval(list(known), kind=kind, within=within)
+    if mean_difference.n < 2 or _all_the_same(known):
+        return Paired(mean_difference, nan, 1.0 if mean_difference.n > 1 and not known.any() else nan, nan)
     from scipy.special import stdtr
 
-    t = found.mean / found.std * sqrt(found.n)
+    t = mean_difference.mean / mean_difference.std * sqrt(mean_difference.n)
     return Paired(
-        found,
-        effect=found.mean / found.std,
-        p=float(2 * stdtr(found.n - 1, -abs(t))),
+        mean_difference,
+        effect=mean_difference.mean / mean_difference.std,
+        p=float(2 * stdtr(mean_difference.n - 1, -abs(t))),
         p_wilcoxon=_wilcoxon(known) if kind == "bootstrap" else nan,
     )
 
@@ -199,10 +199,10 @@ def _students(values: np.ndarray, confidence: float) -> tuple[float, float]:
 def _bootstrap(values: np.ndarray, confidence: float) -> tuple[float, float]:
     from scipy import stats
 
-    found = stats.bootstrap(
+    resampled = stats.bootstrap(
         (values,), np.mean, confidence_level=confidence, n_resamples=RESAMPLES, rng=np.random.default_rng(0)
     )  # a fixed draw, so that a page shows the same interval every time
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+    return float(resampled.confidence_interval.low), float(resampled.confidence_interval.high)
 
 
 def _wilcoxon(differences: np.ndarray) -> float:

@@ -50,32 +50,34 @@ def points(difference: float, *, signed: bool = False) -> str:
     return NOTHING if isnan(difference) else decimal(100 * difference, signed=signed)
 
 
-def percent_interval(found: Interval) -> str:
+def percent_interval(interval: Interval) -> str:
     """`88.3 ± 1.3 %`; `98.0 % (85.3 to 100.0 %)` where the interval is not even; `88.3 %` of a single seed."""
-    if not found.n or isnan(found.low):
-        return percent(found.mean)
-    if found.is_symmetric:
-        return f"{points(found.mean)} ± {points(found.half_width)} %"
-    return f"{percent(found.mean)} ({points(found.low)} to {percent(found.high)})"
+    if not interval.n or isnan(interval.low):
+        return percent(interval.mean)
+    if interval.is_symmetric:
+        return f"{points(interval.mean)} ± {points(interval.half_width)} %"
+    return f"{percent(interval.mean)} ({points(interval.low)} to {percent(interval.high)})"
 
 
-def amount_interval(found: Interval, digits: int = 0) -> str:
+def amount_interval(interval: Interval, digits: int = 0) -> str:
     """The same of numbers that are no shares: `1,472 ± 13`, `12 (0 to 61)`, `1,472` of a single seed or no spread."""
-    if not found.n:
+    if not interval.n:
         return NOTHING
-    mean = decimal(found.mean, digits)
-    if isnan(found.low) or not found.std:
+    mean = decimal(interval.mean, digits)
+    if isnan(interval.low) or not interval.std:
         return mean
-    if found.is_symmetric:
-        return f"{mean} ± {decimal(found.half_width, digits)}"
-    return f"{mean} ({decimal(found.low, digits)} to {decimal(found.high, digits)})"
+    if interval.is_symmetric:
+        return f"{mean} ± {decimal(interval.half_width, digits)}"
+    return f"{mean} ({decimal(interval.low, digits)} to {decimal(interval.high, digits)})"
 
 
-def points_interval(found: Interval) -> str:
+def points_interval(interval: Interval) -> str:
     """Of a difference: `+1.2 (-0.3 to +2.7)`."""
-    said = points(found.mean, signed=True)
+    said = points(interval.mean, signed=True)
     return (
-        said if isnan(found.low) else f"{said} ({points(found.low, signed=True)} to {points(found.high, signed=True)})"
+        said
+        if isnan(interval.low)
+        else f"{said} ({points(interval.low, signed=True)} to {points(interval.high, signed=True)})"
     )
 
 

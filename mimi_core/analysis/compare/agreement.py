@@ -34,12 +34,12 @@ def score_correlations(cut: Cut, against: ScoreName) -> dict[ScoreName, float]:
     return {s: rank_correlation(ranked[against], values) for s, values in ranked.items() if s != against}
 
 
-def scores_table(found: Iterable[tuple[int, Mapping[ScoreName, float]]]) -> pd.DataFrame:
-    """One row per score and cut, over the runs. `found` holds (cut, `score_correlations`) of each run and cut.
+def scores_table(correlations: Iterable[tuple[int, Mapping[ScoreName, float]]]) -> pd.DataFrame:
+    """One row per score and cut, over the runs. `correlations` holds (cut, `score_correlations`) of each run and cut.
 
     Columns: label (the score), cut, tau (mean over the runs), low, high (among them), n (runs).
     """
-    rows = [{"label": score, "cut": cut, "tau": tau} for cut, taus in found for score, tau in taus.items()]
+    rows = [{"label": score, "cut": cut, "tau": tau} for cut, taus in correlations for score, tau in taus.items()]
     return _summary(pd.DataFrame(rows, columns=["label", "cut", "tau"]))
 
 

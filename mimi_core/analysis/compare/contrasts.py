@@ -108,9 +108,9 @@ def levels_table(levels: Levels, measure: Measure, kind: IntervalKind) -> pd.Dat
     averages = _over_seeds(levels.table.groupby(["block", "level", "pair"], sort=False)[others].mean())
     rows = []
     for key, runs in _grouped(levels, ["block", "level"]):
-        found = of_setting(by_seed(zip(runs["pair"], runs[measure.column], strict=True)), measure.within, kind)
-        row = {"block": key[0], "level": key[1], "n": found.n, "mean": found.mean, "std": found.std}
-        rows.append({**row, "low": found.low, "high": found.high, **averages.loc[key]})
+        interval = of_setting(by_seed(zip(runs["pair"], runs[measure.column], strict=True)), measure.within, kind)
+        row = {"block": key[0], "level": key[1], "n": interval.n, "mean": interval.mean, "std": interval.std}
+        rows.append({**row, "low": interval.low, "high": interval.high, **averages.loc[key]})
     return pd.DataFrame(rows, columns=["block", "level", "n", "mean", "std", "low", "high", *others])
 
 
@@ -121,10 +121,10 @@ def curves_table(levels: Levels, parameters: str, kind: IntervalKind) -> pd.Data
     """
     rows = []
     for (block, level, cycle), points in _grouped(levels, ["block", "level", "cycle"]):
-        found = of_setting(by_seed(zip(points["pair"], points["accuracy"], strict=True)), kind=kind)
-        row = {"block": block, "level": level, "cycle": cycle, "n": found.n, "mean": found.mean}
+        interval = of_setting(by_seed(zip(points["pair"], points["accuracy"], strict=True)), kind=kind)
+        row = {"block": block, "level": level, "cycle": cycle, "n": interval.n, "mean": interval.mean}
         size = points.groupby("pair")[parameters].mean().mean()
-        rows.append({**row, "parameters": size, "low": found.low, "high": found.high})
+        rows.append({**row, "parameters": size, "low": interval.low, "high": interval.high})
     return pd.DataFrame(rows, columns="block level cycle n parameters mean low high".split())
 
 
@@ -153,20 +153,20 @@ def pairs_table(levels: Levels, measure: Measure, reference: str | None, kind: I
         named.append((first, second))
         tests.append(difference(both[first].to_dict(), both[second].to_dict(), measure.apart, kind))
     rows = []
-    for (first, second), found in zip(named, family(tests), strict=True):
+    for (first, second), test in zip(named, family(tests), strict=True):
         rows.append(
             {
                 "first": first,
                 "second": second,
-                "pairs": found.difference.n,
-                "difference": found.difference.mean,
-                "low": found.difference.low,
-                "high": found.difference.high,
-                "effect": found.effect,
-                "p": found.p,
-                "wilcoxon": found.p_wilcoxon,
-                "corrected": found.corrected,
-                "claimed": found.is_clear,
+                "pairs": test.difference.n,
+                "difference": test.difference.mean,
+                "low": test.difference.low,
+                "high": test.difference.high,
+                "effect": test.effect,
+                "p": test.p,
+                "wilcoxon": test.p_wilcoxon,
+                "corrected": test.corrected,
+                "claimed": test.is_clear,
             }
         )
     columns = "first second pairs difference low high effect p wilcoxon corrected claimed".split()
@@ -192,4 +192,4 @@ def _grouped(levels: Levels, by: list[str]) -> list[tuple[Any, pd.DataFrame]]:
     """The groups of a table by block, level and so on, blocks and levels in the order in which they are shown."""
     blocks, order = ({name: i for i, name in enumerate(names)} for names in (levels.blocks, levels.order))
     groups: list[tuple[Any, pd.DataFrame]] = list(levels.table.groupby(by, sort=False))
-    return sorted(groups, key=lambda found: (blocks[found[0][0]], order[found[0][1]], *found[0][2:]))
+    return sorted(groups, key=lambda group: (blocks[group[0][0]], order[group[0][1]], *group[0][2:]))

@@ -154,7 +154,7 @@ def _given_names(
     names: dict[tuple[Value, ...], set[str]] = {key: set() for key in labels}
     for run in runs:
         names[_key(run, paths)].add(_clipped(str(run["name"])))
-    single = {key: next(iter(found)) for key, found in names.items() if len(found) == 1 and "" not in found}
+    single = {key: next(iter(titles)) for key, titles in names.items() if len(titles) == 1 and "" not in titles}
     return single if len(names) > 1 and len(set(single.values())) == len(names) else None
 
 

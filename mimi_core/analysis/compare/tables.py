@@ -96,7 +96,7 @@ def facts(run: RunSummary, config: RunConfig, state: RunState, status: Status | 
         for (cycle, left), epochs in zip(enumerate(widths), trained, strict=True)
     )
     start = widths[0]
-    found = Facts(
+    known = Facts(
         id=run.id,
         seed=config.seed,
         data_seed=config.data.seed,
@@ -109,7 +109,7 @@ def facts(run: RunSummary, config: RunConfig, state: RunState, status: Status | 
         memory=_or_nan((status.gpu_memory_bytes or status.memory_bytes) if status else None),
         shares=tuple({site: left.get(site, 0) / n for site, n in start.items() if n} for left in widths),
     )
-    return None if isnan(found.accuracy) else found
+    return None if isnan(known.accuracy) else known
 
 
 def runs_table(runs: Sequence[Facts], how: Design) -> pd.DataFrame:

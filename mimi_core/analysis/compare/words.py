@@ -109,9 +109,9 @@ def uneven(means: pd.DataFrame, seeds: Mapping[str, Sequence[str]]) -> str:
     if epochs.nunique() > 1:
         told = listed([f"{level} {number:.0f}" for level, number in epochs.items()])
         parts.append(f"They do not train equally long; epochs in all: {told}.")
-    if len({frozenset(found) for found in seeds.values()}) > 1:
+    if len({frozenset(pairs) for pairs in seeds.values()}) > 1:
         parts.append("Not every setting has run with the same seeds; a pair is made where both have.")
-    if any(len(set(found)) < len(found) for found in seeds.values()):
+    if any(len(set(pairs)) < len(pairs) for pairs in seeds.values()):
         parts.append("Some seeds have several runs of one setting; they count as one, by their mean.")
     return " ".join(parts)
 

@@ -42,7 +42,7 @@ def findings(state: RunState, config: RunConfig, probe: Interval | None = None) 
     """
     if state.started is None:
         return _unreadable(state)
-    found = [
+    signs = [
         *_diverged(state),
         *_not_learned(state, config),
         *_pruned_nothing(state, config),
@@ -51,7 +51,7 @@ def findings(state: RunState, config: RunConfig, probe: Interval | None = None) 
         *_below_the_probe(state, config, probe),
         *_unreadable(state),
     ]
-    return sorted(found, key=lambda finding: finding.severity != "error")
+    return sorted(signs, key=lambda finding: finding.severity != "error")
 
 
 def linear_probe(config: RunConfig, others: Iterable[tuple[RunSummary, RunConfig]]) -> Interval | None:
@@ -220,10 +220,10 @@ def _classes(state: RunState) -> int:
 
 
 def _by_cycle(state: RunState) -> dict[int, list[EpochEnded]]:
-    found: dict[int, list[EpochEnded]] = {}
+    by_cycle: dict[int, list[EpochEnded]] = {}
     for epoch in state.epochs:
-        found.setdefault(epoch.cycle, []).append(epoch)
-    return found
+        by_cycle.setdefault(epoch.cycle, []).append(epoch)
+    return by_cycle
 
 
 def _test_images(state: RunState) -> int:

@@ -27,20 +27,20 @@ def finding(run: RunSummary, state: RunState) -> tuple[str, str]:
 
 def facts(run: RunSummary, state: RunState) -> dict[str, str]:
     """Up to three numbers with what they are, most wanted first. What is not known yet is left out."""
-    found = {}
+    numbers = {}
     if run.accuracy is not None:
-        found["accuracy"] = percent(run.accuracy)
+        numbers["accuracy"] = percent(run.accuracy)
     if run.trained_parameters is not None and state.started:
         start = state.started.trained_parameters
         if state.cuts and start:
-            found["of parameters"] = percent(run.trained_parameters / start)
+            numbers["of parameters"] = percent(run.trained_parameters / start)
         else:
-            found["parameters"] = compact(run.trained_parameters)
+            numbers["parameters"] = compact(run.trained_parameters)
     if state.cuts:
-        found["matrices without ranks" if state.decides_ranks else "adapters gone"] = f"{run.removed} of {run.sites}"
+        numbers["matrices without ranks" if state.decides_ranks else "adapters gone"] = f"{run.removed} of {run.sites}"
     elif run.sites:
-        found["adapters"] = str(run.sites)
-    return found
+        numbers["adapters"] = str(run.sites)
+    return numbers
 
 
 def rain(state: RunState, scale: Scale, size: tuple[int, int] = (300, 78)) -> tuple[str, str] | None:

@@ -87,11 +87,11 @@ def filtered(table: pd.DataFrame, wanted: Filters) -> pd.DataFrame:
 
 def by_group(members: Sequence[Member]) -> list[tuple[str, Variant]]:
     """(group, one setting of it), groups with the newest run first; runs without a group last, as one."""
-    found: dict[str, list[Member]] = {}
+    groups: dict[str, list[Member]] = {}
     for member in sorted(members, key=lambda member: member[0].created, reverse=True):
-        found.setdefault(member[0].group, []).append(member)
-    order = sorted(found, key=lambda group: not group)  # stable: only the runs without one move
-    return [(group, variant) for group in order for variant in variants(found[group])]
+        groups.setdefault(member[0].group, []).append(member)
+    order = sorted(groups, key=lambda group: not group)  # stable: only the runs without one move
+    return [(group, variant) for group in order for variant in variants(groups[group])]
 
 
 def groups_table(rows: Sequence[tuple[str, Variant]]) -> pd.DataFrame:

@@ -100,28 +100,28 @@ def _notes(run: RunSummary, state: RunState) -> list[dict[str, str]]:
 
 
 def _numbers(run: RunSummary, state: RunState, cycles: pd.DataFrame) -> list[dict[str, str]]:
-    found: list[tuple[str, str, str]] = []
+    numbers: list[tuple[str, str, str]] = []
     if run.accuracy is not None:
         start = cycles["after"].iloc[0] if len(cycles) else None
         before = f"{percent(start)} before the first cut" if state.cuts and not pd.isna(start) else ""
-        found.append(("Test accuracy", percent(run.accuracy), before))
+        numbers.append(("Test accuracy", percent(run.accuracy), before))
     if state.started and run.trained_parameters is not None:
         of = state.started.trained_parameters
         kept = f"{percent(run.trained_parameters / of)} of {of:,}" if state.cuts and of else ""
-        found.append(("Trained parameters", f"{run.trained_parameters:,}", kept or "head included"))
+        numbers.append(("Trained parameters", f"{run.trained_parameters:,}", kept or "head included"))
     if run.sites:
         gone = f"{run.removed} of {run.sites}" if state.cuts else str(run.sites)
-        found.append(("Adapters gone" if state.cuts else "Adapters", gone, ""))
-        found.append(("Neurons left", f"{run.neurons:,}", f"of {run.neurons_at_start:,}"))
+        numbers.append(("Adapters gone" if state.cuts else "Adapters", gone, ""))
+        numbers.append(("Neurons left", f"{run.neurons:,}", f"of {run.neurons_at_start:,}"))
     if state.ended:
-        found.append(
+        numbers.append(
             ("Time", words.duration(state.ended.seconds), f"on {state.started.device}" if state.started else "")
         )
     if state.started:
         sizes = dict(state.started.split_sizes)
         train = sizes.pop("train", 0)
-        found.append(("Training images", f"{train:,}", ", ".join(f"{n:,} {split}" for split, n in sizes.items())))
-    return [{"what": what, "value": value, "more": more} for what, value, more in found]
+        numbers.append(("Training images", f"{train:,}", ", ".join(f"{n:,} {split}" for split, n in sizes.items())))
+    return [{"what": what, "value": value, "more": more} for what, value, more in numbers]
 
 
 def _cuts(cycles: pd.DataFrame, removed: pd.DataFrame) -> Table:
@@ -187,9 +187,9 @@ def _settings(config: RunConfig | None, state: RunState) -> dict[str, str]:
 
 def nearest_preset(config: RunConfig) -> tuple[str, list[str]]:
     """The preset with the fewest differences, and these as `a.b=value`."""
-    found = {preset: differences(config, make_config(preset=preset)) for preset in PRESETS}
-    nearest = min(found, key=lambda preset: len(found[preset]))
-    return nearest, found[nearest]
+    changes = {preset: differences(config, make_config(preset=preset)) for preset in PRESETS}
+    nearest = min(changes, key=lambda preset: len(changes[preset]))
+    return nearest, changes[nearest]
 
 
 def as_yaml(values: dict[str, Any]) -> str:

@@ -157,7 +157,7 @@ def name_places(x: Sequence[float], y: Sequence[float], names: Sequence[str]) ->
         names: what is written beside them, one line each.
     """
     taken = [(px - 6, py - 6, px + 6, py + 6) for px, py in zip(x, y, strict=True)]
-    found: list[str | None] = []
+    sides: list[str | None] = []
     for i, (px, py, name) in enumerate(zip(x, y, names, strict=True)):
         width = _LETTER * len(name)
         others = taken[:i] + taken[i + 1 :]
@@ -166,11 +166,11 @@ def name_places(x: Sequence[float], y: Sequence[float], names: Sequence[str]) ->
             box = (left, middle - _LINE / 2, left + width, middle + _LINE / 2)
             if left > -_PADDING and not any(_overlap(box, other) for other in others):
                 taken.append(box)
-                found.append(place)
+                sides.append(place)
                 break
         else:
-            found.append(None)
-    return found
+            sides.append(None)
+    return sides
 
 
 def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:

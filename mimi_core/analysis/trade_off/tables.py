@@ -34,18 +34,18 @@ def trade_off_table(points: pd.DataFrame, parameters: str) -> pd.DataFrame:
     keys = ["setting", "method", "cycle", "pair"]
     points = points.groupby(keys, sort=False, as_index=False)[[parameters, "accuracy", "epochs"]].mean()
     for (setting, cycle), group in points.groupby(["setting", "cycle"], sort=False):
-        found = of_setting(by_seed(zip(group["pair"], group["accuracy"], strict=True)))
+        interval = of_setting(by_seed(zip(group["pair"], group["accuracy"], strict=True)))
         rows.append(
             {
                 "setting": setting,
                 "method": worded("method", group["method"].iloc[0]),
                 "cycle": cycle,
-                "n": found.n,
+                "n": interval.n,
                 "epochs": group["epochs"].mean(),
                 "parameters": group[parameters].mean(),
-                "mean": found.mean,
-                "low": found.low,
-                "high": found.high,
+                "mean": interval.mean,
+                "low": interval.low,
+                "high": interval.high,
             }
         )
     columns = "setting method cycle n epochs parameters mean low high".split()
@@ -88,12 +88,12 @@ def headline(table: pd.DataFrame) -> str:
         table: a `trade_off_table`, or a `published_table`.
     """
     names = "setting" if (table["method"] == "published").all() else "method"
-    found = list(dict.fromkeys(front_line(table)[names]))
+    on_front = list(dict.fromkeys(front_line(table)[names]))
     if table[names].nunique() < 2:
-        return f"Only {found[0]} so far: nothing to weigh it against"
-    if len(found) > MOST_TOLD:
-        return f"{len(found)} of {table[names].nunique()} methods make the front"
-    said = f"{listed(found)} make{'s' if len(found) == 1 else ''} the front"
+        return f"Only {on_front[0]} so far: nothing to weigh it against"
+    if len(on_front) > MOST_TOLD:
+        return f"{len(on_front)} of {table[names].nunique()} methods make the front"
+    said = f"{listed(on_front)} make{'s' if len(on_front) == 1 else ''} the front"
     return f"{said[0].upper()}{said[1:]}"
 
 

@@ -51,10 +51,10 @@ class Cut:
 def stamp(run: Path, cycle: int) -> tuple[int, int] | None:
     """Changes when the stored scores of a cut do; None while there are none. For caches."""
     try:
-        found = scores.path_of(run, cycle).stat()
+        file = scores.path_of(run, cycle).stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return file.st_mtime_ns, file.st_size
 
 
 def read_cut(run: Path, state: RunState, cycle: int) -> Cut:

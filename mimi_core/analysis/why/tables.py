@@ -30,8 +30,8 @@ class Outcome:
     @property
     def threshold(self) -> float | None:
         """Lowest score that was kept, when all layers compete; None when nothing was kept, or for local scope."""
-        found = self.thresholds.values()
-        return min(found, default=None) if self.settings.scope == "global" else None
+        thresholds = self.thresholds.values()
+        return min(thresholds, default=None) if self.settings.scope == "global" else None
 
     @property
     def thresholds(self) -> dict[str, float]:
@@ -73,8 +73,8 @@ def rho_of(cut: Cut, keep: Fraction) -> Fraction:
 
 def rhos(cut: Cut, steps: int = 20) -> dict[str, Fraction]:
     """Shares to choose from: twentieths, and the one of the run, exact, by the text that stands for it."""
-    found = {Fraction(i, steps) for i in range(1, steps)} | {rho_of(cut, cut.real.keep)}
-    return {_share(rho): rho for rho in sorted(found)}
+    shares = {Fraction(i, steps) for i in range(1, steps)} | {rho_of(cut, cut.real.keep)}
+    return {_share(rho): rho for rho in sorted(shares)}
 
 
 def _share(rho: Fraction) -> str:

@@ -111,8 +111,8 @@ def _samples(train: Split, labels: range, each: int) -> tuple[list[Sample], list
             return str(error)
         return Sample(int(train.labels[index]), _png(image), size)
 
-    found = [one for chunk in in_chunks(sample, chosen, os.cpu_count() or 1) for one in chunk]
-    return [one for one in found if isinstance(one, Sample)], [one for one in found if isinstance(one, str)]
+    decoded = [one for chunk in in_chunks(sample, chosen, os.cpu_count() or 1) for one in chunk]
+    return [one for one in decoded if isinstance(one, Sample)], [one for one in decoded if isinstance(one, str)]
 
 
 def _some(indices: np.ndarray, count: int, seed: int) -> list[int]:

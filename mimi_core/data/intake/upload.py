@@ -333,11 +333,11 @@ def _fingerprint(archive: BytesIO) -> str:
 
 
 def _count(archive: BytesIO, what: bytes) -> int:
-    found, tail = 0, b""
+    count, tail = 0, b""
     while block := archive.read(1 << 22):
-        found += (tail + block).count(what)
+        count += (tail + block).count(what)
         tail = block[1 - len(what) :]
-    return found
+    return count
 
 
 def _size(archive: BytesIO) -> int:

@@ -28,16 +28,16 @@ def read_plain(file: Path) -> dict[str, Any]:
         raise DataError(f"{file}: no such file")
     try:
         with file.open("rb") as content:
-            found = _Reader(content, encoding="latin1").load()
+            loaded = _Reader(content, encoding="latin1").load()
     except pickle.UnpicklingError as error:
         raise DataError(f"{file}: {error}; get the set again") from error
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror}); check its permissions") from error
     except Exception as error:  # on broken input the unpickler raises nearly everything there is
         raise DataError(f"{file}: broken or cut short ({type(error).__name__}); get the set again") from error
-    if not isinstance(found, dict):
+    if not isinstance(loaded, dict):
         raise DataError(f"{file}: holds no named values; get the set again")
-    return {_text(key): _finished(value, file) for key, value in found.items()}
+    return {_text(key): _finished(value, file) for key, value in loaded.items()}
 
 
 class _Record:

@@ -79,16 +79,16 @@ def _places(config: DataConfig) -> list[tuple[str, str]]:
 
 def _class_names(lists: tuple[Listed, Listed]) -> tuple[str, ...]:
     """The folder of every class's images; "class 17" where the lists have none."""
-    found: dict[int, tuple[str, Path]] = {}
+    folders: dict[int, tuple[str, Path]] = {}
     for listed in lists:
         for path, label in zip(listed.paths, listed.labels.tolist(), strict=True):
             folder = path.parts[-2]
-            name, source = found.setdefault(label, (folder, listed.source))
+            name, source = folders.setdefault(label, (folder, listed.source))
             if name != folder:
                 raise DataError(
                     f"{listed.source}: class {label} is {folder!r} there and {name!r} in {source}; get the lists again"
                 )
-    return tuple(found[label][0] if label in found else f"class {label}" for label in range(CLASSES))
+    return tuple(folders[label][0] if label in folders else f"class {label}" for label in range(CLASSES))
 
 
 def _drawn(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

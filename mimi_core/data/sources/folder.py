@@ -100,8 +100,8 @@ def uploaded(into: Path) -> list[Path]:
 
 def _dataset(config: DataConfig, check: Check, deadline: float) -> Dataset:
     try:
-        found = _find_splits(_root(config.name))
-        listings = {split: _list_classes(folder, deadline) for split, folder in found.items()}
+        folders = _find_splits(_root(config.name))
+        listings = {split: _list_classes(folder, deadline) for split, folder in folders.items()}
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from error
     class_names = _common_classes(listings)
@@ -149,21 +149,21 @@ def _find_splits(root: Path) -> dict[str, Path]:
 
     "train" and "test" may be classes among others; only a "train" with folders in it is a split.
     """
-    found: dict[str, list[Path]] = {}
+    candidates: dict[str, list[Path]] = {}
     others: list[Path] = []
     for folder in _folders_in(root):
         split = SPLIT_NAMES.get(folder.name.lower())
-        (found.setdefault(split, []) if split else others).append(folder)
-    if not any(_folders_in(folder) for folder in found.get("train", [])):
-        if found and not others:
+        (candidates.setdefault(split, []) if split else others).append(folder)
+    if not any(_folders_in(folder) for folder in candidates.get("train", [])):
+        if candidates and not others:
             raise DataError(f"{root}: has no folder train with a folder per class in it; sort the training images so")
         return {"train": root}
-    for folders in found.values():
+    for folders in candidates.values():
         if len(folders) > 1:
             raise DataError(f"{root}: {folders[0].name} and {folders[1].name} are for the same split; keep one of them")
     if others:
         raise DataError(f"{others[0]}: neither train, val nor test; rename it, or move it out of {root}")
-    splits = {split: folders[0] for split, folders in found.items()}
+    splits = {split: folders[0] for split, folders in candidates.items()}
     for split, folder in splits.items():
         _refuse_unsorted(root, split, folder, _folders_in(splits["train"]))
     return splits

@@ -62,13 +62,13 @@ def _is_path(place: str) -> bool:
 def parse(name: str) -> Name:
     """Raises a DataError for what is neither a folder nor a name of the Hub, and for unknown words after the `#`."""
     place, _, choices = name.removeprefix(PREFIX).partition("#")
-    found: dict[str, str] = {}
+    chosen: dict[str, str] = {}
     for choice in filter(None, choices.split(",")):
         key, _, value = choice.partition("=")
         if key not in ("config", "image", "label") or not value:
             raise DataError(f"{name}: {choice!r} is not known; write config=NAME, image=COLUMN or label=COLUMN")
-        found[key] = value
-    parsed = Name(place, **found)
+        chosen[key] = value
+    parsed = Name(place, **chosen)
     if not parsed.is_folder and not _HUB_NAME.fullmatch(place):
         raise DataError(f"{name}: write hf:owner/name for a dataset of the Hub, or hf:~/path, hf:./path or hf:/path")
     return parsed
@@ -171,7 +171,7 @@ def _tables(config: DataConfig, patient: bool) -> dict[str, Any]:
     library = library_datasets()
     try:
         if any((folder / file).is_file() for file in _SAVED):
-            found = library.load_from_disk(str(folder))
+            tables = library.load_from_disk(str(folder))
         else:
             builder = library.load_dataset_builder(str(folder), chosen)
             groups = {
@@ -185,7 +185,7 @@ def _tables(config: DataConfig, patient: bool) -> dict[str, Any]:
                     f"python -m mimi_core data check {config.name}"
                 )
             builder.download_and_prepare()
-            found = own_numbers(config.name, builder.as_dataset(), groups)
+            tables = own_numbers(config.name, builder.as_dataset(), groups)
     except MimiError:
         raise
     except MemoryError as error:
@@ -194,7 +194,7 @@ def _tables(config: DataConfig, patient: bool) -> dict[str, Any]:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         hint = "; choose one by #config=NAME" if "Config name is missing" in reason else ""
         raise DataError(f"{config.name}: the library datasets cannot read {folder} ({reason}){hint}") from error
-    return dict(found) if isinstance(found, dict) else {"train": found}
+    return dict(tables) if isinstance(tables, dict) else {"train": tables}
 
 
 def _refuse_elsewhere(config: DataConfig, folder: Path, files: Sequence[str]) -> None:
@@ -293,16 +293,16 @@ def _dataset(config: DataConfig, decode: bool, on_progress: Progress | None) -> 
 
 def _by_use(config: DataConfig, tables: Mapping[str, Any]) -> dict[str, Any]:
     """ "train", "val" and "test", where they are there. A table that is alone is for training, whatever its name."""
-    found: dict[str, Any] = {}
+    by_use: dict[str, Any] = {}
     for name, table in tables.items():
         split = "train" if len(tables) == 1 else SPLIT_NAMES.get(name.lower())
-        if split in found:
+        if split in by_use:
             raise DataError(f"{config.name}: has two splits for the same use, {', '.join(tables)}; remove one")
         if split is not None and len(table):
-            found[split] = table
-    if "train" not in found:
+            by_use[split] = table
+    if "train" not in by_use:
         raise DataError(f"{config.name}: has no split train with images in it, only: {', '.join(tables)}")
-    return {split: found[split] for split in ("train", "val", "test") if split in found}
+    return {split: by_use[split] for split in ("train", "val", "test") if split in by_use}
 
 
 def _columns(config: DataConfig, tables: Mapping[str, Any]) -> tuple[str, str]:

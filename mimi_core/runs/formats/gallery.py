@@ -82,12 +82,12 @@ def predicted_cycles(run: Path, last: int) -> list[int]:
 
 def saved_files(run: Path, last: int) -> list[SavedCycle]:
     """Those of the cycles 0 .. `last` whose weights were saved."""
-    found = []
+    saved = []
     for cycle in range(last + 1):
         with suppress(OSError):
             file = cycle_weights.path_of(run, cycle).stat()
-            found.append(SavedCycle(cycle, file.st_mtime_ns, file.st_size))
-    return found
+            saved.append(SavedCycle(cycle, file.st_mtime_ns, file.st_size))
+    return saved
 
 
 def read_gallery(run: Path) -> Gallery:
@@ -115,10 +115,10 @@ def read_probabilities(run: Path, cycle: int, gallery: Gallery, classes: int) ->
     """
     path = predictions_path(run, cycle)
     with npz.opened(path, f"the predictions of cycle {cycle}") as archive:
-        index, found = npz.array(archive, "index", "iu"), npz.array(archive, "probabilities", "f")
-        if not np.array_equal(index, gallery.index) or found.shape != (len(gallery.index), classes):
+        index, stored = npz.array(archive, "index", "iu"), npz.array(archive, "probabilities", "f")
+        if not np.array_equal(index, gallery.index) or stored.shape != (len(gallery.index), classes):
             raise ValueError("of another gallery")
-        probabilities = found.astype(np.float64)
+        probabilities = stored.astype(np.float64)
         if not (np.isfinite(probabilities).all() and (probabilities >= 0).all()):
             raise ValueError("no probabilities")
         if not np.allclose(probabilities.sum(1), 1, atol=1e-2):

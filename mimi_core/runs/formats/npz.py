@@ -52,8 +52,8 @@ def opened(path: Path, what: str, verb: str = "are") -> Iterator[zipfile.ZipFile
 
 def names(archive: zipfile.ZipFile) -> list[str]:
     """Of the arrays, in the file's order, without the version."""
-    found = [name.removesuffix(_SUFFIX) for name in archive.namelist() if name.endswith(_SUFFIX)]
-    return [name for name in found if name != versions.KEY]
+    arrays = [name.removesuffix(_SUFFIX) for name in archive.namelist() if name.endswith(_SUFFIX)]
+    return [name for name in arrays if name != versions.KEY]
 
 
 def array(archive: zipfile.ZipFile, name: str, kinds: str, most_bytes: int = _MOST_BYTES) -> np.ndarray:

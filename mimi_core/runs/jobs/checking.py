@@ -49,9 +49,9 @@ class Checking:
         """A report for each config, in their order; None while it works. Whatever goes wrong is in the reports."""
         if self._job.state == "running":
             return None
-        found = _reports(self._job.output())[-self._count :]
+        reports = _reports(self._job.output())[-self._count :]
         failed = CheckReport(ok=False, error=f"the check itself failed: {self._job.complaint()}")
-        return found + [failed] * (self._count - len(found))
+        return reports + [failed] * (self._count - len(reports))
 
 
 def check_all(configs: Sequence[RunConfig], timeout: float = TIMEOUT_SECONDS) -> list[CheckReport]:
@@ -60,9 +60,9 @@ def check_all(configs: Sequence[RunConfig], timeout: float = TIMEOUT_SECONDS) ->
         return []
     checking = Checking(configs, timeout)
     try:
-        while (found := checking.poll()) is None:
+        while (reports := checking.poll()) is None:
             time.sleep(0.1)
-        return found
+        return reports
     finally:
         checking.cancel()
 
@@ -73,8 +73,8 @@ def _command(paths: Sequence[Path]) -> list[str]:
 
 def _reports(output: str) -> list[CheckReport]:
     """One for each line that is one."""
-    found = []
+    reports = []
     for line in output.splitlines():
         with contextlib.suppress(ValidationError, ValueError):
-            found.append(CheckReport.model_validate(json.loads(line)))
-    return found
+            reports.append(CheckReport.model_validate(json.loads(line)))
+    return reports

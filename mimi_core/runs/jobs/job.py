@@ -166,10 +166,10 @@ def answer(job: Job) -> Prediction:
     """What `predict --json` said. Never raises: whatever went wrong is in the answer."""
     for line in reversed(job.output().splitlines()):
         try:
-            found = Prediction.model_validate_json(line)
+            prediction = Prediction.model_validate_json(line)
         except (ValidationError, ValueError):
             continue
-        classes = len(found.class_names)
-        sound = [one for one in found.cycles if one.error or len(one.probabilities) == classes > 0]
-        return found.model_copy(update={"cycles": sound})
+        classes = len(prediction.class_names)
+        sound = [one for one in prediction.cycles if one.error or len(one.probabilities) == classes > 0]
+        return prediction.model_copy(update={"cycles": sound})
     return Prediction(ok=False, error=job.complaint())

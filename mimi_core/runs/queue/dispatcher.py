@@ -202,7 +202,7 @@ def oom_kills() -> int | None:
     """How often the system has killed for lack of memory, in this container where it has its own count; or None."""
     for path in (Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat")):
         with contextlib.suppress(OSError):
-            found = re.search(r"^oom_kill (\d+)$", path.read_text(), re.MULTILINE)
-            if found:
-                return int(found[1])
+            match = re.search(r"^oom_kill (\d+)$", path.read_text(), re.MULTILINE)
+            if match:
+                return int(match[1])
     return None
