@@ -48,6 +48,9 @@ class BackboneConfig(Section):
 class DataConfig(Section):
     name: str = Field("digits", min_length=1, description="one that `mimi data ls` lists, or folder:PATH or hf:NAME")
     path: Path | None = Field(None, description="where the dataset's files lie; null: in the folder of all datasets")
+    classes: Annotated[str, Field(min_length=1, max_length=10_000)] | None = Field(
+        None, description="names of the classes to use, with a | between them; null: all of them"
+    )
     shots: Positive | None = Field(None, description="training images per class; null: all of them")
     seed: Seed = Field(0, description="which images the shots, and a folder's splits, are")
     train_on_val: bool = Field(

@@ -6,6 +6,7 @@ import numpy as np
 
 from mimi_core.config import DataConfig
 from mimi_core.data.catalogue import source_of
+from mimi_core.data.classes import only
 from mimi_core.data.sampling import few_shot, subset
 from mimi_core.data.types import Dataset, Progress, Split, joined
 
@@ -19,7 +20,7 @@ def load(config: DataConfig, on_progress: Progress | None = None) -> Dataset:
         on_progress: called with (images checked, images in all) where checking takes a while.
 
     Raises:
-        DataError: unknown name, missing or broken files, or too few images of a class.
+        DataError: unknown name or class, missing or broken files, or too few images of a class.
         ResourceError: memory does not suffice.
     """
     return _as_asked(source_of(config.name).load(config, on_progress), config)
@@ -39,7 +40,9 @@ def scan(config: DataConfig, seconds: float) -> Dataset:
 
 
 def _as_asked(dataset: Dataset, config: DataConfig) -> Dataset:
-    """Cut down to the shots and the evaluation images of `config`."""
+    """Cut down to the classes, the shots and the evaluation images of `config`."""
+    if config.classes is not None:
+        dataset = only(dataset, config.classes)
     if config.train_on_val and len(dataset.val):
         nothing = dataset.val.take(np.zeros(0, dtype=np.int64))
         dataset = replace(dataset, train=joined(dataset.train, dataset.val), val=nothing)

@@ -15,6 +15,7 @@ EVERY = "every setting"
 """Stands for the choice to compare whole settings and not one field of them."""
 _LONGEST = 48
 _WORDS = {
+    "data.classes": "classes {}",
     "data.shots": "{} images per class",
     "data.max_eval": "at most {} evaluated",
     "backbone.name": "{} backbone",
@@ -108,7 +109,7 @@ def worded(path: str, value: Value) -> str:
     """`prune.rho`, 0.5 -> `ρ 0.5`. Plain text, untrusted."""
     text = f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
     if value is None:
-        text = "all" if path in ("data.shots", "data.max_eval") else "default"
+        text = "all" if path in ("data.classes", "data.shots", "data.max_eval") else "default"
     if path in _SPEAK_ALONE:
         return METHODS[text].label if path == "method" and text in METHODS else text
     return _WORDS.get(path, path.rpartition(".")[2].replace("_", " ") + " {}").format(text)
