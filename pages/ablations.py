@@ -48,11 +48,11 @@ def pick() -> list[StoredRun] | None:
     runs = stores.all_runs()
     tasks = by_task(runs)
     choices: dict[Choice, list[StoredRun]] = defaultdict(list)
-    for found in runs:
-        if found.run.group:
-            choices["group", found.run.group].append(found)
-    for found in stores.study_runs():
-        choices["study", found.run.group].append(found)
+    for stored in runs:
+        if stored.run.group:
+            choices["group", stored.run.group].append(stored)
+    for stored in stores.study_runs():
+        choices["study", stored.run.group].append(stored)
     choices |= {("like", task): members for task, members in tasks.items() if len(members) > 1}
     if not choices:
         nothing_to_compare()
@@ -76,8 +76,8 @@ def pick() -> list[StoredRun] | None:
             filter_mode="contains",
             **chosen.control,
         )
-        known = {found.run.id for found in choices[chosen.value]}
-        task = next((task for task, members in tasks.items() if known & {found.run.id for found in members}), None)
+        known = {stored.run.id for stored in choices[chosen.value]}
+        task = next((task for task, members in tasks.items() if known & {stored.run.id for stored in members}), None)
         if task:
             link_to("trade_off", query={"on": task})
     return choices[chosen.value]
@@ -92,7 +92,7 @@ def asked_for(choices: dict[Choice, list[StoredRun]]) -> Choice | None:
         return kind, group
     if like is not None:
         for choice, members in choices.items():
-            if choice[0] == "like" and like in {found.run.id for found in members}:
+            if choice[0] == "like" and like in {stored.run.id for stored in members}:
                 return choice
     if group is not None:
         st.warning(f"There is no group {plain(repr(group[:80]))} here. Its runs may have been deleted.")
@@ -113,7 +113,7 @@ def choice_title(choice: Choice, runs: int) -> str:
 
 def show(chosen: list[StoredRun]) -> None:
     runs = finished(chosen)
-    left_out = comparison_words.left_out([found.run.phase for found in chosen])
+    left_out = comparison_words.left_out([stored.run.phase for stored in chosen])
     if not runs:
         st.title("Nothing has finished yet", anchor=False)
         st.info(f"{left_out} As soon as runs finish, they are compared here.", icon=":material/hourglass_empty:")

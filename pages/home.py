@@ -45,15 +45,15 @@ STEPS = {
 def main() -> None:
     through_app()
     runs = stores.all_runs()
-    mine = [found for found in runs if not found.example]
-    examples = [found for found in runs if found.example]
+    mine = [stored for stored in runs if not stored.example]
+    examples = [stored for stored in runs if stored.example]
     hero(mine, examples)
     if not mine:
         guide(examples)
-    live = [found for found in mine if found.run.phase not in ENDED]
+    live = [stored for stored in mine if stored.run.phase not in ENDED]
     if live:
         st.fragment(running, run_every=LIVE_SECONDS)(live)
-    recent([found for found in mine if found.run.phase in ENDED and not found.run.group], len(mine))
+    recent([stored for stored in mine if stored.run.phase in ENDED and not stored.run.group], len(mine))
     groups(mine)
     if examples:
         st.subheader("Examples", anchor=False)
@@ -78,7 +78,7 @@ def hero(mine: list[StoredRun], examples: list[StoredRun]) -> None:
                 run_demo()
             link_to("launch", "A run of your own")
         st.caption("The demo: 300 images, four cuts, about two minutes on two CPU cores. Nothing is downloaded.")
-    finished = [found for found in mine if found.run.phase == "finished" and found.run.cycle]
+    finished = [stored for stored in mine if stored.run.phase == "finished" and stored.run.cycle]
     if finished or examples:
         with right:
             finding((finished or examples)[0])
@@ -93,28 +93,28 @@ def run_demo() -> None:
     switch_to("monitor", {"run": run_id})
 
 
-def finding(found: StoredRun) -> None:
+def finding(stored: StoredRun) -> None:
     """The newest result, in words and as a picture."""
-    headline, story = cards.finding(found.run, found.store.state(found.run.id))
+    headline, story = cards.finding(stored.run, stored.store.state(stored.run.id))
     with st.container(border=True, gap="small"):
-        st.caption("An example of what comes out" if found.example else f"Found last: {plain(found.run.title)}")
+        st.caption("An example of what comes out" if stored.example else f"Found last: {plain(stored.run.title)}")
         st.markdown(f"**{plain(headline)}**")
-        picture(found, (560, 150))
+        picture(stored, (560, 150))
         st.caption(
             "Left to right: the layers, input first. Top to bottom: the start and every cut. Colour: share of the "
             "neurons left. A dot: the cut that took the last one."
         )
         st.markdown(plain(story))
-        link_to("widths", "See its widths", query=found.link)
+        link_to("widths", "See its widths", query=stored.link)
 
 
 def running(live: list[StoredRun]) -> None:
     """Runs that are going on or waiting, from their files as they are now."""
-    now = [StoredRun(found.store.summary(found.run.id), found.store, False) for found in live]
-    if any(found.run.phase in ENDED for found in now):
+    now = [StoredRun(stored.store.summary(stored.run.id), stored.store, False) for stored in live]
+    if any(stored.run.phase in ENDED for stored in now):
         st.rerun()  # it belongs to another part of the page now
     st.subheader("Running now", anchor=False)
-    first = sorted(now, key=lambda found: (found.run.phase == "queued", found.run.created))
+    first = sorted(now, key=lambda stored: (stored.run.phase == "queued", stored.run.created))
     grid(first[:MOST_LIVE])
     if len(now) > MOST_LIVE:
         st.caption(f"and {len(now) - MOST_LIVE:,} more, most of them waiting for a free slot")
@@ -132,9 +132,9 @@ def recent(alone: list[StoredRun], of_all: int) -> None:
 def groups(mine: list[StoredRun]) -> None:
     """Runs that belong together, such as a sweep: their number, and what their settings reach."""
     members: dict[str, list[StoredRun]] = {}
-    for found in mine:
-        if found.run.group:
-            members.setdefault(found.run.group, []).append(found)
+    for stored in mine:
+        if stored.run.group:
+            members.setdefault(stored.run.group, []).append(stored)
     if not members:
         return
     st.subheader("Groups", anchor=False)
@@ -147,7 +147,7 @@ def groups(mine: list[StoredRun]) -> None:
 
 
 def group(name: str, members: list[StoredRun]) -> None:
-    phases = [found.run.phase for found in members]
+    phases = [stored.run.phase for stored in members]
     states = {
         "finished": phases.count("finished"),
         "failed": sum(phase in ("failed", "died", "broken") for phase in phases),
@@ -159,7 +159,7 @@ def group(name: str, members: list[StoredRun]) -> None:
         st.caption(
             f"{count(len(members), 'run')}: {', '.join(f'{n} {state}' for state, n in states.items() if n)}",
         )
-        now = "\n".join(f"{found.run.id} {found.run.phase}" for found in members)
+        now = "\n".join(f"{stored.run.id} {stored.run.phase}" for stored in members)
         st.markdown(variants_table(_variants(str(members[0].store.directory), now, members)))
         with st.container(horizontal=True):
             for page in ("ablations", "runs", "report"):
@@ -170,60 +170,60 @@ def group(name: str, members: list[StoredRun]) -> None:
 def _variants(directory: str, now: str, _members: list[StoredRun]) -> list[Variant]:
     """Kept while the group's runs are in the same phases: the config of a run never changes, nor do its results."""
     known: list[Member] = []
-    for found in _members:
+    for stored in _members:
         with contextlib.suppress(MimiError):  # a broken run is counted as one
-            known.append((found.run, found.store.config(found.run.id)))
+            known.append((stored.run, stored.store.config(stored.run.id)))
     return variants(known)
 
 
-def variants_table(found: list[Variant]) -> str:
+def variants_table(settings: list[Variant]) -> str:
     """Markdown: what every setting reaches, with the interval over its seeds."""
     rows = ["| | seeds | accuracy |", "|---|--:|--:|"]
-    for variant in found[:MOST_VARIANTS]:
+    for variant in settings[:MOST_VARIANTS]:
         reached = variant.accuracy
         rows.append(f"| {plain(clipped(variant.label, 36))} | {reached.n} | {percent_interval(reached)} |")
-    if len(found) > MOST_VARIANTS:
-        rows.append(f"| and {len(found) - MOST_VARIANTS} more | | |")
+    if len(settings) > MOST_VARIANTS:
+        rows.append(f"| and {len(settings) - MOST_VARIANTS} more | | |")
     return "\n".join(rows)
 
 
 def grid(runs: list[StoredRun]) -> None:
     for first in range(0, len(runs), COLUMNS):
-        for place, found in zip(st.columns(COLUMNS), runs[first : first + COLUMNS], strict=False):
+        for place, stored in zip(st.columns(COLUMNS), runs[first : first + COLUMNS], strict=False):
             with place:
-                card(found)
+                card(stored)
 
 
-def card(found: StoredRun) -> None:
+def card(stored: StoredRun) -> None:
     """A run at a glance, and the ways to more of it."""
-    run = found.run
-    state = found.store.state(run.id)
+    run = stored.run
+    state = stored.store.state(run.id)
     with st.container(border=True, height="stretch", gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", gap=None):
             st.markdown(f"**{plain(clipped(run.title, 22))}**", width="content")
-            phase_badge(run.phase, found.example)
+            phase_badge(run.phase, stored.example)
         when = time.strftime("%d %b %H:%M", time.localtime(run.created))
         st.caption(" · ".join([plain(run.data), plain(run.backbone), when]))
-        if not picture(found):
+        if not picture(stored):
             st.caption(plain(cards.why_no_picture(run, state)))
         known = cards.facts(run, state)
         for place, (what, number) in zip(st.columns([3, 4, 4], gap="xsmall"), known.items(), strict=False):
             place.markdown(f"**{number}**  \n:small[:gray[{what}]]".replace(" of ", "\u00a0of\u00a0"))
-        status = found.store.status(run.id)
+        status = stored.store.status(run.id)
         if status and run.phase not in ENDED:
             st.progress(min(max(status.progress, 0.0), 1.0), text=plain(cards.doing(status)))
         st.space("stretch")
         with st.container(horizontal=True, gap=None):
             for page in ("widths", "why") if run.phase == "finished" and run.cycle else ("monitor",):
-                link_to(page, query=found.link)
+                link_to(page, query=stored.link)
 
 
 def clipped(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
-def picture(found: StoredRun, size: tuple[int, int] = (300, 78)) -> bool:
-    drawn = cards.rain(found.store.state(found.run.id), drawing.scale(), size)
+def picture(stored: StoredRun, size: tuple[int, int] = (300, 78)) -> bool:
+    drawn = cards.rain(stored.store.state(stored.run.id), drawing.scale(), size)
     if drawn:
         image, said = drawn
         st.image(image, width="stretch", alt=said)

@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def one_run(preset: str, config: RunConfig) -> None:
-    before = sum(not found.example and found.run.phase not in ENDED for found in stores.all_runs())
+    before = sum(not stored.example and stored.run.phase not in ENDED for stored in stores.all_runs())
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Launch", type="primary", icon=":material/rocket_launch:", on_click=keep_form):
             launch(config)

@@ -35,37 +35,37 @@ def main() -> None:
     through_app()
     run_actions.tell()
     runs = stores.all_runs()
-    found = pick_run(runs, "runs", "All runs")
-    if found is None:
+    stored = pick_run(runs, "runs", "All runs")
+    if stored is None:
         return
-    config = _config(found)
-    if found.run.phase == "broken" or config is None:
-        broken(found)
+    config = _config(stored)
+    if stored.run.phase == "broken" or config is None:
+        broken(stored)
         return
     parent = next((other for other in runs if config.branch and other.run.id == config.branch.run), None)
-    heading(found, config, parent)
-    live = found.run.phase not in ENDED
+    heading(stored, config, parent)
+    live = stored.run.phase not in ENDED
     probe = _probe(runs, config)
-    st.fragment(progress, run_every=STATUS_SECONDS if live else None)(found)
-    st.fragment(learning, run_every=CHARTS_SECONDS if live else None)(found, config, probe)
+    st.fragment(progress, run_every=STATUS_SECONDS if live else None)(stored)
+    st.fragment(learning, run_every=CHARTS_SECONDS if live else None)(stored, config, probe)
     settings(config, parent)
 
 
-def heading(found: StoredRun, config: RunConfig, parent: StoredRun | None) -> None:
+def heading(stored: StoredRun, config: RunConfig, parent: StoredRun | None) -> None:
     """Title, what can be done, and where the run comes from. Not in a fragment: a dialog would go with its next run."""
-    state = found.store.state(found.run.id)
+    state = stored.store.state(stored.run.id)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.title(plain(found.run.title), anchor=False, width="content")
-        phase_badge(_stage(found.run.phase), found.example)
+        st.title(plain(stored.run.title), anchor=False, width="content")
+        phase_badge(_stage(stored.run.phase), stored.example)
         st.space("stretch")
-        run_actions.new_runs(found, config, state)
-        run_actions.buttons([found])
+        run_actions.new_runs(stored, config, state)
+        run_actions.buttons([stored])
     with st.container(horizontal=True, gap="small"):
         for page in LINKS if state.sites else ():
-            link_to(page, query=found.link)
-        if found.run.group:
-            label = f"Group {plain(found.run.group)}"
-            link_to("runs", label, icon=":material/folder:", query={"group": found.run.group})
+            link_to(page, query=stored.link)
+        if stored.run.group:
+            label = f"Group {plain(stored.run.group)}"
+            link_to("runs", label, icon=":material/folder:", query={"group": stored.run.group})
     if config.branch:
         origin(config, parent)
 
@@ -89,15 +89,15 @@ def origin(config: RunConfig, parent: StoredRun | None) -> None:
 # --- where it is ----------------------------------------------------------------------------------------------------
 
 
-def progress(found: StoredRun) -> None:
+def progress(stored: StoredRun) -> None:
     """Where the run is now. Cheap: it is drawn most often."""
-    status, state = found.store.status(found.run.id), found.store.state(found.run.id)
-    if status is None or _stage(found.store.summary(found.run.id).phase) != _stage(found.run.phase):
+    status, state = stored.store.status(stored.run.id), stored.store.state(stored.run.id)
+    if status is None or _stage(stored.store.summary(stored.run.id).phase) != _stage(stored.run.phase):
         st.rerun()  # it has begun or ended, or goes on again: what can be done changes, and the clocks of this page
     if status.shown_phase != "finished":
         bar(status)
     facts(status, state)
-    ending(found, status, state)
+    ending(stored, status, state)
 
 
 def _stage(phase: str) -> str:
@@ -142,7 +142,7 @@ def facts(status: Status, state: RunState) -> None:
         column.metric(label, plain(value))
 
 
-def ending(found: StoredRun, status: Status, state: RunState) -> None:
+def ending(stored: StoredRun, status: Status, state: RunState) -> None:
     phase, message = status.shown_phase, plain(status.message)
     if phase == "died":
         silent = words.duration(max(time.time() - status.heartbeat, 0))
@@ -160,24 +160,24 @@ def ending(found: StoredRun, status: Status, state: RunState) -> None:
             icon=":material/stop_circle:",
         )
     elif phase == "finished" and state.started:
-        headline, story = cards.finding(found.run, state)
+        headline, story = cards.finding(stored.run, state)
         st.success(f"**{plain(headline)}.** {plain(story)}", icon=":material/check_circle:")
 
 
 # --- what it has learned --------------------------------------------------------------------------------------------
 
 
-def learning(found: StoredRun, config: RunConfig, probe: Interval | None) -> None:
+def learning(stored: StoredRun, config: RunConfig, probe: Interval | None) -> None:
     """Signs that something is wrong, the curves, and what is left of the adapters."""
-    state = found.store.state(found.run.id)
+    state = stored.store.state(stored.run.id)
     signs(state, config, probe)
     if state.started:
-        charts(found, config, state)
+        charts(stored, config, state)
         return
-    if found.run.phase not in ENDED:
+    if stored.run.phase not in ENDED:
         st.caption("The data and the backbone are being loaded; curves and widths appear here.")
         st.skeleton(320)
-    log(found)
+    log(stored)
 
 
 def signs(state: RunState, config: RunConfig, probe: Interval | None) -> None:
@@ -190,7 +190,7 @@ def signs(state: RunState, config: RunConfig, probe: Interval | None) -> None:
             st.warning(plain(warning.message), icon=":material/warning:")
 
 
-def charts(found: StoredRun, config: RunConfig, state: RunState) -> None:
+def charts(stored: StoredRun, config: RunConfig, state: RunState) -> None:
     left, right = st.columns([3, 2], gap="large") if state.sites else (st.container(), None)
     with left:
         st.subheader("Learning", anchor=False)
@@ -199,20 +199,20 @@ def charts(found: StoredRun, config: RunConfig, state: RunState) -> None:
             table,
             accuracy_chart(steps, state.total_cuts),
             width="stretch",
-            key=f"accuracy-{found.run.id}",
+            key=f"accuracy-{stored.run.id}",
             alt="Accuracy per epoch on training images, and after training and cuts on validation and test images",
         )
         st.vega_lite_chart(
-            table, loss_chart(steps), width="stretch", key=f"loss-{found.run.id}", alt="Training loss per epoch"
+            table, loss_chart(steps), width="stretch", key=f"loss-{stored.run.id}", alt="Training loss per epoch"
         )
-        log(found)
+        log(stored)
     if right is not None:
         with right:
             st.subheader("Widths so far", anchor=False)
             cuts = len(state.cuts), len(state.evaluations)
             st.plotly_chart(
-                _widths_figure(found.run.id, cuts, st.context.theme.type, state),
-                key=f"mini-{found.run.id}",
+                _widths_figure(stored.run.id, cuts, st.context.theme.type, state),
+                key=f"mini-{stored.run.id}",
                 config=drawing.CONFIG,
                 alt="Neurons left per layer and cut",
             )
@@ -225,12 +225,12 @@ def _widths_figure(run_id: str, cuts: tuple[int, int], theme: str | None, _state
     return heatmap_figure(table, cycles, drawing.scale(), cuts=_state.total_cuts, smallest=6)
 
 
-def log(found: StoredRun) -> None:
+def log(stored: StoredRun) -> None:
     st.subheader("Log", anchor=False)
-    tail = found.store.log_tail(found.run.id)
+    tail = stored.store.log_tail(stored.run.id)
     with st.container(height=220 if tail.count("\n") > 6 else "content", border=False, autoscroll=True):
         st.code(tail or "Nothing yet.", language=None, wrap_lines=True)
-    st.caption(f"The last lines. Everything about this run is in {plain(str(found.run.folder))}.")
+    st.caption(f"The last lines. Everything about this run is in {plain(str(stored.run.folder))}.")
 
 
 def settings(config: RunConfig, parent: StoredRun | None) -> None:
@@ -255,9 +255,9 @@ def _changed_by_branch(config: RunConfig, parent: StoredRun | None) -> list[str]
     return [d for d in differences(config, RunConfig()) if d.startswith(("prune.", "train.", "name=", "seed="))]
 
 
-def _config(found: StoredRun) -> RunConfig | None:
+def _config(stored: StoredRun) -> RunConfig | None:
     try:
-        return found.store.config(found.run.id)
+        return stored.store.config(stored.run.id)
     except MimiError:
         return None
 
@@ -265,21 +265,22 @@ def _config(found: StoredRun) -> RunConfig | None:
 def _probe(runs: list[StoredRun], config: RunConfig) -> Interval | None:
     """What linear probes on the same data and backbone reach, among the runs that are there."""
     near = [
-        found
-        for found in runs
-        if (found.run.method, found.run.data, found.run.backbone) == ("linear", config.data.name, config.backbone.name)
+        stored
+        for stored in runs
+        if (stored.run.method, stored.run.data, stored.run.backbone)
+        == ("linear", config.data.name, config.backbone.name)
     ]
-    return linear_probe(config, [(found.run, other) for found in near if (other := _config(found))])
+    return linear_probe(config, [(stored.run, other) for stored in near if (other := _config(stored))])
 
 
-def broken(found: StoredRun) -> None:
+def broken(stored: StoredRun) -> None:
     st.title("This run cannot be read", anchor=False)
-    reason = found.run.message or "its config file is missing or broken"
+    reason = stored.run.message or "its config file is missing or broken"
     st.error(f"{plain(reason.capitalize())}.", icon=":material/broken_image:")
     st.markdown("Its folder holds whatever is left of it:")
-    st.code(str(found.run.folder), language=None)
-    log(found)
-    run_actions.buttons([found])
+    st.code(str(stored.run.folder), language=None)
+    log(stored)
+    run_actions.buttons([stored])
 
 
 if __name__ == "__main__":

@@ -34,24 +34,24 @@ PICTURES = ["jpg", "jpeg", "png", "webp"]
 
 def main() -> None:
     through_app()
-    found = pick_run(stores.all_runs(), "widths", suits=makes_cuts)
-    if found is None:
+    stored = pick_run(stores.all_runs(), "widths", suits=makes_cuts)
+    if stored is None:
         return
-    live = found.run.phase not in ENDED
-    st.fragment(show, run_every=LIVE_SECONDS if live else None)(found)
+    live = stored.run.phase not in ENDED
+    st.fragment(show, run_every=LIVE_SECONDS if live else None)(stored)
     st.divider()
-    own_image(found, found.store.state(found.run.id))
+    own_image(stored, stored.store.state(stored.run.id))
 
 
 # --- the gallery ------------------------------------------------------------------------------------------------------
 
 
-def show(found: StoredRun) -> None:
-    state = found.store.state(found.run.id)
+def show(stored: StoredRun) -> None:
+    state = stored.store.state(stored.run.id)
     try:
-        seen, urls = _seen(str(found.run.folder), _stamp(found.run.folder, state), state)
+        seen, urls = _seen(str(stored.run.folder), _stamp(stored.run.folder, state), state)
     except MimiError as error:
-        nothing_yet(found, state, str(error))
+        nothing_yet(stored, state, str(error))
         return
     cells = gallery.cells_table(seen.probabilities, seen.cycles, seen.gallery.label.tolist(), seen.class_names)
     images = gallery.images_table(cells)
@@ -172,8 +172,8 @@ def probabilities(shares: pd.DataFrame, key: str, width: int) -> None:
     )
 
 
-def nothing_yet(found: StoredRun, state: RunState, why: str) -> None:
-    if found.run.phase in ENDED or gallery_path(found.run.folder).exists():
+def nothing_yet(stored: StoredRun, state: RunState, why: str) -> None:
+    if stored.run.phase in ENDED or gallery_path(stored.run.folder).exists():
         st.title("No predictions to show", anchor=False)
         st.error(f"{plain(why[:1].upper() + why[1:])}.", icon=":material/broken_image:")
         return
@@ -191,23 +191,23 @@ def _seen(folder: str, stamp: Hashable, _state: RunState) -> tuple[Seen, list[st
 
 def _stamp(run: Path, state: RunState) -> tuple[tuple[int, int] | None, ...]:
     paths = [gallery_path(run), *(predictions_path(run, cycle) for cycle in range(len(state.cuts) + 1))]
-    found: list[tuple[int, int] | None] = []
+    stamps: list[tuple[int, int] | None] = []
     for path in paths:
         try:
             file = path.stat()
-            found.append((file.st_mtime_ns, file.st_size))
+            stamps.append((file.st_mtime_ns, file.st_size))
         except OSError:
-            found.append(None)
-    return tuple(found)
+            stamps.append(None)
+    return tuple(stamps)
 
 
 # --- an image of your own ---------------------------------------------------------------------------------------------
 
 
-def own_image(found: StoredRun, state: RunState) -> None:
+def own_image(stored: StoredRun, state: RunState) -> None:
     """Any picture through every saved cycle, in a process of its own."""
     st.subheader("An image of your own", anchor=False)
-    saved = saved_files(found.run.folder, len(state.cuts))
+    saved = saved_files(stored.run.folder, len(state.cuts))
     if not saved:
         st.markdown("The run has not saved a cycle yet that could be asked.")
         return
@@ -224,7 +224,7 @@ def own_image(found: StoredRun, state: RunState) -> None:
         st.caption(f"{words.count(len(saved), 'saved cycle')} will be asked, on this machine. Nothing leaves it.")
         return
     content = file.getvalue()
-    key = "predict", str(found.run.folder), tuple(saved), hashlib.sha256(content).hexdigest()
+    key = "predict", str(stored.run.folder), tuple(saved), hashlib.sha256(content).hexdigest()
     job = waiting.jobs().get(key)
     if job is None or job.state not in ("running", "done"):
         if job is not None and not now:
@@ -234,18 +234,18 @@ def own_image(found: StoredRun, state: RunState) -> None:
         if not now and not slot.button("Ask the models", icon=":material/play_arrow:"):
             return
         slot.empty()
-        job = ask(key, found, content)
+        job = ask(key, stored, content)
     if job is not None and job.state == "running":
         waiting.wait_for(key, "Loading the backbone, then asking every cycle")
     elif job is not None:
         answered(jobs.answer(job))
 
 
-def ask(key: Hashable, found: StoredRun, content: bytes) -> jobs.Job | None:
+def ask(key: Hashable, stored: StoredRun, content: bytes) -> jobs.Job | None:
     def prepare(folder: Path) -> list[str]:
         (folder / PICTURE).write_bytes(content)
-        runs = str(found.store.directory.resolve())
-        return ["predict", found.run.id, str(folder / PICTURE), "--runs", runs, "--json"]
+        runs = str(stored.store.directory.resolve())
+        return ["predict", stored.run.id, str(folder / PICTURE), "--runs", runs, "--json"]
 
     try:
         return waiting.jobs().start(key, prepare, TIMEOUT_SECONDS)
@@ -254,22 +254,22 @@ def ask(key: Hashable, found: StoredRun, content: bytes) -> jobs.Job | None:
         return None
 
 
-def answered(found: Prediction) -> None:
-    good = [one for one in found.cycles if not one.error]
-    for one in found.cycles:
+def answered(prediction: Prediction) -> None:
+    good = [one for one in prediction.cycles if not one.error]
+    for one in prediction.cycles:
         if one.error:
             st.warning(f"Cycle {one.cycle} cannot answer: {plain(one.error)}.", icon=":material/broken_image:")
     if not good:
         return
     cycles, said = [one.cycle for one in good], np.array([one.probabilities for one in good])
-    cells = gallery.cells_table(said[:, None], cycles, [None], found.class_names)
+    cells = gallery.cells_table(said[:, None], cycles, [None], prediction.class_names)
     left, right = st.columns([3, 2], gap="large")
     with left:
         told(
-            gallery.png_uri(found.seen),
-            plain(gallery.course(said, cycles, found.class_names)),
-            f"The picture as the models saw it: {found.image_size} × {found.image_size} pixels, without a crop, as "
-            "in training. Its class is one of those of the run, whatever it shows.",
+            gallery.png_uri(prediction.seen),
+            plain(gallery.course(said, cycles, prediction.class_names)),
+            f"The picture as the models saw it: {prediction.image_size} × {prediction.image_size} pixels, without a "
+            "crop, as in training. Its class is one of those of the run, whatever it shows.",
         )
         alone = pd.DataFrame({"image": [0], "url": [""], "truth": [""]})
         st.vega_lite_chart(
@@ -279,7 +279,7 @@ def answered(found: Prediction) -> None:
             alt="What every cycle predicts for the picture",
         )
     with right:
-        probabilities(gallery.shares_table(said, cycles, found.class_names, None), "own_shares", 400)
+        probabilities(gallery.shares_table(said, cycles, prediction.class_names, None), "own_shares", 400)
 
 
 if __name__ == "__main__":

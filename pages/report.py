@@ -35,9 +35,9 @@ def main() -> None:
 def group_sizes(runs: list[StoredRun]) -> dict[str, int]:
     """Name of every group, newest first -> number of its runs."""
     sizes: dict[str, int] = {}
-    for found in runs:
-        if found.run.group and not found.example:
-            sizes[found.run.group] = sizes.get(found.run.group, 0) + 1
+    for stored in runs:
+        if stored.run.group and not stored.example:
+            sizes[stored.run.group] = sizes.get(stored.run.group, 0) + 1
     return sizes
 
 
@@ -55,14 +55,14 @@ def about_group(groups: dict[str, int]) -> bool:
 
 
 def of_run(runs: list[StoredRun]) -> None:
-    found = pick_run(runs, "widths")
-    if found is None:
+    stored = pick_run(runs, "widths")
+    if stored is None:
         return
     report, model = st.tabs(["Report", "Trained model"])
     with report:
-        offer(lambda: run_report(found.store, found.run.id), found.run.id)
+        offer(lambda: run_report(stored.store, stored.run.id), stored.run.id)
     with model:
-        exports(found)
+        exports(stored)
 
 
 def of_group(groups: dict[str, int]) -> None:

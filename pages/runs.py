@@ -66,7 +66,7 @@ def controls(runs: list[StoredRun]) -> tuple[Filters, str]:
         methods = st.multiselect(
             "Method", tuple(METHODS), key="method", bind="query-params", placeholder="all", width=190
         )
-        named = sorted({found.run.group for found in runs if found.run.group})
+        named = sorted({stored.run.group for stored in runs if stored.run.group})
         group = st.selectbox("Group", named, index=None, key="group", bind="query-params", placeholder="all", width=190)
         view = st.segmented_control(
             "Show", [EVERY_RUN, OVER_SEEDS], default=EVERY_RUN, required=True, key="view", bind="query-params"
@@ -75,12 +75,12 @@ def controls(runs: list[StoredRun]) -> tuple[Filters, str]:
 
 
 def matching(runs: Sequence[StoredRun], wanted: Filters) -> list[StoredRun]:
-    known = {found.run.id: found for found in runs}
+    known = {stored.run.id: stored for stored in runs}
     return [known[run_id] for run_id in filtered(_table(runs), wanted)["id"]]
 
 
 def _table(runs: Sequence[StoredRun]) -> pd.DataFrame:
-    return runs_table((found.run, found.example) for found in runs)
+    return runs_table((stored.run, stored.example) for stored in runs)
 
 
 # --- every run ------------------------------------------------------------------------------------------------------
@@ -88,15 +88,17 @@ def _table(runs: Sequence[StoredRun]) -> pd.DataFrame:
 
 def listing(wanted: Filters) -> None:
     """The table, anew every few seconds while a run goes on; it stands still while rows are chosen."""
-    found = matching(stores.all_runs(), wanted)
-    if not found:
+    members = matching(stores.all_runs(), wanted)
+    if not members:
         st.info("No run passes these filters.", icon=":material/filter_alt_off:")
         return
-    key = run_actions.key_of("runs", [one.run for one in found])
+    key = run_actions.key_of("runs", [one.run for one in members])
     rows = _rows(key)
-    actions(_chosen(found, key))
-    live = any(one.run.phase not in ENDED for one in found)
-    st.fragment(_live_table, run_every=LIVE_SECONDS if live and not rows else None)(wanted, key, rows, _waiting(found))
+    actions(_chosen(members, key))
+    live = any(one.run.phase not in ENDED for one in members)
+    st.fragment(_live_table, run_every=LIVE_SECONDS if live and not rows else None)(
+        wanted, key, rows, _waiting(members)
+    )
     st.caption(
         "Accuracy is on the test images, of the last evaluation that followed training, never the best. σ is the "
         "compression now: token widths over neurons. *Gone*: adapters that lost their last neuron. A click on a "
@@ -105,26 +107,26 @@ def listing(wanted: Filters) -> None:
 
 
 def _live_table(wanted: Filters, key: str, rows: list[int], waiting: int) -> None:
-    found = matching(stores.all_runs(), wanted)
+    members = matching(stores.all_runs(), wanted)
     if (
-        run_actions.key_of("runs", [one.run for one in found]) != key
+        run_actions.key_of("runs", [one.run for one in members]) != key
         or _rows(key) != rows
-        or _waiting(found) != waiting
+        or _waiting(members) != waiting
     ):
         st.rerun()  # runs have come or gone, were started or chosen: the rest of the page follows
-    table(found, key)
+    table(members, key)
 
 
-def _waiting(found: Sequence[StoredRun]) -> int:
-    return sum(one.run.phase == "queued" for one in found)
+def _waiting(members: Sequence[StoredRun]) -> int:
+    return sum(one.run.phase == "queued" for one in members)
 
 
-def table(found: Sequence[StoredRun], key: str) -> None:
+def table(members: Sequence[StoredRun], key: str) -> None:
     """Draw runs as rows to choose from, and to open by a click."""
     clicked = st.session_state.get(f"open-{key}")
-    if clicked is not None and clicked["row"] < len(found):
-        switch_to("monitor", found[clicked["row"]].link)
-    shown = in_percent(_table(found), ["accuracy"])
+    if clicked is not None and clicked["row"] < len(members):
+        switch_to("monitor", members[clicked["row"]].link)
+    shown = in_percent(_table(members), ["accuracy"])
     shown.insert(0, "open", ":material/open_in_full:")
     shown["score"] = (shown["score"] + " · " + shown["scope"]).str.strip(" ·")
     shown["state"] = [
@@ -183,8 +185,8 @@ def _rows(key: str) -> list[int]:
     return list(state["selection"]["rows"]) if state else []
 
 
-def _chosen(found: Sequence[StoredRun], key: str) -> list[StoredRun]:
-    return [found[row] for row in _rows(key) if row < len(found)]
+def _chosen(members: Sequence[StoredRun], key: str) -> list[StoredRun]:
+    return [members[row] for row in _rows(key) if row < len(members)]
 
 
 # --- what can be done to the chosen ones ----------------------------------------------------------------------------
@@ -204,7 +206,7 @@ def links(chosen: list[StoredRun]) -> None:
     if len(chosen) == 1:
         for page in ("monitor", "widths", "why") if chosen[0].run.sites else ("monitor",):
             link_to(page, query=chosen[0].link)
-    elif len(chosen) == 2 and all(found.run.sites for found in chosen):
+    elif len(chosen) == 2 and all(stored.run.sites for stored in chosen):
         both = {"run": chosen[0].run.id, "with": chosen[1].run.id}
         link_to("widths", "Compare widths", icon=":material/compare:", query=both)
 
@@ -263,12 +265,12 @@ def queue(store: Store) -> None:
 # --- by setting, over seeds -----------------------------------------------------------------------------------------
 
 
-def groups(found: list[StoredRun]) -> None:
-    if not found:
+def groups(runs: list[StoredRun]) -> None:
+    if not runs:
         st.info("No run passes these filters.", icon=":material/filter_alt_off:")
         return
-    now = "\n".join(f"{one.run.id} {one.run.phase}" for one in found)
-    rows = _by_group(now, found)
+    now = "\n".join(f"{one.run.id} {one.run.phase}" for one in runs)
+    rows = _by_group(now, runs)
     shown = in_percent(groups_table(rows), ["accuracy", "low", "high"])
     key = f"groups-{hashlib.sha1(now.encode(), usedforsecurity=False).hexdigest()[:12]}"
     number = st.column_config.NumberColumn
@@ -305,7 +307,7 @@ def groups(found: list[StoredRun]) -> None:
         return
     group, variant = rows[chosen[0]]
     ids = {run.id for run in variant.runs}
-    members = [one for one in found if one.run.id in ids]
+    members = [one for one in runs if one.run.id in ids]
     st.subheader(plain(f"{group or 'No group'}: {variant.label}"), anchor=False)
     members_key = run_actions.key_of("members", [one.run for one in members])
     actions(_chosen(members, members_key))

@@ -47,7 +47,7 @@ def main() -> None:
 
 def pick_task(tasks: dict[str, list[StoredRun]], references: dict[str, References]) -> str | None:
     """Dataset with backbone, kept in the URL as `on`: at first the task on which the most methods were tried."""
-    tried = {task: len({found.run.method for found in runs}) for task, runs in tasks.items()}
+    tried = {task: len({stored.run.method for stored in runs}) for task, runs in tasks.items()}
     options = [*sorted(tasks, key=lambda task: -tried[task]), *references]
     asked = st.query_params.get("on")
     if asked is not None and asked not in options:
@@ -63,7 +63,7 @@ def pick_task(tasks: dict[str, list[StoredRun]], references: dict[str, Reference
             label_visibility="collapsed",
             filter_mode="contains",
         )
-        done = [found for found in tasks.get(chosen, []) if found.run.phase == "finished"]
+        done = [stored for stored in tasks.get(chosen, []) if stored.run.phase == "finished"]
         if len(done) > 1:
             link_to("ablations", query={"like": done[0].run.id})
     return chosen
@@ -95,7 +95,7 @@ def own(chosen: list[StoredRun]) -> None:
         st.markdown(plain(trade_off.story(table)))
         told = [
             epochs_told(table),
-            comparison_words.left_out([found.run.phase for found in chosen]),
+            comparison_words.left_out([stored.run.phase for stored in chosen]),
             comparison_words.told_apart(how),
         ]
         st.caption(plain(" ".join(text for text in told if text)))

@@ -47,17 +47,17 @@ decided anew; what training would have made of it is not known.
 def main() -> None:
     through_app()
     runs = stores.all_runs()
-    found = pick_run(runs, "widths", suits=makes_cuts)
-    if found is None:
+    stored = pick_run(runs, "widths", suits=makes_cuts)
+    if stored is None:
         return
-    live = found.run.phase not in ENDED
-    st.fragment(show, run_every=LIVE_SECONDS if live else None)(found)
+    live = stored.run.phase not in ENDED
+    st.fragment(show, run_every=LIVE_SECONDS if live else None)(stored)
 
 
-def show(found: StoredRun) -> None:
-    state = found.store.state(found.run.id)
+def show(stored: StoredRun) -> None:
+    state = stored.store.state(stored.run.id)
     if not state.cuts:
-        nothing_yet(found, state)
+        nothing_yet(stored, state)
         return
     named = layers(state.sites)
     findings = st.container()
@@ -65,7 +65,7 @@ def show(found: StoredRun) -> None:
         cycle = pick_cut(1, len(state.cuts), last_that_took_one(state))
         chosen = pick_layers(named)
     try:
-        cut = _stored_cut(str(found.run.folder), cycle, stamp(found.run.folder, cycle), state)
+        cut = _stored_cut(str(stored.run.folder), cycle, stamp(stored.run.folder, cycle), state)
     except MimiError as error:
         with findings:
             st.title(f"Cut {cycle} cannot be explained", anchor=False)
@@ -225,15 +225,15 @@ def _points(share: float) -> str:
     return f"{words.points(share, signed=True)} percentage points"
 
 
-def nothing_yet(found: StoredRun, state: RunState) -> None:
+def nothing_yet(stored: StoredRun, state: RunState) -> None:
     if state.started and state.total_cuts == 0:
         st.title("This run makes no cuts", anchor=False)
-        st.info(f"The method {plain(repr(found.run.method))} trains without pruning, so nothing has to be explained.")
+        st.info(f"The method {plain(repr(stored.run.method))} trains without pruning, so nothing has to be explained.")
         return
     st.title("No cut yet", anchor=False)
-    if found.run.phase == "broken":
+    if stored.run.phase == "broken":
         st.error("This run cannot be read. The Monitor page says why.", icon=":material/broken_image:")
-    elif found.run.phase in ENDED:
+    elif stored.run.phase in ENDED:
         st.info("The run ended before its first cut. The Monitor page shows its log.")
     else:
         cuts = f" of {words.count(state.total_cuts, 'cut')}" if state.total_cuts else ""

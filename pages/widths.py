@@ -43,24 +43,24 @@ some of it back (dot).
 def main() -> None:
     through_app()
     runs = stores.all_runs()
-    if st.query_params.get("run") not in {None, *(found.run.id for found in runs)}:
+    if st.query_params.get("run") not in {None, *(stored.run.id for stored in runs)}:
         runs += stores.study_runs()
-    found = pick_run(runs, "monitor", suits=makes_cuts)
-    if found is None:
+    stored = pick_run(runs, "monitor", suits=makes_cuts)
+    if stored is None:
         return
-    live = found.run.phase not in ENDED
+    live = stored.run.phase not in ENDED
     playing = st.session_state.get("play_next") is not None
     every = PLAY_SECONDS if playing else LIVE_SECONDS if live else None
-    st.fragment(show, run_every=every)(found)
-    if found.run.sites:  # parts of their own: they stay as they are while somebody moves the cut
-        st.fragment(across_seeds)(found, runs)
-        st.fragment(compare)(found, runs)
+    st.fragment(show, run_every=every)(stored)
+    if stored.run.sites:  # parts of their own: they stay as they are while somebody moves the cut
+        st.fragment(across_seeds)(stored, runs)
+        st.fragment(compare)(stored, runs)
 
 
-def show(found: StoredRun) -> None:
-    state = found.store.state(found.run.id)
+def show(stored: StoredRun) -> None:
+    state = stored.store.state(stored.run.id)
     if not state.widths:
-        nothing_yet(found)
+        nothing_yet(stored)
         return
     widths, cycles = tables.widths_table(state), tables.cycles_table(state)
     done = len(state.cuts)
@@ -92,13 +92,13 @@ def show(found: StoredRun) -> None:
         alt=f"Heatmap of {len(shown['site'].unique())} layers over {done} cuts. {sentences.headline(widths, cycle)}.",
     )
     if done:
-        neurons_of(found, widths, cycle, clicked)
+        neurons_of(stored, widths, cycle, clicked)
     with st.expander("What you see here", icon=":material/help:"):
         st.markdown(HELP)
     details(widths, cycles)
 
 
-def neurons_of(found: StoredRun, widths: pd.DataFrame, cycle: int, clicked: Any) -> None:
+def neurons_of(stored: StoredRun, widths: pd.DataFrame, cycle: int, clicked: Any) -> None:
     """From a layer at a cut to its neurons on the Why page: a click on a cell, or a choice for the keyboard."""
     fatal = dict(widths.loc[widths["vanished"], ["site", "cycle"]].itertuples(index=False))
     names = dict(widths.drop_duplicates("site").sort_values("order")[["site", "label"]].itertuples(index=False))
@@ -106,7 +106,7 @@ def neurons_of(found: StoredRun, widths: pd.DataFrame, cycle: int, clicked: Any)
         match point.get("customdata"):
             case [int(order), int(cut)] if order < len(names):
                 site = list(names)[order] if order >= 0 else None
-                switch_to("why", _link(found, site, cut))
+                switch_to("why", _link(stored, site, cut))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("Click a cell to see its neurons, which went and which stayed, or choose a layer:", width="content")
         site = st.selectbox(
@@ -118,11 +118,11 @@ def neurons_of(found: StoredRun, widths: pd.DataFrame, cycle: int, clicked: Any)
             width=150,
         )
         cut = max(1, min(cycle, fatal.get(site, cycle)))
-        link_to("why", f"Neurons of {plain(names[site])} at cut {cut}", query=_link(found, site, cut))
+        link_to("why", f"Neurons of {plain(names[site])} at cut {cut}", query=_link(stored, site, cut))
 
 
-def _link(found: StoredRun, site: str | None, cut: int) -> dict[str, str]:
-    return {**found.link, "cycle": str(cut), **({"layer": site} if site else {})}
+def _link(stored: StoredRun, site: str | None, cut: int) -> dict[str, str]:
+    return {**stored.link, "cycle": str(cut), **({"layer": site} if site else {})}
 
 
 def controls(done: int, staged: bool) -> tuple[tables.Mode, str, bool, int]:
@@ -215,10 +215,10 @@ def details(widths: pd.DataFrame, cycles: pd.DataFrame) -> None:
         )
 
 
-def compare(found: StoredRun, runs: list[StoredRun]) -> None:
+def compare(stored: StoredRun, runs: list[StoredRun]) -> None:
     """A second run beside the first, and which adapters each of them lost."""
-    state = found.store.state(found.run.id)
-    candidates = [other for other in runs if other.run.sites and other.run.id != found.run.id]
+    state = stored.store.state(stored.run.id)
+    candidates = [other for other in runs if other.run.sites and other.run.id != stored.run.id]
     if not candidates:
         return
     st.subheader("Compare with another run", anchor=False)
@@ -240,11 +240,11 @@ def compare(found: StoredRun, runs: list[StoredRun]) -> None:
             )
 
 
-def nothing_yet(found: StoredRun) -> None:
+def nothing_yet(stored: StoredRun) -> None:
     st.title("No widths yet", anchor=False)
-    if found.run.phase == "broken":
+    if stored.run.phase == "broken":
         st.error("This run cannot be read. The Monitor page says why.", icon=":material/broken_image:")
-    elif found.run.phase in ENDED:
+    elif stored.run.phase in ENDED:
         st.info("The run ended before its adapters were in place. The Monitor page shows its log.")
     else:
         st.info("The run is being prepared. Its adapters appear here as soon as they are in place.", icon="spinner")

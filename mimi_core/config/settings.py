@@ -81,14 +81,14 @@ def from_link(preset: str, sets: Sequence[str]) -> RunConfig:
 
 
 def _settings(model: type[BaseModel], defaults: BaseModel, prefix: str) -> list[Setting]:
-    found: list[Setting] = []
+    listed: list[Setting] = []
     for name, info in model.model_fields.items():
         kind = info.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            found += _settings(kind, getattr(defaults, name), f"{prefix}{name}.")
+            listed += _settings(kind, getattr(defaults, name), f"{prefix}{name}.")
         else:
-            found.append(_setting(f"{prefix}{name}", info, getattr(defaults, name)))
-    return found
+            listed.append(_setting(f"{prefix}{name}", info, getattr(defaults, name)))
+    return listed
 
 
 def _setting(path: str, info: FieldInfo, default: Any) -> Setting:

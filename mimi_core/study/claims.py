@@ -7,7 +7,6 @@ from mimi_core.analysis.common import words
 from mimi_core.analysis.common.statistics import SIGNIFICANT
 from mimi_core.analysis.common.words import NOTHING, count, decimal, listed, p_said
 from mimi_core.study import design as study
-from mimi_core.study.cells import TESTED, TOO_FEW, Section, between, mean, points, size, tested, without_head
 from mimi_core.study.design import GLOBAL, GRADIENT, LOCAL, MIMI, NONE, RANDOM, SMALL, TASKS
 from mimi_core.study.evidence import (
     BySeed,
@@ -22,6 +21,7 @@ from mimi_core.study.evidence import (
 )
 from mimi_core.study.figures import curves, differences, survival
 from mimi_core.study.layer_agreement import likeness
+from mimi_core.study.sections import TESTED, TOO_FEW, Section, between, mean, points, size, tested, without_head
 
 SCOPES = ("scope=global", "scope=local")
 SIGMAS = (2.0, 8.0, 32.0, 128.0, 512.0, 2048.0)
@@ -30,8 +30,8 @@ SIGMAS = (2.0, 8.0, 32.0, 128.0, 512.0, 2048.0)
 
 def equal_size(evidence: Evidence) -> Section:
     """Claim 1: against an adapter that has the final size from the start."""
-    cells = {task: study.size_of(task).name for task in TASKS}
-    known = {task: name for task, name in cells.items() if evidence.of(name, MIMI) and evidence.of(name, SMALL)}
+    sweeps = {task: study.size_of(task).name for task in TASKS}
+    known = {task: name for task, name in sweeps.items() if evidence.of(name, MIMI) and evidence.of(name, SMALL)}
     contrasts = family([between(evidence, task, name, MIMI, SMALL) for task, name in known.items()])
     rows = [
         [
@@ -147,12 +147,12 @@ def scores_and_scopes(evidence: Evidence) -> Section:
 
 def vanishing(evidence: Evidence) -> Section:
     """Claim 3: adapters that go, and whether the task decides which."""
-    cells = {task: (study.size_of(task).name, MIMI) for task in TASKS}
-    cells = {task: cell for task, cell in cells.items() if len(evidence.of(*cell)) > 1}
-    table = survivors_table(evidence, cells)
+    arms = {task: (study.size_of(task).name, MIMI) for task in TASKS}
+    arms = {task: arm for task, arm in arms.items() if len(evidence.of(*arm)) > 1}
+    table = survivors_table(evidence, arms)
     rows, sentences = [], []
-    for task, cell in cells.items():
-        gone = {seed: float(run.gone) for seed, run in evidence.of(*cell).items()}
+    for task, arm in arms.items():
+        gone = {seed: float(run.gone) for seed, run in evidence.of(*arm).items()}
         kept = table[table["task"] == task]
         always, never = (kept["survived"] == kept["runs"]).sum(), (kept["survived"] == 0).sum()
         low, high = min(gone.values()), max(gone.values())
@@ -162,7 +162,7 @@ def vanishing(evidence: Evidence) -> Section:
         sentences.append(f"On {task}, {low:g} to {high:g} of {len(kept)} adapters disappear completely.")
     asked = (("What is left of the layers", False), ("Which adapters go", True))
     for what, only_gone in asked:
-        agreement = likeness(evidence, list(cells.values()), only_gone)
+        agreement = likeness(evidence, list(arms.values()), only_gone)
         if agreement:
             shown = "depends on the task" if agreement.p < SIGNIFICANT else "was not shown to depend on the task"
             sentences.append(
@@ -172,7 +172,7 @@ def vanishing(evidence: Evidence) -> Section:
                 f"{p_said(agreement.p)})."
             )
     pictures = {}
-    if cells:
+    if arms:
         drawn = survival(table, "In how many runs each layer keeps an adapter", "survival")
         pictures = {"survival": (drawn, "In how many runs a layer keeps its adapter")}
     head = ["task", "runs", "adapters gone, mean", "from .. to", "layers without one in every run"]

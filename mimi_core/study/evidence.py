@@ -93,20 +93,20 @@ class Contrast:
     first: str
     second: str
     differences: dict[int, float]
-    found: Paired
+    test: Paired
 
     @property
     def interval(self) -> Interval:
-        return self.found.difference
+        return self.test.difference
 
     @property
     def corrected(self) -> float:
         """p by Holm among the contrasts of its family."""
-        return self.found.corrected
+        return self.test.corrected
 
     @property
     def claimed(self) -> bool:
-        return self.found.is_clear
+        return self.test.is_clear
 
     @property
     def verdict(self) -> str:
@@ -132,8 +132,8 @@ def contrast(
 
 def family(contrasts: Sequence[Contrast]) -> list[Contrast]:
     """The same with p values corrected for their number."""
-    tests = corrected([c.found for c in contrasts])
-    return [replace(c, found=test) for c, test in zip(contrasts, tests, strict=True)]
+    tests = corrected([c.test for c in contrasts])
+    return [replace(c, test=test) for c, test in zip(contrasts, tests, strict=True)]
 
 
 def averaged(by_cycle: Sequence[BySeed]) -> dict[int, float]:
@@ -152,30 +152,30 @@ def interval(values: BySeed) -> Interval:
     return of_setting(values)
 
 
-def within_margin(found: Interval, margin: float = MARGIN) -> str:
+def within_margin(gap: Interval, margin: float = MARGIN) -> str:
     """Whether something is at most `margin` worse: only where the whole interval says so.
 
     Differences that are all the same give no interval: no spread is no certainty.
     """
-    if found.n < 2:
+    if gap.n < 2:
         return "too few runs"
-    if not found.std:
+    if not gap.std:
         return "cannot be told"
-    if found.low >= -margin:
+    if gap.low >= -margin:
         return "yes"
-    return "no" if found.high < -margin else "cannot be told"
+    return "no" if gap.high < -margin else "cannot be told"
 
 
-def survivors_table(evidence: Evidence, cells: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
+def survivors_table(evidence: Evidence, arms: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
     """Which layers keep an adapter to the end. One row per task and layer.
 
     Args:
-        cells: name of a task -> sweep and case of its runs.
+        arms: name of a task -> sweep and case of its runs.
 
     Columns: task, site, label, group, runs, survived (in how many of them).
     """
     rows = []
-    for task, (sweep, case) in cells.items():
+    for task, (sweep, case) in arms.items():
         ends = [run.shares[-1] for run in evidence.of(sweep, case).values()]
         for layer in evidence.named:
             kept = sum(end.get(layer.site, 0) > 0 for end in ends)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from mimi_core.analysis.common.words import listed
 from mimi_core.study import design as study
-from mimi_core.study.cells import TESTED, TOO_FEW, Section, epochs, mean, points, tested
 from mimi_core.study.design import MIMI, SEEDS
 from mimi_core.study.evidence import MARGIN, Contrast, Evidence, averaged, contrast, family, within_margin
 from mimi_core.study.figures import differences
+from mimi_core.study.sections import TESTED, TOO_FEW, Section, epochs, mean, points, tested
 from mimi_core.sweeps.sweep import expand
 
 RANDOMLY = "random"
@@ -51,8 +51,8 @@ def scores(evidence: Evidence) -> Section:
     bare = {name: averaged([evidence.after_the_cut("scores", case, k) for k in cuts]) for name, case in named.items()}
     pairs = [(name, _chance(name)) for name in named if name != _chance(name)]
     trained, damage = (
-        family([contrast(when, (name, found[name]), (chance, found[chance])) for name, chance in pairs])
-        for when, found in (("at the end", end), ("right after the cuts", bare))
+        family([contrast(when, (name, accuracies[name]), (chance, accuracies[chance])) for name, chance in pairs])
+        for when, accuracies in (("at the end", end), ("right after the cuts", bare))
     )
     rows = [
         [c.first, str(c.interval.n), mean(end[c.first]), *tested(c), mean(bare[c.first]), *tested(b)]
@@ -63,8 +63,8 @@ def scores(evidence: Evidence) -> Section:
         for chance in dict.fromkeys(chance for _, chance in pairs)
     ]
     sentences = [
-        _beside_chance([c for c in found if c.claimed and c.interval.mean > 0], found, when)
-        for found, when in ((trained, "Trained again after every cut"), (damage, "Right after the cuts"))
+        _beside_chance([c for c in contrasts if c.claimed and c.interval.mean > 0], contrasts, when)
+        for contrasts, when in ((trained, "Trained again after every cut"), (damage, "Right after the cuts"))
     ]
     sentences += [
         f"{c.second} is better than {c.first} {c.where}: {points(c.interval)} points."

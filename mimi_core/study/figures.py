@@ -77,15 +77,21 @@ def curves(
         labels.append((y(level[1].mean), level[0], "currentColor"))
     for i, (setting, points) in enumerate(lines.items()):
         colour = COLOURS[i % len(COLOURS)]
-        places = [(x(log10(s)) + 3 * (i - len(lines) / 2), found) for s, found in points if found.n]
-        path = "L".join(f"{at:.1f} {y(found.mean):.1f}" for at, found in places)
+        places = [(x(log10(s)) + 3 * (i - len(lines) / 2), reached) for s, reached in points if reached.n]
+        path = "L".join(f"{at:.1f} {y(reached.mean):.1f}" for at, reached in places)
         if path:
             add(drawn, "path", d=f"M{path}", fill="none", stroke=colour, stroke_width=2)
             labels.append((y(places[-1][1].mean), setting, colour))
-        for at, found in places:
-            if not isnan(found.low):
-                add(drawn, "path", d=f"M{at:.1f} {y(found.low):.1f}V{y(found.high):.1f}", stroke=colour, opacity=0.55)
-            add(drawn, "circle", cx=at, cy=y(found.mean), r=4, fill=colour)
+        for at, reached in places:
+            if not isnan(reached.low):
+                add(
+                    drawn,
+                    "path",
+                    d=f"M{at:.1f} {y(reached.low):.1f}V{y(reached.high):.1f}",
+                    stroke=colour,
+                    opacity=0.55,
+                )
+            add(drawn, "circle", cx=at, cy=y(reached.mean), r=4, fill=colour)
     for (_, text, colour), at in zip(sorted(labels), _apart([at for at, *_ in sorted(labels)]), strict=True):
         own = {} if colour == "currentColor" else {"fill": colour}
         add(drawn, "text", text, class_="quiet" if not own else "", x=right + 14, y=at + 4, font_size=12, **own)
@@ -113,14 +119,14 @@ def survival(table: pd.DataFrame, title: str, name: str) -> str:
     for i, task in enumerate(tasks):
         y = top + i * row
         add(drawn, "text", task, class_="ink end", x=left - 10, y=y + row / 2 + 4, font_size=12)
-        for (_, found), at in zip(table[table["task"] == task].iterrows(), starts, strict=True):
-            x, share = left + at * cell, found["survived"] / max(found["runs"], 1)
+        for (_, counts), at in zip(table[table["task"] == task].iterrows(), starts, strict=True):
+            x, share = left + at * cell, counts["survived"] / max(counts["runs"], 1)
             if share:
                 add(drawn, "path", class_=f"c{theme.level(share)}", d=svg.box(x, y, cell - 1.5, row - 1.5))
                 kind = f"n{theme.level(share)} middle"
                 where = {"x": x + cell / 2 - 1, "y": y + row / 2 + 3}
-                add(drawn, "text", str(found["survived"]), class_=kind, **where, font_size=10.5)
-            elif found["runs"]:
+                add(drawn, "text", str(counts["survived"]), class_=kind, **where, font_size=10.5)
+            elif counts["runs"]:
                 middle, centre, arm = x + cell / 2 - 1, y + row / 2 - 1, 4
                 d = f"M{middle - arm:.1f} {centre - arm:.1f}l{2 * arm} {2 * arm}m0 -{2 * arm}l-{2 * arm} {2 * arm}"
                 add(drawn, "path", class_="fall", d=d)

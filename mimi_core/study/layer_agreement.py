@@ -27,14 +27,14 @@ class Likeness:
     tasks: int
 
 
-def likeness(evidence: Evidence, cells: Sequence[tuple[str, str]], only_gone: bool = False) -> Likeness | None:
+def likeness(evidence: Evidence, arms: Sequence[tuple[str, str]], only_gone: bool = False) -> Likeness | None:
     """None where there are fewer than two tasks with two runs each.
 
     Args:
-        cells: sweep and case of every task.
+        arms: sweep and case of every task.
         only_gone: look at which adapters are gone, and not at how much is left of the others.
     """
-    runs = [(task, seed, run) for task, cell in enumerate(cells) for seed, run in evidence.of(*cell).items()]
+    runs = [(task, seed, run) for task, arm in enumerate(arms) for seed, run in evidence.of(*arm).items()]
     tasks = np.array([task for task, _, _ in runs])
     enough = [task for task in set(tasks.tolist()) if (tasks == task).sum() > 1]
     if len(enough) < 2:

@@ -7,11 +7,11 @@ from mimi_core.analysis.common.statistics import CONFIDENCE, SIGNIFICANT
 from mimi_core.analysis.common.words import listed
 from mimi_core.runs import files
 from mimi_core.runs.store import Store
-from mimi_core.study.cells import Section, Table
 from mimi_core.study.claims import equal_size, extreme, scores_and_scopes, vanishing
 from mimi_core.study.design import MORE_SHOTS, SEEDS
 from mimi_core.study.evidence import Evidence, gather
 from mimi_core.study.exploratory import schedules, scores
+from mimi_core.study.sections import Section, Table
 
 SECTIONS = (equal_size, scores_and_scopes, vanishing, extreme, schedules, scores)
 PAGE, PICTURES = "findings.md", "findings"

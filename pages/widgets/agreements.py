@@ -33,12 +33,12 @@ def agreements(chosen: list[StoredRun], runs: list[Facts], how: Design) -> None:
     settings = {label: members for label, members in settings.items() if members}
     left, right = st.columns(2, gap="large")
     with left:
-        _scores({found.run.id: found for found in chosen}, settings)
+        _scores({one.run.id: one for one in chosen}, settings)
     with right:
         _seeds(settings)
 
 
-def _scores(found: Mapping[str, StoredRun], settings: Mapping[str, list[Facts]]) -> None:
+def _scores(stored: Mapping[str, StoredRun], settings: Mapping[str, list[Facts]]) -> None:
     st.subheader("Do the scores agree?", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         setting = st.selectbox("Runs of", list(settings), key="scored", bind="query-params", width=240)
@@ -48,9 +48,9 @@ def _scores(found: Mapping[str, StoredRun], settings: Mapping[str, list[Facts]])
         usual = names.index(RunConfig().prune.score if SCORES[decided].by_lot else decided)
         against = st.selectbox("With the score", names, index=usual, key="against", bind="query-params", width=160)
     table = agreement.scores_table(
-        (cycle, _correlations(str(folder), cycle, stamp(folder, cycle), against, found[run.id]))
+        (cycle, _correlations(str(folder), cycle, stamp(folder, cycle), against, stored[run.id]))
         for run in members
-        for folder in [found[run.id].run.folder]
+        for folder in [stored[run.id].run.folder]
         for cycle in range(1, len(run.points))
     )
     if table.empty:

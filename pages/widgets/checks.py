@@ -43,18 +43,18 @@ def show(config: RunConfig) -> None:
             st.fragment(_progress, run_every=POLL_SECONDS)()
             return
         _end()  # the form has moved on
-    checked, found = st.session_state.get(_CHECKED, (None, None))
+    checked, outcome = st.session_state.get(_CHECKED, (None, None))
     if checked == config:
-        report(found)
+        report(outcome)
 
 
 def _progress() -> None:
     if _CHECKING not in st.session_state:
         return
     config, checking = st.session_state[_CHECKING]
-    found = checking.poll()
-    if found is not None:
-        st.session_state[_CHECKED] = (config, found[0])
+    outcome = checking.poll()
+    if outcome is not None:
+        st.session_state[_CHECKED] = (config, outcome[0])
         del st.session_state[_CHECKING]
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -73,71 +73,71 @@ def _end() -> None:
 # --- what it found ----------------------------------------------------------------------------------------------------
 
 
-def report(found: CheckReport) -> None:
+def report(check: CheckReport) -> None:
     with st.container(border=True):
-        if not found.ok:
-            st.error(f"This would fail: {plain(found.error or 'no reason given')}", icon=":material/error:")
+        if not check.ok:
+            st.error(f"This would fail: {plain(check.error or 'no reason given')}", icon=":material/error:")
             return
-        st.success(_summary(found), icon=":material/check_circle:")
-        for warning in found.warnings:
+        st.success(_summary(check), icon=":material/check_circle:")
+        for warning in check.warnings:
             st.warning(plain(f"{warning[0].upper()}{warning[1:]}"), icon=":material/warning:")
-        for column, (label, value, hint) in zip(st.columns(5), _facts(found), strict=True):
+        for column, (label, value, hint) in zip(st.columns(5), _facts(check), strict=True):
             column.metric(label, plain(value), help=hint)
-        if found.kept_images:
-            st.caption(f":material/photo_library: {plain(about_images(found.kept_images))}")
-        if found.layers:
+        if check.kept_images:
+            st.caption(f":material/photo_library: {plain(about_images(check.kept_images))}")
+        if check.layers:
             table, chart = st.columns([4, 3], gap="medium")
             with table:
-                _cycles(found)
+                _cycles(check)
             with chart:
-                _layers(found)
+                _layers(check)
         else:
-            _cycles(found)
+            _cycles(check)
         st.caption(HOW_SURE)
 
 
-def _summary(found: CheckReport) -> str:
-    where = f"on {plain(found.device)}" if found.device else "here"
-    took = f" It would take about {words.duration(found.seconds)} {where}." if found.seconds is not None else ""
+def _summary(check: CheckReport) -> str:
+    where = f"on {plain(check.device)}" if check.device else "here"
+    took = f" It would take about {words.duration(check.seconds)} {where}." if check.seconds is not None else ""
     return f"This will run.{took}"
 
 
-def _facts(found: CheckReport) -> list[tuple[str, str, str]]:
-    trained = found.cycles[0].trained_parameters if found.cycles else 0
-    whole = found.backbone_parameters + found.head_parameters
-    splits = ", ".join(f"{name} {size:,}" for name, size in found.split_sizes.items())
+def _facts(check: CheckReport) -> list[tuple[str, str, str]]:
+    trained = check.cycles[0].trained_parameters if check.cycles else 0
+    whole = check.backbone_parameters + check.head_parameters
+    splits = ", ".join(f"{name} {size:,}" for name, size in check.split_sizes.items())
     share = f"{words.percent(trained / whole)} of the {words.compact(whole)} of backbone and head." if whole else ""
     return [
         (
             "Expected time",
-            "unknown" if found.seconds is None else words.duration(found.seconds),
-            f"With {words.duration(found.start_seconds)} to start up. Waiting in the queue comes on top.",
+            "unknown" if check.seconds is None else words.duration(check.seconds),
+            f"With {words.duration(check.start_seconds)} to start up. Waiting in the queue comes on top.",
         ),
         (
             "Memory",
-            "unknown" if found.memory_bytes is None else words.size(found.memory_bytes),
+            "unknown" if check.memory_bytes is None else words.size(check.memory_bytes),
             "The most that the check took: of the GPU where it trains on one, otherwise of main memory.",
         ),
         (
             "Adapters",
-            f"{found.sites:,}" if found.sites else "none",
-            f"With {words.count(found.initial_neurons, 'neuron')} at the start.",
+            f"{check.sites:,}" if check.sites else "none",
+            f"With {words.count(check.initial_neurons, 'neuron')} at the start.",
         ),
         ("Trained parameters", words.compact(trained), f"{trained:,} at the start, with the head. {share}"),
         (
             "Images per second",
-            f"{found.images_per_second:,.0f}" if found.images_per_second else "unknown",
+            f"{check.images_per_second:,.0f}" if check.images_per_second else "unknown",
             f"In training. The data: {splits or 'unknown'}.",
         ),
     ]
 
 
-def _cycles(found: CheckReport) -> None:
-    table = cycles_table(found)
+def _cycles(check: CheckReport) -> None:
+    table = cycles_table(check)
     if table.empty:
         return
     number = st.column_config.NumberColumn
-    about = "" if found.exact else " A global cut decides only then which neurons go, so this is an estimate."
+    about = "" if check.exact else " A global cut decides only then which neurons go, so this is an estimate."
     st.dataframe(
         table.assign(time=_durations(table["seconds"]), done=_durations(table["done"])),
         hide_index=True,
@@ -147,7 +147,7 @@ def _cycles(found: CheckReport) -> None:
             "name": "Cycle",
             "neurons": number("Neurons", format="localized"),
             "adapter_parameters": number(
-                "In adapters" if found.exact else "In adapters, about",
+                "In adapters" if check.exact else "In adapters, about",
                 format="localized",
                 help=f"Parameters of the adapters.{about}",
             ),
@@ -159,10 +159,10 @@ def _cycles(found: CheckReport) -> None:
     )
 
 
-def _layers(found: CheckReport) -> None:
-    named = layers(found.layers)
+def _layers(check: CheckReport) -> None:
+    named = layers(check.layers)
     st.vega_lite_chart(
-        spec=widths_at_start_figure(named, found.initial_widths),
+        spec=widths_at_start_figure(named, check.initial_widths),
         width="stretch",
         key="check/widths",
         alt=f"Neurons of {len(named)} adapters at the start, from the input of the backbone on.",

@@ -43,29 +43,29 @@ def show(config: DataConfig, errors: "st.delta_generator.DeltaGenerator") -> Non
         return
     first = st.session_state.get(f"dataset/page/{config.name}", 1) - 1
     with st.spinner("Looking at the images …", show_time=True):
-        found = _look(config.model_dump_json(), stamp(config), first * ROWS)
-    if isinstance(found, str):
-        errors.error(f"The data: {plain(found)}", icon=":material/image_not_supported:")
+        images = _look(config.model_dump_json(), stamp(config), first * ROWS)
+    if isinstance(images, str):
+        errors.error(f"The data: {plain(images)}", icon=":material/image_not_supported:")
         if st.button("Look again", icon=":material/refresh:"):
             _look.clear()
             st.rerun()
         return
-    st.markdown(_in_words(found))
-    for remark in found.remarks:
+    st.markdown(_in_words(images))
+    for remark in images.remarks:
         st.warning(plain(remark), icon=":material/warning:")
-    pages = -(-len(found.class_names) // ROWS)
+    pages = -(-len(images.class_names) // ROWS)
     if pages > 1:
         st.pagination(pages, key=f"dataset/page/{config.name}")
-    shown = list(found.class_names[first * ROWS : (first + 1) * ROWS])
+    shown = list(images.class_names[first * ROWS : (first + 1) * ROWS])
     samples, balance = st.columns([3, 4], gap="medium")
     samples.vega_lite_chart(
-        spec=samples_figure(found, shown),
+        spec=samples_figure(images, shown),
         width="content",
         key="dataset/samples",
         alt=f"Some training images of each of the classes {', '.join(shown)}",
     )
     balance.vega_lite_chart(
-        spec=balance_figure(found, shown),
+        spec=balance_figure(images, shown),
         width="stretch",
         key="dataset/balance",
         alt=f"Numbers of training, validation and test images of the classes {', '.join(shown)}",
@@ -130,13 +130,13 @@ def _look(section: str, files: tuple[int, ...], first_class: int) -> Preview | s
         return str(error)
 
 
-def _in_words(found: Preview) -> str:
-    parts = [count(found.total(split), f"{word} image") for split, word in _WORDS.items()]
-    widths, heights = zip(*[sample.size for sample in found.samples], strict=True) if found.samples else ((0,), (0,))
+def _in_words(images: Preview) -> str:
+    parts = [count(images.total(split), f"{word} image") for split, word in _WORDS.items()]
+    widths, heights = zip(*[sample.size for sample in images.samples], strict=True) if images.samples else ((0,), (0,))
     sizes = sorted({f"{min(widths)} × {min(heights)}", f"{max(widths)} × {max(heights)}"}, key=len)
-    size = f" of {' to '.join(sizes)} pixels" if found.samples else ""
-    grey = ", grey" if found.grey else ""
-    return f"{len(found.class_names):,} classes; {listed(parts)}{size}{grey}."
+    size = f" of {' to '.join(sizes)} pixels" if images.samples else ""
+    grey = ", grey" if images.grey else ""
+    return f"{len(images.class_names):,} classes; {listed(parts)}{size}{grey}."
 
 
 _WORDS = {"train": "training", "val": "validation", "test": "test"}

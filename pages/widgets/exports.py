@@ -18,11 +18,11 @@ TIMEOUT_SECONDS = {"pack": 300.0, "onnx": 900.0}
 ENDINGS = {"pack": "zip", "onnx": "onnx"}
 
 
-def exports(found: StoredRun) -> None:
+def exports(stored: StoredRun) -> None:
     """Draw the choice of a cycle, and for it what can be had. Not to be called from within a fragment."""
-    state = found.store.state(found.run.id)
+    state = stored.store.state(stored.run.id)
     st.subheader("Take a model along", anchor=False)
-    saved = saved_files(found.run.folder, len(state.cuts))
+    saved = saved_files(stored.run.folder, len(state.cuts))
     if not saved:
         st.markdown("The run has not saved a cycle yet.")
         return
@@ -34,14 +34,14 @@ def exports(found: StoredRun) -> None:
             f"What was trained, about {size(chosen.size)}, with settings, classes and preprocessing. The "
             "backbone is named in it and not included. `mimi_core.export.load_pack` makes the model of it again."
         )
-        offer(found, chosen, "pack", "Make the pack")
+        offer(stored, chosen, "pack", "Make the pack")
     with onnx:
         st.markdown("**ONNX**")
         st.caption(
             "The whole model in one file for other programs: normalisation, backbone, the adapters that are left, the "
             "head. It is run with onnxruntime and handed out only if it gives the same logits."
         )
-        offer(found, chosen, "onnx", "Export to ONNX")
+        offer(stored, chosen, "onnx", "Export to ONNX")
 
 
 def pick_cycle(saved: list[SavedCycle], state: RunState) -> SavedCycle:
@@ -75,10 +75,10 @@ def size(number: int) -> str:
     return f"{number / 1e6:.1f} MB" if number >= 1e6 else f"{number / 1e3:.0f} kB"
 
 
-def offer(found: StoredRun, chosen: SavedCycle, kind: str, label: str) -> None:
+def offer(stored: StoredRun, chosen: SavedCycle, kind: str, label: str) -> None:
     """A button that makes the file, then what is going on, then the file."""
-    key = (kind, str(found.run.folder), chosen)
-    name = f"{found.run.id}-cycle{chosen.cycle}.{ENDINGS[kind]}"
+    key = (kind, str(stored.run.folder), chosen)
+    name = f"{stored.run.id}-cycle{chosen.cycle}.{ENDINGS[kind]}"
     job = waiting.jobs().get(key)
     if job is None or job.state not in ("running", "done"):
         if job is not None:
@@ -89,7 +89,7 @@ def offer(found: StoredRun, chosen: SavedCycle, kind: str, label: str) -> None:
         ):
             return
         slot.empty()
-        job = make(key, found, chosen.cycle, kind)
+        job = make(key, stored, chosen.cycle, kind)
     if job is not None and job.state == "running":
         waiting.wait_for(key, "Building the model and writing the file")
     elif job is not None:
@@ -106,11 +106,11 @@ def offer(found: StoredRun, chosen: SavedCycle, kind: str, label: str) -> None:
             st.caption(f"{name} · {size(file.stat().st_size)}")
 
 
-def make(key: Hashable, found: StoredRun, cycle: int, kind: str) -> Job | None:
-    runs = str(found.store.directory.resolve())
+def make(key: Hashable, stored: StoredRun, cycle: int, kind: str) -> Job | None:
+    runs = str(stored.store.directory.resolve())
 
     def prepare(folder: Path) -> list[str]:
-        return ["export", found.run.id, "--runs", runs, "--cycle", str(cycle), f"--{kind}", str(folder / kind)]
+        return ["export", stored.run.id, "--runs", runs, "--cycle", str(cycle), f"--{kind}", str(folder / kind)]
 
     try:
         return waiting.jobs().start(key, prepare, TIMEOUT_SECONDS[kind])

@@ -31,48 +31,48 @@ class Kept(Generic[Value]):
         self._make = make
         self._known: dict[Path, tuple[RunSummary, Value]] = {}
 
-    def __call__(self, found: StoredRun) -> Value:
-        known = self._known.get(found.run.folder)
-        if known is None or known[0] is not found.run:
-            known = self._known[found.run.folder] = found.run, self._make(found)
+    def __call__(self, stored: StoredRun) -> Value:
+        known = self._known.get(stored.run.folder)
+        if known is None or known[0] is not stored.run:
+            known = self._known[stored.run.folder] = stored.run, self._make(stored)
         return known[1]
 
 
 def kept_fresh(show: Callable[[list[StoredRun]], None], runs: list[StoredRun]) -> None:
     """Draw something about runs, again every few seconds while some of them go on."""
-    live = any(found.run.phase not in ENDED for found in runs)
+    live = any(stored.run.phase not in ENDED for stored in runs)
 
     def draw() -> None:
-        fresh = [found if found.run.phase in ENDED else renewed(found) for found in runs]
-        if live and all(found.run.phase in ENDED for found in fresh):
+        fresh = [stored if stored.run.phase in ENDED else renewed(stored) for stored in runs]
+        if live and all(stored.run.phase in ENDED for stored in fresh):
             st.rerun()  # the whole page, so that the clock of the fragment stops
         show(fresh)
 
     st.fragment(draw, run_every=LIVE_SECONDS if live else None)()
 
 
-def renewed(found: StoredRun) -> StoredRun:
-    return StoredRun(found.store.summary(found.run.id), found.store, found.example)
+def renewed(stored: StoredRun) -> StoredRun:
+    return StoredRun(stored.store.summary(stored.run.id), stored.store, stored.example)
 
 
 def by_task(runs: list[StoredRun]) -> dict[str, list[StoredRun]]:
     """The runs whose configs can be read, by dataset and backbone; tasks without any finished run are left out."""
     tasks: dict[str, list[StoredRun]] = defaultdict(list)
-    for found in runs:
-        if found.run.phase != "broken":
+    for stored in runs:
+        if stored.run.phase != "broken":
             with contextlib.suppress(MimiError):  # deleted meanwhile
-                tasks[_task(found)].append(found)
-    return {task: alike for task, alike in tasks.items() if any(found.run.phase == "finished" for found in alike)}
+                tasks[_task(stored)].append(stored)
+    return {task: alike for task, alike in tasks.items() if any(stored.run.phase == "finished" for stored in alike)}
 
 
 def finished(runs: list[StoredRun]) -> list[Facts]:
     """What is known of those runs that have finished and can be read."""
-    known = [_facts(found) for found in runs if found.run.phase == "finished"]
+    known = [_facts(stored) for stored in runs if stored.run.phase == "finished"]
     return [one for one in known if one is not None]
 
 
-def _read(found: StoredRun) -> Facts | None:
-    run, store = found.run, found.store
+def _read(stored: StoredRun) -> Facts | None:
+    run, store = stored.run, stored.store
     try:
         # Past the store, which would keep what only these few numbers are made of.
         return facts(
@@ -86,4 +86,4 @@ def _read(found: StoredRun) -> Facts | None:
 
 
 _facts = Kept(_read)
-_task = Kept(lambda found: task_of(found.store.config(found.run.id)))
+_task = Kept(lambda stored: task_of(stored.store.config(stored.run.id)))

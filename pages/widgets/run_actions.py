@@ -35,9 +35,9 @@ def each(runs: Sequence[StoredRun], done: str, what: Callable[[Store, str], obje
     Draws nothing itself: as the callback of a button in a dialog, that would end the browser's page.
     """
     refused = []
-    for found in runs:
+    for stored in runs:
         try:
-            what(found.store, found.run.id)
+            what(stored.store, stored.run.id)
         except MimiError as error:
             refused.append(str(error))
     st.session_state["told"] = count(len(runs) - len(refused), "run"), done, refused
@@ -61,14 +61,14 @@ def key_of(prefix: str, runs: Iterable[RunSummary]) -> str:
 
 def buttons(runs: Sequence[StoredRun]) -> None:
     """What fits the phases of these runs. Examples are only looked at."""
-    mine = [found for found in runs if not found.example]
+    mine = [stored for stored in runs if not stored.example]
     of_these = partial(key_of, runs=[stored.run for stored in runs])
-    live = [found for found in mine if found.run.phase not in (*ENDED, "queued")]
-    waiting = [found for found in mine if found.run.phase == "queued"]
-    resumable = [found for found in mine if found.run.phase in RESUMABLE]
-    idle = [found for found in mine if found.run.phase in (*ENDED, "queued")]
+    live = [stored for stored in mine if stored.run.phase not in (*ENDED, "queued")]
+    waiting = [stored for stored in mine if stored.run.phase == "queued"]
+    resumable = [stored for stored in mine if stored.run.phase in RESUMABLE]
+    idle = [stored for stored in mine if stored.run.phase in (*ENDED, "queued")]
     if live:
-        asked = all(control.stop_requested(found.store, found.run.id) for found in live)
+        asked = all(control.stop_requested(stored.store, stored.run.id) for stored in live)
         if st.button(
             "Stopping after this cycle …" if asked else "Stop after this cycle",
             icon=":material/hourglass_bottom:" if asked else ":material/stop_circle:",
@@ -106,7 +106,7 @@ def ask_before_deleting(runs: Sequence[StoredRun]) -> None:
             st.rerun()
         label, arguments = f"Delete {count(len(runs), 'run')}", (runs, "deleted", control.delete)
         if st.button(label, type="primary", icon=":material/delete:", on_click=each, args=arguments):
-            if st.query_params.get("run") in [found.run.id for found in runs]:
+            if st.query_params.get("run") in [stored.run.id for stored in runs]:
                 switch_to("runs")  # the page was about it
             st.rerun()
 
@@ -119,16 +119,16 @@ def _named(run: RunSummary) -> str:
 # --- new runs from this one -----------------------------------------------------------------------------------------
 
 
-def new_runs(found: StoredRun, config: RunConfig, state: RunState) -> None:
+def new_runs(stored: StoredRun, config: RunConfig, state: RunState) -> None:
     """The ways to another run that begins with this one's settings, or with its adapters."""
-    of_this = partial(key_of, runs=[found.run])
+    of_this = partial(key_of, runs=[stored.run])
     if st.button(
         "Duplicate",
         icon=":material/content_copy:",
         key=of_this("duplicate"),
         help="A new run with these settings, some changed.",
     ):
-        duplicate(found, config)
+        duplicate(stored, config)
     ready = branch.cycles(state) if makes_cuts(config.method) else []
     if ready and st.button(
         "Branch",
@@ -136,11 +136,11 @@ def new_runs(found: StoredRun, config: RunConfig, state: RunState) -> None:
         key=of_this("branch"),
         help="Goes on from one of its cycles, cut by another score, scope, …",
     ):
-        branch_off(found, config, state, ready)
+        branch_off(stored, config, state, ready)
 
 
 @st.dialog("Duplicate with changes", width="medium", icon=":material/content_copy:")
-def duplicate(found: StoredRun, config: RunConfig) -> None:
+def duplicate(stored: StoredRun, config: RunConfig) -> None:
     """A copy of the settings, some of them changed; it starts from the beginning."""
     left, right = st.columns([4, 1])
     name = left.text_input("Title", value=config.name, max_chars=80)
@@ -161,7 +161,7 @@ def duplicate(found: StoredRun, config: RunConfig) -> None:
 
 
 @st.dialog("Branch from a cycle", width="medium", icon=":material/call_split:")
-def branch_off(found: StoredRun, config: RunConfig, state: RunState, ready: list[int]) -> None:
+def branch_off(stored: StoredRun, config: RunConfig, state: RunState, ready: list[int]) -> None:
     """A run that goes on from the end of one of this run's cycles."""
     st.markdown(
         "The new run takes over the adapters as they were at the end of a cycle, and makes the cuts after it in its "
@@ -179,8 +179,8 @@ def branch_off(found: StoredRun, config: RunConfig, state: RunState, ready: list
     sets = [f"prune.score={score}", f"prune.scope={scope}", f"prune.rho={rho}", f"prune.sigma_target={sigma}"]
     sets += [f"name={json.dumps(name or '', ensure_ascii=False)}", *_lines(EXAMPLE_LINES)]
     try:
-        wanted = branch.changed(config, state, found.run.id, cycle, sets)
-        branch.known_scores(found.run.folder, state, cycle, wanted)
+        wanted = branch.changed(config, state, stored.run.id, cycle, sets)
+        branch.known_scores(stored.run.folder, state, cycle, wanted)
     except MimiError as error:
         _refused(error)
         return
@@ -188,7 +188,7 @@ def branch_off(found: StoredRun, config: RunConfig, state: RunState, ready: list
     to_come = listed([f"{k} ({share})" for k, share in enumerate(shares, start=1) if k > cycle])
     st.markdown(f":material/timeline: Cuts to come, and the neurons of the start that they leave: {to_come}.")
     target = stores.user_store()
-    _start("Start the branch", lambda: control.branch_off(found.store, found.run.id, cycle, sets, target))
+    _start("Start the branch", lambda: control.branch_off(stored.store, stored.run.id, cycle, sets, target))
 
 
 def _cycle_name(cycle: int) -> str:

@@ -17,13 +17,13 @@ from pages.widgets.text import plain
 FEWEST = 2
 
 
-def across_seeds(found: StoredRun, runs: list[StoredRun]) -> None:
+def across_seeds(stored: StoredRun, runs: list[StoredRun]) -> None:
     """How often every layer survives in the repetitions of a run, which differ from it by their seeds alone."""
-    this = found.run
-    state = found.store.state(this.id)
+    this = stored.run
+    state = stored.store.state(this.id)
     if len(state.cuts) < max(1, state.total_cuts):
         return
-    alike = _alike(found, runs)
+    alike = _alike(stored, runs)
     found_runs = seeds.repetitions(state, [other.store.state(other.run.id) for other in alike])
     st.subheader("Across seeds", anchor=False)
     if len(found_runs) < FEWEST:
@@ -65,9 +65,9 @@ def across_seeds(found: StoredRun, runs: list[StoredRun]) -> None:
         )
 
 
-def _alike(found: StoredRun, runs: list[StoredRun]) -> list[StoredRun]:
+def _alike(stored: StoredRun, runs: list[StoredRun]) -> list[StoredRun]:
     """One run for every other seed of the same settings, told by summaries and configs: whole runs are large."""
-    this = found.run
+    this = stored.run
     near = [
         other
         for other in runs
@@ -78,7 +78,7 @@ def _alike(found: StoredRun, runs: list[StoredRun]) -> list[StoredRun]:
     ]
     chosen: dict[Seeds, StoredRun] = {}
     with contextlib.suppress(MimiError):
-        own = found.store.config(this.id)
+        own = stored.store.config(this.id)
         for other in near:
             with contextlib.suppress(MimiError):  # deleted or broken meanwhile
                 theirs = other.store.config(other.run.id)

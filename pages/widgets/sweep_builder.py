@@ -173,13 +173,13 @@ def _check(unknown: Sequence[RunConfig]) -> bool:
     paces, fits = st.session_state.setdefault("sweep_paces", {}), True
     with st.spinner(f"Checking {words.count(len(unknown), 'kind')} of run: data, model, a few steps …", show_time=True):
         reports = check_all(unknown)
-    for config, found in zip(unknown, reports, strict=True):
-        if found.ok:
-            paces[estimate.kind(config)] = estimate.checked(config, found)
+    for config, report in zip(unknown, reports, strict=True):
+        if report.ok:
+            paces[estimate.kind(config)] = estimate.checked(config, report)
         else:
             fits = False
             st.error(
-                f"{plain(config.name)} would fail: {plain(found.error or 'no reason given')}",
+                f"{plain(config.name)} would fail: {plain(report.error or 'no reason given')}",
                 icon=":material/error:",
             )
     return fits

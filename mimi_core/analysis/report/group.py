@@ -53,10 +53,10 @@ def group_report(store: Store, group: str) -> str:
             configs[run.id] = store.config(run.id)
         except ConfigError:
             continue  # listed among the runs as broken
-    found = variants([(run, configs[run.id]) for run in runs if run.id in configs])
-    shown = found[:MOST_SETTINGS]
+    compared = variants([(run, configs[run.id]) for run in runs if run.id in configs])
+    shown = compared[:MOST_SETTINGS]
     kept = [told for variant in shown if (told := _kept(store, variant)) is not None]
-    headline, story = _finding(found)
+    headline, story = _finding(compared)
     return render(
         "group.html.j2",
         {
@@ -65,21 +65,21 @@ def group_report(store: Store, group: str) -> str:
             "title": f"{group}: {headline}" if headline else group,
             "name": group,
             "facts": [words.count(len(runs), "run"), *_tasks(runs), f"{moment(runs[0].created)} and later"],
-            "notes": _notes(runs, found),
+            "notes": _notes(runs, compared),
             "headline": headline,
             "story": story,
             "source": words.count(len(runs), "run"),
-            "numbers": _numbers(runs, found),
+            "numbers": _numbers(runs, compared),
             "strips": drawn(pictures.strips([_strip(v) for v in shown])) if any(v.finished for v in shown) else None,
             "settings": _settings(shown) if any(v.finished for v in shown) else None,
-            "differences": _differences(shown) if len(found) > 1 else None,
+            "differences": _differences(shown) if len(compared) > 1 else None,
             "survival": drawn(pictures.survival(kept[0].named, [(k.label, k.number, k.runs) for k in kept]))
             if _comparable(kept)
             else None,
             "agreement": _agreement(kept),
             "layers_help": LAYERS_HELP,
             "interval": INTERVALS["t"],
-            **_runs(store, runs, found),
+            **_runs(store, runs, compared),
             "config": _common(list(configs.values())),
             "versions": _versions(store, runs),
         },
@@ -89,13 +89,13 @@ def group_report(store: Store, group: str) -> str:
 # --- in words ---------------------------------------------------------------------------------------------------------
 
 
-def _finding(found: list[Variant]) -> tuple[str, str]:
+def _finding(compared: list[Variant]) -> tuple[str, str]:
     """What Ablations says of the same runs."""
-    levels, measure = accuracies(found), MEASURES["accuracy"]
+    levels, measure = accuracies(compared), MEASURES["accuracy"]
     if not levels.order:
         return "No run has finished yet", "Accuracies are compared once some have."
     if len(levels.order) == 1:
-        (only,) = (variant.accuracy for variant in found if variant.label in levels.order)
+        (only,) = (variant.accuracy for variant in compared if variant.label in levels.order)
         headline = f"Test accuracy {words.percent_interval(only)} over {words.count(only.n, 'seed')}"
         return headline, "All runs have the same setting; they differ in their seeds."
     means = levels_table(levels, measure, "t")
@@ -122,7 +122,7 @@ def _agreement(kept: list[Kept]) -> str:
     return " ".join(parts)
 
 
-def _notes(runs: list[RunSummary], found: list[Variant]) -> list[dict[str, str]]:
+def _notes(runs: list[RunSummary], compared: list[Variant]) -> list[dict[str, str]]:
     notes = []
     bad = sum(run.phase in ("failed", "died", "broken") for run in runs)
     live = sum(run.phase not in ENDED for run in runs)
@@ -130,9 +130,9 @@ def _notes(runs: list[RunSummary], found: list[Variant]) -> list[dict[str, str]]
         notes.append(("Not all finished:", f"{words.count(bad, 'run')} failed or broke off; see the table of runs."))
     if live:
         notes.append(("Still going on:", f"{words.count(live, 'run')} of this group; what follows is without them."))
-    if len(found) > MOST_SETTINGS:
+    if len(compared) > MOST_SETTINGS:
         notes.append(
-            ("Shortened:", f"{len(found) - MOST_SETTINGS} of {len(found)} settings are left out of the figures.")
+            ("Shortened:", f"{len(compared) - MOST_SETTINGS} of {len(compared)} settings are left out of the figures.")
         )
     return [{"title": title, "text": text} for title, text in notes]
 
@@ -144,12 +144,12 @@ def _tasks(runs: list[RunSummary]) -> list[str]:
 # --- in numbers -------------------------------------------------------------------------------------------------------
 
 
-def _numbers(runs: list[RunSummary], found: list[Variant]) -> list[dict[str, str]]:
+def _numbers(runs: list[RunSummary], compared: list[Variant]) -> list[dict[str, str]]:
     finished = [run for run in runs if run.phase == "finished"]
     facts = [
         ("Runs finished", f"{len(finished)} of {len(runs)}", ""),
-        ("Settings", str(len(found)), ""),
-        ("Seeds", str(len({seed for variant in found for seed in variant.seeds.values()})), ""),
+        ("Settings", str(len(compared)), ""),
+        ("Seeds", str(len({seed for variant in compared for seed in variant.seeds.values()})), ""),
     ]
     if seconds := [run.seconds for run in finished if run.seconds]:
         facts.append(("Time", words.duration(fmean(seconds)), "mean of a run"))
@@ -161,9 +161,9 @@ def _strip(variant: Variant) -> pictures.Strip:
     return pictures.Strip(variant.label, values, variant.accuracy)
 
 
-def _settings(found: list[Variant]) -> Table:
+def _settings(compared: list[Variant]) -> Table:
     rows = []
-    for variant in found:
+    for variant in compared:
         reached, runs = variant.accuracy, variant.finished
         rows.append(
             [
@@ -181,9 +181,9 @@ def _settings(found: list[Variant]) -> Table:
     return {"columns": columns, "text": ["Setting"], "rows": rows}
 
 
-def _differences(found: list[Variant]) -> Table | None:
-    paths = list(found[0].settings)
-    rows = [[variant.label, *(variant.settings[path] for path in paths)] for variant in found]
+def _differences(compared: list[Variant]) -> Table | None:
+    paths = list(compared[0].settings)
+    rows = [[variant.label, *(variant.settings[path] for path in paths)] for variant in compared]
     return {"columns": ["Setting", *paths], "text": ["Setting", *paths], "rows": rows}
 
 
@@ -204,8 +204,8 @@ def _comparable(kept: list[Kept]) -> bool:
     return any(k.runs > 1 for k in kept) and all(k.named == kept[0].named for k in kept)
 
 
-def _runs(store: Store, runs: list[RunSummary], found: list[Variant]) -> dict[str, Any]:
-    labels = {run.id: variant.label for variant in found for run in variant.runs}
+def _runs(store: Store, runs: list[RunSummary], compared: list[Variant]) -> dict[str, Any]:
+    labels = {run.id: variant.label for variant in compared for run in variant.runs}
     pictured = [run.id for run in runs if run.sites and run.cycle][:MOST_PICTURES]
     rows: list[dict[str, Any]] = []
     for run in runs[:MOST_RUNS]:

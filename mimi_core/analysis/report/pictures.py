@@ -174,16 +174,16 @@ def strips(rows: Sequence[Strip]) -> Element:
         add(drawn, "path", class_="rule", d=f"M{x(tick):.1f} 4V{bottom:.1f}")
         add(drawn, "text", f"{100 * tick:g} %", class_="quiet middle", x=x(tick), y=bottom + 16, font_size=11)
     for i, row in enumerate(rows):
-        y, found = 10 + (i + 0.5) * high, row.interval
+        y, interval = 10 + (i + 0.5) * high, row.interval
         name = row.label if len(row.label) <= 30 else f"{row.label[:29]}…"
         add(drawn, "text", name, class_="ink end", x=left - 12, y=y + 4, font_size=12)
         for value in row.values:
             add(drawn, "circle", class_="dot", cx=x(value), cy=y + 5, r=4)
-        if found.n > 1:
-            _line(drawn, "interval", [(x(found.low), y - 6), (x(found.high), y - 6)])
-        if found.n:
-            _line(drawn, "mean", [(x(found.mean), y - 11), (x(found.mean), y - 1)])
-            add(drawn, "text", percent_interval(found), class_="ink end", x=WIDTH, y=y + 4, font_size=12)
+        if interval.n > 1:
+            _line(drawn, "interval", [(x(interval.low), y - 6), (x(interval.high), y - 6)])
+        if interval.n:
+            _line(drawn, "mean", [(x(interval.mean), y - 11), (x(interval.mean), y - 1)])
+            add(drawn, "text", percent_interval(interval), class_="ink end", x=WIDTH, y=y + 4, font_size=12)
     return drawn
 
 

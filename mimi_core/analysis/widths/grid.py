@@ -40,14 +40,14 @@ class Rows:
 
     def spans(self) -> list[tuple[str, str, float, float]]:
         """Group, colour, top and bottom of every run of rows of one group. Where its rows have several, it has none."""
-        found: list[tuple[str, str, float, float]] = []
+        spans: list[tuple[str, str, float, float]] = []
         for group, colour, centre in zip(self.groups, self.colours, self.centres, strict=True):
-            if found and found[-1][0] == group:
-                same = colour if found[-1][1] == colour else MUTED
-                found[-1] = (group, same, found[-1][2], centre + 0.5)
+            if spans and spans[-1][0] == group:
+                same = colour if spans[-1][1] == colour else MUTED
+                spans[-1] = (group, same, spans[-1][2], centre + 0.5)
             else:
-                found.append((group, colour, centre - 0.5, centre + 0.5))
-        return found
+                spans.append((group, colour, centre - 0.5, centre + 0.5))
+        return spans
 
 
 def by_position(widths: pd.DataFrame) -> pd.DataFrame:

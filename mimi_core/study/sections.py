@@ -33,8 +33,8 @@ def mean(values: BySeed) -> str:
     return percent_interval(interval(values))
 
 
-def points(found: Interval) -> str:
-    return points_interval(found)
+def points(difference: Interval) -> str:
+    return points_interval(difference)
 
 
 def size(evidence: Evidence, sweep: str, case: str) -> str:
