@@ -14,7 +14,7 @@ from mimi_core.analysis.overview import cards
 from mimi_core.analysis.widths.heatmap import heatmap_figure
 from mimi_core.config import RunConfig, differences, to_yaml
 from mimi_core.errors import MimiError
-from mimi_core.runs.describe import describe_death
+from mimi_core.runs.describe import describe_death, describe_wait, times
 from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED, Status
 from pages.widgets import drawing, run_actions, stores
@@ -109,7 +109,7 @@ def bar(status: Status) -> None:
     phase = status.shown_phase
     parts: list[str] = [phase]
     if phase == "queued":
-        parts = ["waiting for a free slot"]
+        parts = [describe_wait(status.deaths, status.retry_at) or "waiting for a free slot"]
     elif status.epochs:
         parts += [_cycle(status), f"epoch {status.epoch} of {status.epochs}"]
     elif status.message and phase not in ENDED:
@@ -149,8 +149,14 @@ def ending(stored: StoredRun, status: Status, state: RunState) -> None:
         st.error(
             f"The worker (process {status.pid} on {plain(status.host or 'this machine')}) is gone without "
             f"having ended the run; its last sign of life was {silent} ago. {plain(describe_death(status))} "
-            "The end of its log is below. **Resume** goes on from its last safe state.",
+            f"The end of its log is below. {_what_next(status)}",
             icon=":material/heart_broken:",
+        )
+    elif phase == "queued" and status.deaths:
+        st.warning(
+            f"Its worker died {times(status.deaths)}. {plain(describe_death(status))} The run goes on by itself, from "
+            "its last safe state.",
+            icon=":material/autorenew:",
         )
     elif phase == "failed":
         st.error(f"The run failed: {message or 'no reason was given; see the log below.'}", icon=":material/error:")
@@ -162,6 +168,18 @@ def ending(stored: StoredRun, status: Status, state: RunState) -> None:
     elif phase == "finished" and state.started:
         headline, story = cards.finding(stored.run, state)
         st.success(f"**{plain(headline)}.** {plain(story)}", icon=":material/check_circle:")
+
+
+def _what_next(status: Status) -> str:
+    """For a run that died. Markdown."""
+    if status.is_orphan:
+        return "The queue has it go on in a moment."
+    if status.deaths > 1:
+        return (
+            f"It died {times(status.deaths)}, and the queue gave up. See to the cause first; **Resume** then goes on "
+            "from its last safe state."
+        )
+    return "**Resume** goes on from its last safe state."
 
 
 # --- what it has learned --------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mimi_core.cli.common import RUNS, RunsOption, out, percent
+from mimi_core.runs.describe import describe_wait
 from mimi_core.runs.queue.dispatcher import wake
 from mimi_core.runs.store import RunSummary, Store
 
@@ -29,10 +30,9 @@ def list_runs(
     for column in ("run", "state", "method", "backbone", "data", "cut", "neurons", "gone", "accuracy"):
         table.add_column(column, justify="right" if column in ("neurons", "gone", "accuracy") else "left")
     for run in summaries:
-        state = f"{run.phase} {run.progress:.0%}" if run.phase in ("training", "evaluating", "scoring") else run.phase
         table.add_row(
             run.id,
-            state,
+            _state(run),
             run.method,
             escape(run.backbone),
             escape(run.data),
@@ -67,6 +67,16 @@ def show(run_id: str, runs: RunsOption = RUNS) -> None:
         out.print(f"warning: {escape(warning.message)}")
     if summary.phase in ("failed", "died"):
         out.print(escape(store.log_tail(run_id, 10)))
+
+
+def _state(run: RunSummary) -> str:
+    if run.phase in ("training", "evaluating", "scoring"):
+        return f"{run.phase} {run.progress:.0%}"
+    if run.phase == "died":
+        told = "goes on in a moment" if run.is_orphan else run.message
+    else:
+        told = describe_wait(run.deaths, run.retry_at)
+    return escape(f"{run.phase}{', ' * bool(told)}{told}")
 
 
 def _as_dict(run: RunSummary) -> dict[str, object]:

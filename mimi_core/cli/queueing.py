@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from mimi_core.cli.common import RUNS, ConfigArgument, PresetOption, RunsOption, SetOption, out, wanted_config
+from mimi_core.cli.common import RUNS, ConfigArgument, PresetOption, RunsOption, SetOption, err, out, wanted_config
 from mimi_core.runs import control
+from mimi_core.runs.describe import describe_wait
 from mimi_core.runs.queue.dispatcher import dispatch as dispatch_runs
 from mimi_core.runs.queue.dispatcher import queued, wake
 from mimi_core.runs.store import Store
@@ -28,13 +29,16 @@ def queue(
     runs: RunsOption = RUNS,
     first: Annotated[str | None, typer.Option(help="a waiting run to put in front")] = None,
 ) -> None:
-    """The waiting runs, the next one first."""
+    """The waiting runs, the next one first. Looking at them is enough to have the queue go on after a restart."""
     if first is not None:
         control.move(Store(runs), first, 0)
     store = Store(runs)
     wake(store)
     for run_id in queued(store):
         out.print(run_id)
+        run = store.summary(run_id)
+        if waits := describe_wait(run.deaths, run.retry_at):
+            err.print(f"{run_id} {waits}")
 
 
 def stop(

@@ -1,5 +1,6 @@
 """What a person can do to runs from outside: submit, stop, put back into the queue, reorder it, delete."""
 
+import contextlib
 import os
 import signal
 import time
@@ -8,7 +9,7 @@ from collections.abc import Sequence
 import psutil
 
 from mimi_core.config import RunConfig
-from mimi_core.errors import RunError
+from mimi_core.errors import ResourceError, RunError
 from mimi_core.runs import files
 from mimi_core.runs.branch import branch
 from mimi_core.runs.queue.dispatcher import ensure_dispatcher, queue_locked, queued
@@ -47,13 +48,17 @@ def requeue(store: Store, run_id: str, *, wake: bool = True) -> None:
         made = folder.stat().st_mtime
         status = store.status(run_id) or Status(created=made, heartbeat=made)  # lost, as when the power failed
         phase = store.summary(run_id).phase  # events say sooner than the status that a run has finished
+        if phase == "queued" and status.retry_at is not None:  # whoever asks need not wait for the end of its pause
+            write_status(folder, status.model_copy(update={"retry_at": None}))
+            return
         if phase not in ENDED:
             raise RunError(f"{run_id} is {phase}: there is nothing to resume")
         if phase == "finished":
             raise RunError(f"{run_id} is finished; start a new run to change something")
         (folder / files.STOP).unlink(missing_ok=True)
-        changes = {"phase": "queued", "message": "", "pid": None, "exit_code": None, "out_of_memory": False}
-        write_status(folder, status.model_copy(update={**changes, "position": None, "resumes": status.resumes + 1}))
+        forgotten = {"message": "", "pid": None, "exit_code": None, "out_of_memory": False, "position": None}
+        anew = {"from_queue": False, "deaths": 0, "retry_at": None, "resumes": status.resumes + 1}
+        write_status(folder, status.model_copy(update={"phase": "queued", **forgotten, **anew}))
     if wake:
         ensure_dispatcher(store.directory)
 
@@ -112,6 +117,8 @@ def stop_now(store: Store, run_id: str, grace_seconds: float = GRACE_SECONDS) ->
     status = _running(store, run_id)
     if status.host != os.uname().nodename:
         raise RunError(f"{run_id} runs on {status.host}; stop it there")
+    with contextlib.suppress(ResourceError):  # a full disk must not keep anybody from stopping what fills it
+        files.write_text(store.folder(run_id) / files.STOP, "now\n")  # so that the queue does not go on with it
     if _ends_within(status, signal.SIGTERM, grace_seconds):
         _mark_stopped(store, run_id, "while it was starting")
         return "stopped"
@@ -132,7 +139,7 @@ def _taken_out(store: Store, run_id: str) -> bool:
         if status.phase == "queued":
             write_status(
                 store.folder(run_id),
-                status.model_copy(update={"phase": "stopped", "message": "taken out of the queue"}),
+                status.model_copy(update={"phase": "stopped", "message": "taken out of the queue", "retry_at": None}),
             )
         return status.phase == "queued"
 
@@ -156,12 +163,12 @@ def _ends_within(status: Status, what: signal.Signals, seconds: float) -> bool:
 def _mark_stopped(store: Store, run_id: str, message: str) -> None:
     """For a worker that is gone: say that it was stopped, unless it has said how it ended itself."""
     with queue_locked(store.directory):
-        status = _status(store, run_id)
+        status, folder = _status(store, run_id), store.folder(run_id)
+        changes: dict[str, object] = {"from_queue": False, "retry_at": None}
         if status.phase not in ENDED:
-            write_status(
-                store.folder(run_id),
-                status.model_copy(update={"phase": "stopped", "message": message, "pid": None}),
-            )
+            changes |= {"phase": "stopped", "message": message, "pid": None}
+        write_status(folder, status.model_copy(update=changes))
+        (folder / files.STOP).unlink(missing_ok=True)
 
 
 def _running(store: Store, run_id: str) -> Status:

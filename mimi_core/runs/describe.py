@@ -1,6 +1,8 @@
 """Events as one line of plain text each, for the log and the terminal; and what is known of a worker's death."""
 
+import math
 import signal
+import time
 
 from mimi_core.runs.events import EpochEnded, Evaluated, Event, Pruned, Ranked, RunEnded, RunStarted, Scored, Warned
 from mimi_core.runs.status import Status
@@ -68,6 +70,18 @@ def describe_death(status: Status) -> str:
         crashed = -code in (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT)
         return f"It {'crashed in a library' if crashed else 'was ended'} (signal {-code}, {_signal_name(-code)})."
     return f"It ended with exit code {code} before it could say why; the end of its log may."
+
+
+def describe_wait(deaths: int, retry_at: float | None) -> str:
+    """That a queued run goes on by itself after a death, and when: "died twice, goes on in 25 s". Empty for others."""
+    if retry_at is None:
+        return ""
+    left = math.ceil(retry_at - time.time())
+    return f"died {times(deaths)}, goes on {f'in {left} s' if left > 0 else 'as soon as a slot is free'}"
+
+
+def times(number: int) -> str:
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
 
 
 def _signal_name(number: int) -> str:

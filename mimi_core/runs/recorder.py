@@ -92,6 +92,7 @@ class Recorder:
             **identity(os.getpid()),
             exit_code=None,
             out_of_memory=False,
+            **({} if claimed_for_me else {"from_queue": False, "retry_at": None}),
         )
         self._write_status()
         self._beat.start()

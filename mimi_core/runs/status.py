@@ -54,11 +54,25 @@ class Status(BaseModel):
     """Of a worker that ended without a word, negative for a signal. Only the dispatcher can know it."""
     out_of_memory: bool = False
     """While that worker was there, the system killed a process beside or in it because memory ran out."""
+    from_queue: bool = False
+    """The queue started it, and sees to it that it goes on where its worker dies. Not what a person does or stopped."""
+    deaths: int = 0
+    """Of its workers in the queue, since a person put it there."""
+    retry_at: float | None = None
+    """When it goes on by itself after a death, in seconds since 1970; it is queued until then."""
 
     @property
     def shown_phase(self) -> ShownPhase:
         """The phase, or "died" when a worker should be there and is not."""
         return self.phase if self.phase in ENDED or self.phase == "queued" or worker_is_alive(self) else "died"
+
+    @property
+    def is_orphan(self) -> bool:
+        """Whether it is for the queue of this machine to see how it goes on: its worker died, or was told to end while
+        the system went down."""
+        if not self.from_queue or self.host != socket.gethostname():
+            return False
+        return self.shown_phase == "died" or (self.phase == "stopped" and self.boot != boot_id())
 
 
 def worker_is_alive(status: Status) -> bool:
@@ -81,9 +95,10 @@ def worker_is_alive(status: Status) -> bool:
         return False
 
 
-def claimed(status: Status, pid: int) -> Status:
+def claimed(status: Status, pid: int, *, by_queue: bool = False) -> Status:
     """The status of a run that process `pid` is about to work on."""
-    return status.model_copy(update={"phase": "starting", **identity(pid)})
+    changes = {"phase": "starting", "from_queue": by_queue, "retry_at": None}
+    return status.model_copy(update={**changes, **identity(pid)})
 
 
 def identity(pid: int) -> dict[str, Any]:

@@ -58,6 +58,12 @@ class RunSummary:
     """Orders the queue: the time of creation, unless somebody moved the run."""
     progress: float
     eta_seconds: float | None
+    deaths: int
+    """Of its workers in the queue, since a person put it there."""
+    retry_at: float | None
+    """When it goes on by itself after a death, in seconds since 1970."""
+    is_orphan: bool
+    """Its worker is gone, and the queue is to see how it goes on."""
     cycle: int
     cycles: int
     sites: int
@@ -183,6 +189,9 @@ class Store:
             waits_since=created if status is None or status.position is None else status.position,
             progress=status.progress if status else 0.0,
             eta_seconds=status.eta_seconds if status else None,
+            deaths=status.deaths if status else 0,
+            retry_at=status.retry_at if status else None,
+            is_orphan=status is not None and status.is_orphan,
             **{name: value for name, value in account.items() if name != "outcome"},
         )
 

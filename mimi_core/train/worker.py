@@ -47,9 +47,8 @@ def work(
                 _record(recorder, event, on_event)
                 if isinstance(event, RunEnded):
                     outcome = event.status
-                    recorder.update(
-                        phase=outcome, message=event.message, **({"progress": 1.0} if outcome == "finished" else {})
-                    )
+                    progress = {"progress": 1.0} if outcome == "finished" else {}
+                    recorder.update(phase=outcome, message=event.message, from_queue=False, **progress)
             if outcome == "finished":
                 recorder.forget_state()
             return outcome

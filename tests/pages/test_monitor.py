@@ -1,6 +1,7 @@
 """Monitor: one run, in every state that it can be in, and the runs that can be made from it."""
 
 import signal
+import time
 
 import pytest
 
@@ -39,6 +40,27 @@ def test_a_dead_worker_is_explained_and_the_run_resumed(open_page: Open, make_ru
     assert store.summary(run_id).phase == "queued"
     button(app, "Take out of the queue").click().run()
     assert store.summary(run_id).phase == "stopped"
+
+
+def test_a_run_that_goes_on_by_itself_says_when_and_one_that_was_given_up_what_to_do(
+    open_page: Open, make_run: MakeRun, store: Store
+) -> None:
+    waits = make_run(SHORT, cuts=1, outcome=None)
+    fields = {"phase": "queued", "deaths": 2, "retry_at": time.time() + 1000, "exit_code": -signal.SIGKILL}
+    change_status(store, waits, **fields)
+    app = open_page("monitor", run=waits)
+    assert "died twice, goes on in 1000 s" in app.get("progress")[0].proto.text.replace("\\", "")
+    assert "when memory ran out" in app.warning[0].value
+    assert "goes on by itself" in app.warning[0].value
+
+    given_up = make_run(SHORT, cuts=1, outcome=None)
+    change_status(store, given_up, deaths=3, exit_code=-signal.SIGKILL, message="gave up after 2 retries")
+    shown = open_page("monitor", run=given_up).error[0].value
+    assert "It died 3 times, and the queue gave up. See to the cause first" in shown
+
+    orphan = make_run(SHORT, cuts=1, outcome=None)
+    change_status(store, orphan, from_queue=True)
+    assert "The queue has it go on in a moment" in open_page("monitor", run=orphan).error[0].value
 
 
 def test_a_failed_run_says_why(open_page: Open, make_run: MakeRun, store: Store) -> None:

@@ -80,9 +80,10 @@ def test_submitting_starts_a_dispatcher_and_a_worker_that_cannot_start_is_told(
         control.stop_now(store, run_id)
 
 
-def test_a_worker_killed_by_the_system_shows_as_died_and_is_not_started_again(
-    store: Store, quick_config: RunConfig
+def test_without_retries_a_worker_killed_by_the_system_shows_as_died_and_is_not_started_again(
+    store: Store, quick_config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("MIMI_RETRIES", "0")
     run_id = control.submit(store, quick_config)
 
     def worker() -> int | None:

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from mimi_core.errors import MimiError, ResourceError
 from mimi_core.runs import files
 from mimi_core.runs.program import IMPORT_ROOT, PROGRAM, environment
+from mimi_core.runs.queue.retries import after_death, allowed, is_due
 from mimi_core.runs.queue.slots import Slot, free_slot, slots, worker_environment
 from mimi_core.runs.status import ENDED, claimed, read_status, write_status
 from mimi_core.runs.store import Store
@@ -24,6 +25,8 @@ POLL_SECONDS = 0.3
 IDLE_SECONDS = 10.0
 """With nothing queued and nothing running for so long the dispatcher goes home; the next submit starts another."""
 QUEUE_PATIENCE = 10.0
+ORPHANS_SECONDS = 5.0
+"""Between two looks for runs of the queue whose worker is gone, as after the machine went down."""
 _FOLDER = ".dispatcher"
 _log = logging.getLogger(__name__)
 
@@ -36,7 +39,12 @@ class _Worker(NamedTuple):
 
 
 def dispatch(directory: Path, idle_seconds: float = IDLE_SECONDS) -> None:
-    """Work through the queue of a store until it has been empty for `idle_seconds`. Returns at once if another does."""
+    """Work through the queue of a store until it has been empty for `idle_seconds`. Returns at once if another does.
+
+    Raises:
+        ConfigError: MIMI_SLOTS or MIMI_RETRIES says what cannot be used.
+        ResourceError: the folder cannot be written.
+    """
     store, home = Store(directory), directory / _FOLDER
     with files.explained(home):
         home.mkdir(parents=True, exist_ok=True)
@@ -47,19 +55,24 @@ def dispatch(directory: Path, idle_seconds: float = IDLE_SECONDS) -> None:
         return
     workers: list[_Worker] = []
     hopeless: set[str] = set()
-    choices = slots()
+    choices, retries = slots(), allowed()
     try:
-        idle_since = time.monotonic()
+        idle_since, looked = time.monotonic(), -ORPHANS_SECONDS
         while time.monotonic() - idle_since < idle_seconds:
-            workers = _still_there(directory, workers)
+            workers = _still_there(store, workers, retries)
+            if time.monotonic() - looked >= ORPHANS_SECONDS:
+                _see_to_orphans(store, retries)
+                looked = time.monotonic()
             slot = free_slot(home, choices)
             if workers or slot is None:  # without a slot there is no need to look at the queue
                 idle_since = time.monotonic()
             waiting = [run_id for run_id in queued(store) if run_id not in hopeless] if slot else []
+            if waiting:
+                idle_since = time.monotonic()
+            waiting = [run_id for run_id in waiting if _is_due(store, run_id)]
             if slot is not None and not waiting:
                 os.close(slot[0])
             elif slot is not None:
-                idle_since = time.monotonic()
                 try:
                     workers += _start(store, waiting[0], *slot)
                 except (MimiError, OSError) as error:  # one folder that cannot be used must not hold up the others
@@ -97,10 +110,10 @@ def ensure_dispatcher(directory: Path) -> None:
     """Start a dispatcher in a session of its own, so that it outlives the caller; harmless when one is there.
 
     Raises:
-        ConfigError: MIMI_SLOTS says what no dispatcher could use.
+        ConfigError: MIMI_SLOTS or MIMI_RETRIES says what no dispatcher could use.
         ResourceError: the folder cannot be written.
     """
-    slots()
+    slots(), allowed()
     home = directory / _FOLDER
     with files.explained(home):
         home.mkdir(parents=True, exist_ok=True)
@@ -117,12 +130,13 @@ def ensure_dispatcher(directory: Path) -> None:
 
 
 def wake(store: Store) -> bool:
-    """Start a dispatcher where runs wait and none is there, as after it was killed. For whoever looks at a queue.
+    """Start a dispatcher where none is there and runs wait or have lost their worker, as after it was killed or the
+    machine went down. For whoever looks at a queue.
 
     Returns:
         whether it had to. A store that cannot be written is left alone.
     """
-    if not any(run.phase == "queued" for run in store.list()) or _dispatcher_is_there(store.directory):
+    if not any(run.phase == "queued" or run.is_orphan for run in store.list()) or _dispatcher_is_there(store.directory):
         return False
     with contextlib.suppress(MimiError):
         ensure_dispatcher(store.directory)
@@ -170,32 +184,66 @@ def _start(store: Store, run_id: str, handle: int, slot: Slot) -> list[_Worker]:
                     cwd=IMPORT_ROOT,
                 )
             # From here on a worker that dies before it says a word shows as "died", and is not started for ever.
-            write_status(run, claimed(status, process.pid))
+            write_status(run, claimed(status, process.pid, by_queue=True))
             return [_Worker(process, run, oom_kills())]
     finally:
         os.close(handle)
 
 
-def _still_there(directory: Path, workers: list[_Worker]) -> list[_Worker]:
-    """Those that work; of the others it is written down how they ended, if they did not say so themselves."""
-    for worker in workers:
-        code = worker.process.poll()  # this also reaps
-        if code is not None:
-            try:
-                with queue_locked(directory):
-                    _tell_exit(worker, code)
-            except MimiError as error:
-                _log.warning("%s", error)
-    return [worker for worker in workers if worker.process.returncode is None]
+def _is_due(store: Store, run_id: str) -> bool:
+    status = store.status(run_id)
+    return status is None or is_due(status)
 
 
-def _tell_exit(worker: _Worker, code: int) -> None:
-    status = read_status(worker.run)
-    if status is None or status.pid != worker.process.pid or status.phase in ENDED:
-        return
-    before, now = worker.oom_kills, oom_kills()
+def _still_there(store: Store, workers: list[_Worker], retries: int) -> list[_Worker]:
+    """Those that work; of the others it is written down how they ended, if they did not say so themselves, and whether
+    they go on. What cannot be written now, as on a full disk, is tried again."""
+    return [worker for worker in workers if worker.process.poll() is None or not _told(store, worker, retries)]
+
+
+def _told(store: Store, worker: _Worker, retries: int) -> bool:
+    status, before, now = read_status(worker.run), worker.oom_kills, oom_kills()
+    if status is None or status.pid != worker.process.pid:
+        return True
     starved = before is not None and now is not None and now > before
-    write_status(worker.run, status.model_copy(update={"exit_code": code, "out_of_memory": starved}))
+    told = {"exit_code": worker.process.returncode, "out_of_memory": starved}
+    try:
+        with queue_locked(store.directory):
+            status = read_status(worker.run)
+            if status is None or status.pid != worker.process.pid:
+                return True
+            if status.phase == "stopped" and status.from_queue:  # told to end, and the system has not gone down
+                write_status(worker.run, status.model_copy(update={"from_queue": False}))
+            elif status.phase not in ENDED:
+                write_status(worker.run, status.model_copy(update=told))
+                _see_to(store, worker.run.name, retries)
+    except MimiError as error:
+        _log.warning("%s", error)
+        return not isinstance(error, ResourceError) or not worker.run.is_dir()
+    return True
+
+
+def _see_to_orphans(store: Store, retries: int) -> None:
+    for run in store.list():
+        if run.is_orphan:
+            try:
+                with queue_locked(store.directory):
+                    _see_to(store, run.id, retries)
+            except (MimiError, OSError) as error:
+                _log.warning("%s cannot be seen to: %s", run.id, error)
+
+
+def _see_to(store: Store, run_id: str, retries: int) -> None:
+    """With the queue locked: have a run whose worker is gone wait for its retry, or leave it to a person."""
+    folder = store.folder(run_id)
+    status = read_status(folder)
+    if status is None or not status.is_orphan:
+        return
+    with files.without_worker(folder):
+        if store.summary(run_id).phase == "finished":  # killed after its last word
+            write_status(folder, status.model_copy(update={"phase": "finished", "progress": 1.0, "from_queue": False}))
+            return
+        write_status(folder, after_death(status, retries, (folder / files.STOP).exists()))
 
 
 def oom_kills() -> int | None:
