@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mimi_core.config import PRESETS, RunConfig, differences, make_config, to_yaml, validate
+from mimi_core.config import text as config_text
 from mimi_core.config.settings import value_at
 from mimi_core.config.text import read_config_file, read_config_text
 from mimi_core.config.typed import parse_set
@@ -241,3 +245,19 @@ def test_lists_vary_where_they_are_wanted() -> None:
     assert parse_set("grid.method=[mimi, 010]", lists=True) == {"grid.method": ["mimi", "010"]}
     assert parse_set("prune.rho=[0.5, 0.25]", lists=True) == {"prune.rho": [0.5, 0.25]}
     assert parse_set("base.data=folder:/x #1", lists=True) == {"base.data": "folder:/x #1"}
+
+
+@given(st.text(alphabet="ab:-?[]{},!|>'\"#%~ \t\n*&", max_size=120))
+@settings(max_examples=300, deadline=None)
+def test_what_looks_plain_at_a_glance_has_no_aliases_and_no_depth(content: str) -> None:
+    if not config_text._is_plain(content):
+        return
+    depth = deepest = 0
+    try:
+        for event in yaml.parse(content, Loader=yaml.SafeLoader):
+            assert not isinstance(event, yaml.AliasEvent)
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            deepest = max(deepest, depth)
+    except yaml.YAMLError:
+        pass
+    assert deepest <= config_text.DEEPEST

@@ -100,8 +100,21 @@ class _CarefulLoader(_PlainNumbers, yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
+def _is_plain(text: str) -> bool:
+    """Whether a glance shows that there are no aliases and no deep nesting, as in nearly every config.
+
+    Within blocks a level takes a column of indentation, but for a list below a key; all others take a bracket.
+    """
+    if "*" in text or "&" in text:
+        return False
+    columns = max((len(line) - len(line.lstrip(" -?:\t")) for line in text.splitlines()), default=0)
+    return 2 * (columns + 1) + text.count("[") + text.count("{") <= DEEPEST
+
+
 def _refuse_what_multiplies(text: str) -> None:
     """Aliases, which can make few lines large, and nesting that no config has. Told before anything is built."""
+    if _is_plain(text):
+        return
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):

@@ -65,15 +65,16 @@ def array(archive: zipfile.ZipFile, name: str, kinds: str, most_bytes: int = _MO
     member = archive.getinfo(name + _SUFFIX)
     if member.file_size > most_bytes:
         raise ValueError(f"{name} is too large")
-    stream = io.BytesIO(archive.read(member))
+    content = archive.read(member)
+    stream = io.BytesIO(content)
     if np.lib.format.read_magic(stream) != (1, 0):
         raise ValueError(f"{name} is of another version")
-    shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-    left = member.file_size - stream.tell()
+    shape, by_columns, dtype = np.lib.format.read_array_header_1_0(stream)
+    left = len(content) - stream.tell()
     if dtype.kind not in kinds or dtype.hasobject or math.prod(shape) * dtype.itemsize != left:
         raise ValueError(f"{name} is not what its header says")
-    stream.seek(0)
-    return np.lib.format.read_array(stream, allow_pickle=False)
+    values = np.frombuffer(content, dtype, math.prod(shape), stream.tell())  # numpy's reader parses the header again
+    return values.reshape(shape, order="F" if by_columns else "C").copy()
 
 
 def vector(archive: zipfile.ZipFile, name: str, length: int) -> np.ndarray:
