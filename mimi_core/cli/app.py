@@ -21,11 +21,16 @@ def app(
     host: Annotated[str, typer.Option(help="address to listen at; others than this machine's own let others in")] = (
         "127.0.0.1"
     ),
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="name that browsers reach it by, as behind a proxy; more than one will do")
+    ] = None,
     runs: RunsOption = RUNS,
 ) -> None:
     """Start the app in the browser, and stay until Ctrl-C."""
     require_app("the app")
     os.environ["MIMI_RUNS"] = str(runs.absolute())
+    if allow_host:
+        os.environ["MIMI_HOSTS"] = " ".join([*os.environ.get("MIMI_HOSTS", "").split(), *allow_host])
     os.execv(sys.executable, command(script(), port, host))
 
 
