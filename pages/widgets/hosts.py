@@ -1,8 +1,8 @@
 """Which names the app answers to, checked before anything else sees a request.
 
-A page of a stranger can make a browser connect to a server that only this machine reaches: by a script of its own, when
-`Origin` is foreign, or by pointing its own name at this machine's address (DNS rebinding), when both `Origin` and `Host`
-are the stranger's. So `Host` must be a name that is known here, and a websocket's `Origin` must be that same place.
+A page of a stranger can make a browser connect to a server that only this machine reaches: by a script of its own, with
+a foreign `Origin`, or by pointing its own name at this machine's address (DNS rebinding), with `Origin` and `Host` both
+the stranger's. So `Host` must be a name that is known here, and a websocket's `Origin` must be that same place.
 """
 
 import os
