@@ -50,7 +50,7 @@ def test_what_the_app_needs_is_told_as_the_extra_has_it() -> None:
 
 @pytest.mark.slow
 def test_the_library_needs_no_extra(tmp_path: Path) -> None:
-    packages = [name for extra in EXTRAS.values() for name in (r.name for r in extra)]
+    packages = [APP_PACKAGES.get(r.name, r.name) for extra in EXTRAS.values() for r in extra]
     sets = [part for setting in [*QUICK, "train.epochs=1"] for part in ("--set", setting)]
     script = f"""
         import sys

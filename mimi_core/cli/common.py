@@ -27,8 +27,10 @@ RunsOption = Annotated[Path, typer.Option("--runs", help="folder of all runs", e
 RUNS = Path("runs")
 STOPPED = 3
 """Exit code of what was stopped before it finished."""
-APP_PACKAGES = ("streamlit", "pandas", "plotly", "altair", "jinja2")
-"""What the extra `app` brings, and the library itself does without."""
+APP_PACKAGES = {name: name for name in ("streamlit", "pandas", "plotly", "altair", "jinja2")} | {
+    "vl-convert-python": "vl_convert"
+}
+"""What the extra `app` brings, and the library itself does without: package -> module."""
 
 
 def wanted_config(path: Path | None, preset: str | None, sets: list[str] | None) -> RunConfig:
@@ -38,7 +40,7 @@ def wanted_config(path: Path | None, preset: str | None, sets: list[str] | None)
 
 def require_app(what: str) -> None:
     """Raises MimiError, before anything is started, where packages of the extra `app` are absent."""
-    if absent := [name for name in APP_PACKAGES if find_spec(name) is None]:
+    if absent := [name for name, module in APP_PACKAGES.items() if find_spec(module) is None]:
         raise MimiError(f'{what} needs {", ".join(absent)}, which the app brings: pip install "mimi-studio[app]"')
 
 

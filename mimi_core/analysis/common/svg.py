@@ -1,18 +1,16 @@
-"""Small pictures as SVG, made without a plotting library: for cards and for reports that must work on paper.
+"""Pictures as SVG that needs no script: those of cards, drawn here, and the frame of still charts (`static`).
 
 Elements are built as a tree, so that text is escaped by construction. Colours are classes (`c0` .. `c11` for a share,
-few to many; `line`, `soft`, `lost`, ..): a picture that stands alone carries the rules of one theme inside, a report
-has them once for all its pictures, and for light, dark and paper.
+few to many; `lost`, `to-come`): a picture that stands alone carries the rules of one theme inside, a report has them
+once for all its pictures, and for light, dark and paper.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from math import ceil, floor, isnan, log10
 from xml.etree import ElementTree
 
 from mimi_core.analysis.common.labels import Layer
-from mimi_core.analysis.common.theme import GAIN, LOST, MUTED, SECOND, Scale, level, level_colours, text_on
+from mimi_core.analysis.common.theme import LOST, MUTED, Scale, level, level_colours, text_on
 
 GROUP_GAP = 0.6
 """Between two stages, in cells."""
@@ -64,12 +62,7 @@ def rules(scale: Scale) -> str:
     return "".join(f".c{i}{{fill:{colour}}}.n{i}{{fill:{text_on(colour)}}}" for i, colour in colours)
 
 
-ACCENTS = (
-    f".lost{{fill:{LOST}}}.gain{{fill:{GAIN}}}.to-come{{fill:{MUTED};fill-opacity:.13}}"
-    f".fall{{stroke:{LOST}}}.rise{{stroke:{GAIN}}}.second{{stroke:{SECOND}}}.quiet{{fill:{MUTED}}}"
-    f".fall,.rise,.second{{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}}"
-    f".rule{{stroke:{MUTED};stroke-opacity:.3}}.cut{{stroke:{MUTED};stroke-dasharray:2 3}}"
-)
+ACCENTS = f".lost{{fill:{LOST}}}.to-come{{fill:{MUTED};fill-opacity:.13}}"
 """CSS of what looks the same on a light and on a dark page."""
 
 
@@ -122,35 +115,6 @@ def rain(
 def box(x: float, y: float, width: float, height: float) -> str:
     """A rectangle as a part of a path: many of one colour are one element."""
     return f"M{_short(x)} {_short(y)}h{_short(width)}v{_short(height)}h-{_short(width)}z"
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A straight scale from values to pixels."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def __call__(self, value: float) -> float:
-        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
-
-    def ticks(self, about: int = 5) -> list[float]:
-        """Round values inside the range."""
-        rough = (self.high - self.low) / about
-        power = 10.0 ** floor(log10(rough))
-        step = next(power * part for part in (1, 2, 5, 10) if power * part >= rough)
-        first = ceil(self.low / step - 1e-9)
-        return [round(i * step, 12) for i in range(first, floor(self.high / step + 1e-9) + 1)]
-
-
-def axis(values: Sequence[float], start: float, end: float, least: float = 0.02) -> Axis:
-    """An axis around all values that are numbers, with a little air; at least `least` long."""
-    known = [v for v in values if not isnan(v)] or [0.0, 1.0]
-    low, high = min(known), max(known)
-    air = max((high - low) * 0.08, (least - (high - low)) / 2, abs(high) * 1e-6, 1e-9)
-    return Axis(low - air, high + air, start, end)
 
 
 def _attributes(**attributes: object) -> dict[str, str]:

@@ -141,9 +141,12 @@ def measure_figure(
     shown = thinned(shown.assign(strong=shown["level"].map(strong)))
     means = means[means["mean"].notna()].assign(strong=lambda table: table["level"].map(strong))
     y = nominal("level", title=None, sort=list(order), axis=_names())
-    scale = (
-        {"domain": accuracy_domain(list(shown["value"])), "nice": False} if share else {"zero": False, "padding": 14}
-    )
+    around = {
+        "domain": accuracy_domain(list(shown["value"])),
+        "nice": False,
+        "clamp": True,
+    }  # intervals may reach beyond
+    scale = around if share else {"zero": False, "padding": 14}
     value = number("value", title=measure.title, scale=scale, axis=axis(format=".1~%" if share else "~s", tickCount=5))
     followed = {"param": "seed", "empty": False}
     seen: Chart = {"y": y, "color": colour("level", order, legend=False)}
@@ -163,7 +166,7 @@ def measure_figure(
     )
     interval = layer(
         "means",
-        {"type": "rule", "strokeWidth": 3, "clip": True},
+        {"type": "rule", "strokeWidth": 3},
         **seen,
         x=number("low"),
         x2={"field": "high"},

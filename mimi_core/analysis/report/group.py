@@ -70,7 +70,7 @@ def group_report(store: Store, group: str) -> str:
             "story": story,
             "source": words.count(len(runs), "run"),
             "numbers": _numbers(runs, compared),
-            "strips": drawn(pictures.strips([_strip(v) for v in shown])) if any(v.finished for v in shown) else None,
+            "strips": drawn(pictures.strips(reached)) if (reached := accuracies(shown)).order else None,
             "settings": _settings(shown) if any(v.finished for v in shown) else None,
             "differences": _differences(shown) if len(compared) > 1 else None,
             "survival": drawn(pictures.survival(kept[0].named, [(k.label, k.number, k.runs) for k in kept]))
@@ -154,11 +154,6 @@ def _numbers(runs: list[RunSummary], compared: list[Variant]) -> list[dict[str, 
     if seconds := [run.seconds for run in finished if run.seconds]:
         facts.append(("Time", words.duration(fmean(seconds)), "mean of a run"))
     return [{"what": what, "value": value, "more": more} for what, value, more in facts]
-
-
-def _strip(variant: Variant) -> pictures.Strip:
-    values = [run.accuracy for run in variant.finished if run.accuracy is not None]
-    return pictures.Strip(variant.label, values, variant.accuracy)
 
 
 def _settings(compared: list[Variant]) -> Table:

@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from mimi_core.analysis.common import svg
+from mimi_core.analysis.common import static, svg
 from mimi_core.analysis.common.theme import colour_scale
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -47,4 +47,4 @@ def _style() -> Markup:
     """Rules for light and paper, and what changes on a dark screen. No text from outside."""
     own = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
     light, dark = svg.rules(colour_scale("light")), svg.rules(colour_scale("dark"))
-    return Markup("\n".join([svg.ACCENTS, own, light, _DARK % dark]))
+    return Markup("\n".join([svg.ACCENTS, static.RULES, own, light, _DARK % dark]))

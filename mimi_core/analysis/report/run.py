@@ -10,8 +10,10 @@ import yaml
 
 from mimi_core import __version__
 from mimi_core.analysis.common import tables, words
+from mimi_core.analysis.common.svg import Element
 from mimi_core.analysis.common.words import percent
 from mimi_core.analysis.compare.design import worded
+from mimi_core.analysis.monitor.curves import curves_table, total_steps
 from mimi_core.analysis.overview import cards
 from mimi_core.analysis.report import pictures
 from mimi_core.analysis.report.page import drawn, render
@@ -58,7 +60,7 @@ def run_report(store: Store, run_id: str) -> str:
             "heatmap": drawn(pictures.heatmap(widths, cycles, state.total_cuts)) if state.sites else None,
             "course": drawn(pictures.course(cycles)) if state.cuts and cycles["after"].notna().any() else None,
             "cuts": _cuts(cycles, tables.removed_table(widths)) if state.cuts else None,
-            "learning": drawn(pictures.learning(tables.epochs_table(state, at_most=400))) if state.epochs else None,
+            "learning": drawn(_learning(state, config)) if state.epochs else None,
             "widths": _widths(widths) if state.sites else None,
             **_settings(config, state),
             "versions": _versions(config, state),
@@ -152,6 +154,11 @@ def _cuts(cycles: pd.DataFrame, removed: pd.DataFrame) -> Table:
         "Adapters that went",
     ]
     return {"columns": columns, "text": [columns[-1]], "rows": rows}
+
+
+def _learning(state: RunState, config: RunConfig | None) -> Element:
+    steps = total_steps(state, config) if config else len(state.epochs)
+    return pictures.learning(curves_table(state), steps, state.total_cuts)
 
 
 def _widths(widths: pd.DataFrame) -> Table:

@@ -10,6 +10,7 @@ from math import isnan
 
 import pandas as pd
 
+from mimi_core.analysis.common import words
 from mimi_core.analysis.common.charts import BARE, Chart, axis, finished, layer, nominal, number, ordinal
 from mimi_core.analysis.common.theme import GAIN, GRID, LOST, MUTED, SECOND
 
@@ -170,7 +171,7 @@ def damage_figure(cycles: pd.DataFrame, cut: int | None) -> Chart:
     cuts = cycles[cycles["cycle"] > 0].to_dict("records")
     points = pd.DataFrame(
         [
-            {"cycle": now["cycle"], "when": name, "accuracy": now[column], "percent": f"{100 * now[column]:.1f}"}
+            {"cycle": now["cycle"], "when": name, "accuracy": now[column], "percent": words.points(now[column])}
             for column, name in names.items()
             for now in cuts
             if not isnan(now[column])

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from mimi_core.analysis.common import words
 from mimi_core.analysis.common.labels import cycle_name, escape_html
 from mimi_core.analysis.common.tables import Mode
 from mimi_core.analysis.common.theme import GAIN, GRID, LOST, MUTED, Scale
@@ -195,7 +196,7 @@ def _accuracies(cycles: pd.DataFrame) -> list[go.Scatter]:
             y=after["after"],
             name="after training",
             mode=f"markers{labelled}",
-            text=[f"{100 * a:.1f}" for a in after["after"]],
+            text=[words.points(a) for a in after["after"]],
             textposition="top center",
             customdata=_cuts(after),
             marker={"size": 9, "color": GAIN},
@@ -207,7 +208,7 @@ def _accuracies(cycles: pd.DataFrame) -> list[go.Scatter]:
             y=cut["cut"],
             name="right after the cut",
             mode=f"markers{labelled}",
-            text=[f"{100 * a:.1f}" for a in cut["cut"]],
+            text=[words.points(a) for a in cut["cut"]],
             textposition="bottom center",
             customdata=_cuts(cut),
             marker={"size": 9, "symbol": "triangle-down", "color": LOST},
