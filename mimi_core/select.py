@@ -10,9 +10,10 @@ from fractions import Fraction
 import numpy as np
 
 from mimi_core.budget import Widths
-from mimi_core.config import Normalise, Scope, ScoreName
+from mimi_core.config import NormaliserName, Scope, ScoreName, known_one
 from mimi_core.errors import BudgetError, ScoreError
 from mimi_core.scores.catalogue import SCORES
+from mimi_core.scores.normalisers import NORMALISERS
 
 Scores = Mapping[str, np.ndarray]
 """Site name -> (N,) importance of the neurons that are there; higher is better."""
@@ -21,35 +22,28 @@ Survivors = dict[str, np.ndarray]
 """Site name -> sorted int64 indices into that site's scores."""
 
 
-def normaliser_of(score: ScoreName, how: Normalise) -> Normalise:
+def normaliser_of(score: ScoreName, how: NormaliserName) -> NormaliserName:
     """`how`, but for scores of one distribution at all sites, such as random ones: to divide them would favour narrow
     sites."""
     return how if SCORES[score].divided else "none"
 
 
-def normalise(raw: Scores, token_widths: Mapping[str, int], how: Normalise) -> dict[str, np.ndarray]:
+def normalise(raw: Scores, token_widths: Mapping[str, int], how: NormaliserName) -> dict[str, np.ndarray]:
     """Make raw scores (sums over a neuron's own parameters) comparable between sites of different width.
 
     Args:
         raw: site name -> (N,) sums.
         token_widths: site name -> token width M.
-        how: "per_parameter" divides by 2 M (the authors' code), "fan" by M + N, "layer_max" by the largest
-            absolute score of the site, "none" by 1.
+        how: one of `mimi_core.scores.normalisers`.
 
     Returns:
         site name -> (N,) float64.
+
+    Raises:
+        ConfigError: there is no such normaliser.
     """
-
-    def divisor(site: str, values: np.ndarray) -> float:
-        if how == "per_parameter":
-            return 2.0 * token_widths[site]
-        if how == "fan":
-            return float(token_widths[site] + len(values))
-        if how == "layer_max":
-            return float(np.abs(values).max(initial=0.0)) or 1.0
-        return 1.0
-
-    return {site: np.asarray(values, np.float64) / divisor(site, values) for site, values in raw.items()}
+    divisor = NORMALISERS[known_one(how, NORMALISERS, "normaliser")].divisor
+    return {site: np.asarray(values, np.float64) / divisor(token_widths[site], values) for site, values in raw.items()}
 
 
 def select(

@@ -16,13 +16,14 @@ from mimi_core.errors import MimiError
 from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED
 from mimi_core.scores.catalogue import SCORES
+from mimi_core.scores.normalisers import NORMALISERS
 from pages.widgets import address, stores
 from pages.widgets.cut_picker import pick_cut
 from pages.widgets.menu import Page, through_app
 from pages.widgets.run_picker import makes_cuts, pick_run
 from pages.widgets.stores import StoredRun
 from pages.widgets.text import distinct, plain
-from pages.widgets.what_if import NORMALISERS, controls, decided_anew
+from pages.widgets.what_if import controls, decided_anew
 
 PAGE = Page(title="Why", icon=":material/psychology_alt:", order=50)
 LIVE_SECONDS = 3.0
@@ -151,7 +152,7 @@ def charts(table: pd.DataFrame, neurons: pd.DataFrame, outcome: why.Outcome) -> 
     score = SCORES[outcome.settings.score]
     unit = f"{score.label} score"
     if score.divided and outcome.settings.how != "none":
-        unit += f", {NORMALISERS[outcome.settings.how]}"
+        unit += f", {NORMALISERS[outcome.settings.how].label}"
     left, right = st.columns([3, 2], gap="medium")
     with left:
         st.subheader("Every neuron's score", anchor=False)

@@ -31,8 +31,14 @@ class MethodEntry:
     """Whether it removes neurons in the cuts that section `prune` plans."""
     needs_plain_vit: bool = False
     """Whether it adds tokens, and so needs blocks that all see the same ones."""
+    whole_weights: bool = False
+    """Whether weight matrices of the backbone train, which want a lower learning rate than what is added to it."""
     short: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Other names for it -> further settings that each stands for."""
+
+    def claims(self, path: str) -> bool:
+        """Whether it says that the setting at a path plays a part."""
+        return _within(path, self.uses or ())
 
     def may_use(self, path: str) -> bool:
         """Whether the setting at a path, such as `peft.rank`, can play a part at all."""
@@ -50,7 +56,7 @@ def is_claimed(path: str) -> bool:
 
 
 def _claimed_by_some(path: str) -> bool:
-    return any(_within(path, entry.uses or ()) for entry in METHODS.values())
+    return any(entry.claims(path) for entry in METHODS.values())
 
 
 def _within(path: str, claims: Iterable[str]) -> bool:
@@ -102,6 +108,7 @@ _ENTRIES = (
         words="The attention of every block trains, with the head.",
         source="Touvron et al. 2022, arXiv 2203.09795",
         uses=(),
+        whole_weights=True,
     ),
     MethodEntry(
         name="mlp_only",
@@ -109,6 +116,7 @@ _ENTRIES = (
         words="The MLP of every block trains, with the head: the counterpart of training the attention alone.",
         source="Touvron et al. 2022, arXiv 2203.09795",
         uses=(),
+        whole_weights=True,
     ),
     MethodEntry(
         name="full",
@@ -116,6 +124,7 @@ _ENTRIES = (
         words="Every weight of the backbone trains, with the head.",
         source="the usual way to adapt a pre-trained model",
         uses=(),
+        whole_weights=True,
     ),
     MethodEntry(
         name="ssf",

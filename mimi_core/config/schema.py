@@ -12,14 +12,15 @@ from mimi_core.config.conditions import OnlyIf
 from mimi_core.config.methods import METHODS, makes_cuts
 from mimi_core.config.short_forms import expand
 from mimi_core.scores.catalogue import SCORES
+from mimi_core.scores.normalisers import NORMALISERS
 
 Placement = Literal["series", "parallel"]
 Positions = Literal["both", "attn", "mlp"]
 Init = Literal["near_identity", "paper"]
 Scope = Literal["global", "local"]
 Schedule = Literal["cycles", "one_shot", "anneal"]
-Normalise = Literal["per_parameter", "fan", "layer_max", "none"]
 ScoreName = Annotated[str, OneOf("score", SCORES)]
+NormaliserName = Annotated[str, OneOf("normaliser", NORMALISERS)]
 MethodName = Annotated[str, OneOf("method", METHODS)]
 
 
@@ -82,7 +83,7 @@ class PruneConfig(Section):
     )
     sigma_target: Annotated[float, Field(ge=1, le=1e9)] = Field(64, description="compression at the end")
     score: ScoreName = Field("mimi", description="importance of a neuron")
-    normalise: Annotated[Normalise, OnlyIf("score", lambda it: SCORES[it].divided)] = Field(
+    normalise: Annotated[NormaliserName, OnlyIf("score", lambda it: SCORES[it].divided)] = Field(
         "per_parameter", description="what a score is divided by, per site"
     )
     scope: Scope = Field("global", description="global: rank all sites together; local: every site keeps its share")

@@ -2,19 +2,23 @@
 
 from typing import Any, get_args
 
-from mimi_core.config import Normalise, Scope
-from mimi_core.config.methods import METHODS
+from mimi_core.config import Scope
+from mimi_core.config.methods import METHODS, MethodEntry
 from mimi_core.scores.catalogue import SCORES
+from mimi_core.scores.normalisers import NORMALISERS
 
-_SLOW = {"settings": {"train.lr": 0.001}}  # whole weights move: the adapters' rate would tear the backbone apart
 _SIZES = ("tiny", "small", "base")
-_OF_A_METHOD: dict[str, dict[str, Any]] = {
-    "adapter": {"final_size": True},
-    "adaptformer": {"final_size": True},
-    "full": _SLOW,
-    "attn_only": _SLOW,
-    "mlp_only": _SLOW,
-}
+
+
+def _fair(method: MethodEntry) -> dict[str, Any]:
+    """What a method needs to stand beside MiMi: one size at the end, and a learning rate that suits what it trains."""
+    case: dict[str, Any] = {"name": method.name, "settings": {"method": method.name}}
+    if method.whole_weights:  # the adapters' rate would tear the backbone apart
+        case["settings"]["train.lr"] = 0.001
+    if not method.cuts and method.claims("adapter.sigma_0"):
+        case["final_size"] = True
+    return case
+
 
 QUESTIONS: dict[str, dict[str, Any]] = {
     "local-vs-global": {
@@ -32,7 +36,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     },
     "normalisers": {
         "question": "Does it matter what a score is divided by before layers compete?",
-        "grid": {"prune.normalise": [*get_args(Normalise)]},
+        "grid": {"prune.normalise": [*NORMALISERS]},
     },
     "sigma-0": {
         "question": "How wide should adapters be at the start, when they end at the same size?",
@@ -65,10 +69,9 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "methods": {
         "question": "What does each way to fine-tune reach, and with how many parameters?",
         "cases": [
-            {"name": method, **fit, "settings": {"method": method, **fit.get("settings", {})}}
-            for method, entry in METHODS.items()
-            if not entry.needs_plain_vit  # prompts need a plain ViT, and the demo's backbone is a Swin
-            for fit in [_OF_A_METHOD.get(method, {})]
+            _fair(method)
+            for method in METHODS.values()
+            if not method.needs_plain_vit  # prompts need a plain ViT, and the demo's backbone is a Swin
         ],
         "equal_epochs": True,
     },

@@ -11,18 +11,13 @@ from mimi_core.analysis.common.labels import Layer
 from mimi_core.analysis.why import tables as why
 from mimi_core.analysis.why import words as why_words
 from mimi_core.analysis.why.cut_scores import Cut, Settings
-from mimi_core.config import Normalise, Scope
+from mimi_core.config import Scope
 from mimi_core.scores.catalogue import SCORES
+from mimi_core.scores.normalisers import NORMALISERS
 from pages.widgets import address
 from pages.widgets.address import Option
 from pages.widgets.text import plain
 
-NORMALISERS = {
-    "per_parameter": "per parameter (2 M)",
-    "fan": "per fan (M + N)",
-    "layer_max": "per layer's largest",
-    "none": "none",
-}
 WHAT_IF = ("rho", "scope", "score", "normalise")
 
 
@@ -55,13 +50,13 @@ def controls(cut: Cut) -> Settings:
             width=160,
             **score.control,
         )
-        how = _bound("normalise", get_args(Normalise), cut.real.how)
+        how = _bound("normalise", NORMALISERS, cut.real.how)
         st.selectbox(
             "Divided by",
-            get_args(Normalise),
+            list(NORMALISERS),
             help="Makes layers of different width comparable; M is the token width, N the adapter's width. "
             "Random scores are never divided.",
-            format_func=NORMALISERS.__getitem__,
+            format_func=lambda name: NORMALISERS[name].label,
             width=200,
             disabled=not SCORES[score.value].divided,
             **how.control,

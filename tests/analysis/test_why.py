@@ -17,12 +17,13 @@ from mimi_core.analysis.why import figures as why_figures
 from mimi_core.analysis.why import tables as why
 from mimi_core.analysis.why import words as why_words
 from mimi_core.analysis.why.cut_scores import Cut, read_cut
-from mimi_core.config import Normalise, Scope
+from mimi_core.config import Scope
 from mimi_core.errors import RunError
 from mimi_core.runs.events import SiteInfo
 from mimi_core.runs.formats.scores import path_of as scores_path
 from mimi_core.runs.store import Store
 from mimi_core.scores.catalogue import SCORES
+from mimi_core.scores.normalisers import NORMALISERS
 from tests.analysis.vega import hold_to_schema
 from tests.pages.opening import ROOT
 from tests.recorded import swin_sites, vit_sites
@@ -92,7 +93,7 @@ def test_every_setting_answers_and_the_tables_agree(store: Store) -> None:
     cut, named = cut_of(store, run_id, 2), layers(store.state(run_id).sites)
     real = why.as_it_was(cut)
     for score in SCORES:
-        for how in get_args(Normalise):
+        for how in NORMALISERS:
             for scope in get_args(Scope):
                 outcome = why.what_if(cut, replace(cut.real, score=score, how=how, scope=scope))
                 neurons, table = why.neurons_table(named, outcome, real), why.layers_table(named, outcome, real)

@@ -12,11 +12,12 @@ from typing import Any, get_args
 import numpy as np
 
 from mimi_core.budget import plan
-from mimi_core.config import Normalise, Scope, ScoreName, validate
+from mimi_core.config import NormaliserName, Scope, ScoreName, validate
 from mimi_core.errors import ConfigError, RunError
 from mimi_core.runs.events import RunState
 from mimi_core.runs.formats import scores
 from mimi_core.scores.catalogue import SCORES
+from mimi_core.scores.normalisers import NORMALISERS
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Settings:
     """What decides a cut. `keep` is the share of the neurons at the start."""
 
     score: ScoreName
-    how: Normalise
+    how: NormaliserName
     scope: Scope
     keep: Fraction
 
@@ -88,7 +89,7 @@ def _real_settings(state: RunState, cycle: int) -> Settings:
     scored = next((event for event in reversed(state.scored) if event.cycle == cycle), None)
     choices: tuple[tuple[Any, Any], ...] = (
         (getattr(scored, "score", None), SCORES),
-        (getattr(scored, "normalise", None), get_args(Normalise)),
+        (getattr(scored, "normalise", None), NORMALISERS),
         (getattr(scored, "scope", None), get_args(Scope)),
     )
     if any(value not in known for value, known in choices):
