@@ -6,7 +6,7 @@ import time
 import plotly.graph_objects as go
 import streamlit as st
 
-from mimi_core.analysis.common import tables, words
+from mimi_core.analysis.common import gain, tables, words
 from mimi_core.analysis.common.statistics import Interval
 from mimi_core.analysis.monitor.curves import accuracy_chart, curves_table, loss_chart, total_steps
 from mimi_core.analysis.monitor.signatures import findings, linear_probe
@@ -16,6 +16,7 @@ from mimi_core.config import RunConfig, differences, to_yaml
 from mimi_core.errors import MimiError
 from mimi_core.runs.describe import describe_death, describe_wait, times
 from mimi_core.runs.events import RunState
+from mimi_core.runs.formats import probe as probe_file
 from mimi_core.runs.status import ENDED, Status
 from pages.widgets import drawing, run_actions, stores
 from pages.widgets.badge import phase_badge
@@ -167,7 +168,8 @@ def ending(stored: StoredRun, status: Status, state: RunState) -> None:
         )
     elif phase == "finished" and state.started:
         headline, story = cards.finding(stored.run, state)
-        st.success(f"**{plain(headline)}.** {plain(story)}", icon=":material/check_circle:")
+        gained = gain.sentence(state, probe_file.read(stored.run.folder))
+        st.success(f"**{plain(headline)}.** {plain(f'{story} {gained}')}", icon=":material/check_circle:")
 
 
 def _what_next(status: Status) -> str:
@@ -223,6 +225,9 @@ def charts(stored: StoredRun, config: RunConfig, state: RunState) -> None:
         st.vega_lite_chart(
             table, loss_chart(steps), width="stretch", key=f"loss-{stored.run.id}", alt="Training loss per epoch"
         )
+        probe = probe_file.read(stored.run.folder)
+        if state.ended is None and probe:
+            st.caption(plain(gain.sentence(state, probe) or gain.alone(probe)))
         log(stored)
     if right is not None:
         with right:

@@ -5,11 +5,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from mimi_core.analysis.common import tables
+from mimi_core.analysis.common import gain, tables
 from mimi_core.analysis.widths import words as sentences
 from mimi_core.analysis.widths.figures import widths_figure
 from mimi_core.analysis.widths.grid import MODE_NAMES, by_position
 from mimi_core.analysis.widths.heatmap import heatmap_figure
+from mimi_core.runs.formats import probe as probe_file
 from mimi_core.runs.status import ENDED
 from pages.widgets import address, drawing, stores
 from pages.widgets.cut_picker import pick_cut
@@ -23,7 +24,7 @@ PAGE = Page(title="Widths", icon=":material/stacked_bar_chart:", order=40)
 POSITIONS = {"all": ("attn", "mlp"), "attention": ("attn",), "mlp": ("mlp",)}
 PLAY_SECONDS = 1.2
 LIVE_SECONDS = 2.0
-STEADY = "<style>.st-key-findings { min-height: 7.7rem }</style>"
+STEADY = "<style>.st-key-findings { min-height: 9.2rem }</style>"
 """Room for the longest findings, so that the figure stays where it is while they change."""
 HELP = """
 The **backbone** is a pretrained image model, and frozen. Each of its layers, an attention or an MLP, got an
@@ -69,7 +70,8 @@ def show(stored: StoredRun) -> None:
     mode, layers, grouped, cycle = controls(done, len(set(widths["group"])) > 1)
     with findings:
         st.title(sentences.headline(widths, cycle), anchor=False)
-        st.markdown(plain(sentences.story(widths, cycles, cycle)))
+        gained = gain.sentence(state, probe_file.read(stored.run.folder), cycle)
+        st.markdown(plain(f"{sentences.story(widths, cycles, cycle)} {gained}"))
     shown = widths[widths["position"].isin(POSITIONS[layers])]
     if shown.empty:
         st.info(f"This run has no adapters at its {'attentions' if layers == 'attention' else 'MLPs'}.")

@@ -31,6 +31,7 @@ def test_a_run_from_start_to_list(tmp_path: Path) -> None:
     done = cold("run", str(file), *TINY, "--runs", str(tmp_path / "runs"))
     assert done.returncode == 0, done.stderr
     assert "finished" in done.stdout
+    assert "a converged linear probe on the frozen features" in done.stdout.splitlines()[-1]
     (folder,) = (tmp_path / "runs").iterdir()
     stored = yaml.safe_load((folder / "config.yaml").read_text())
     assert (stored["name"], stored["prune"]["scope"], stored["train"]["clip"]) == ("mine", "local", 5.0)

@@ -17,7 +17,9 @@ from types import ModuleType
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 _FORKED = multiprocessing.get_context("forkserver")
-_FORKED.set_forkserver_preload(["mimi_core.cli.main", "mimi_core.train.worker", "mimi_core.train.check"])
+_FORKED.set_forkserver_preload(
+    ["mimi_core.cli.main", "mimi_core.train.worker", "mimi_core.train.check", "sklearn.linear_model"]
+)
 PATIENCE = 120.0
 
 

@@ -58,8 +58,11 @@ def _do(store: Store, run_id: str, delete_if_nothing_happened: bool = False) -> 
     """Drive a run in this process, showing its events, and a progress bar where there is a terminal."""
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+    from mimi_core.analysis.common import gain
+    from mimi_core.runs import files
     from mimi_core.runs.describe import describe
-    from mimi_core.runs.events import Event, RunEnded
+    from mimi_core.runs.events import Event, RunEnded, read_events
+    from mimi_core.runs.formats import probe as probe_file
     from mimi_core.runs.status import Status
     from mimi_core.train.worker import work as work_on
 
@@ -84,6 +87,8 @@ def _do(store: Store, run_id: str, delete_if_nothing_happened: bool = False) -> 
             if delete_if_nothing_happened and store.state(run_id).started is None:
                 store.delete(run_id)  # bad input: leave nothing behind
             raise
+    if outcome == "finished" and (gained := gain.sentence(read_events(folder / files.EVENTS), probe_file.read(folder))):
+        out.print(escape(gained))
     if outcome != "finished":
         err.print(f"stopped; go on with: python -m mimi_core resume {run_id} --runs {store.directory}")
         raise typer.Exit(STOPPED)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-GENERAL = ("name", "group", "method", "backbone", "data", "train", "seed")
+GENERAL = ("name", "group", "method", "backbone", "data", "train", "probe", "seed")
 """Settings, and sections of them, that play a part whatever the method."""
 
 

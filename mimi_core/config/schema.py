@@ -146,6 +146,9 @@ class RunConfig(Section):
     prune: PruneConfig = PruneConfig()
     peft: PeftConfig = PeftConfig()
     train: TrainConfig = TrainConfig()
+    probe: bool = Field(
+        True, description="fit a linear classifier to the frozen features first, to tell what training adds to it"
+    )
     seed: Seed = 0
     versions: dict[str, str] = Field(
         {}, description="written by the program into a run's config.yaml; ignored when read"

@@ -39,7 +39,7 @@ from mimi_core.runs.recorder import AnyRecorder, NoRecorder
 from mimi_core.runs.store import versions
 from mimi_core.scores.watching import Watcher, score_all, score_at_start
 from mimi_core.select import normalise, normaliser_of, select
-from mimi_core.train import artefacts, fingerprint, ranks, resume
+from mimi_core.train import artefacts, fingerprint, probe, ranks, resume
 from mimi_core.train.course import Course, Position
 from mimi_core.train.evaluate import evaluate
 from mimi_core.train.loop import Done, initial_losses, train_epoch
@@ -64,6 +64,7 @@ def run(config: RunConfig, recorder: AnyRecorder | None = None) -> Iterator[Even
     recorder = recorder or NoRecorder()
     setup = set_up(config, recorder)
     fingerprint.hold(recorder, config, setup.dataset)
+    probe.beside(recorder, setup)
     return _Run(setup, recorder).events()
 
 

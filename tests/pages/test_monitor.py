@@ -5,8 +5,11 @@ import time
 
 import pytest
 
+from mimi_core.analysis.report import run_report
 from mimi_core.config import make_config
 from mimi_core.runs.branch import branch
+from mimi_core.runs.formats.probe import Probe
+from mimi_core.runs.formats.probe import write as write_probe
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store
 from tests.pages.opening import ROOT, MakeRun, Open, button, texts
@@ -119,3 +122,17 @@ def test_a_branch_says_where_it_comes_from(open_page: Open, store: Store, monkey
     assert "demo\\, global" in [link.proto.label for link in app.get("page_link")]
     assert "With prune.score=l2." in texts(app).replace("\\", "")
     assert f"branch {run_id} --cycle 2 --set 'name=demo, global from cycle 2'" in app.code[-2].value
+
+
+def test_what_was_gained_over_the_frozen_features_is_said_on_every_page_of_a_run(
+    open_page: Open, make_run: MakeRun, store: Store
+) -> None:
+    run_id = make_run(SHORT, cuts=2)
+    probe = Probe(strength=1, test_accuracy=0.1, test_images=100, train_images=5, of_train_images=5, features=2)
+    write_probe(store.folder(run_id), probe)
+    assert "better than a converged linear probe" in open_page("monitor", run=run_id).success[0].value
+    assert "better than a converged linear probe" in texts(open_page("widths", run=run_id))
+    assert "better than a converged linear probe" in run_report(store, run_id)
+    live = make_run(SHORT, cuts=0, outcome=None)
+    write_probe(store.folder(live), probe)
+    assert "converged linear probe" in " ".join(one.value for one in open_page("monitor", run=live).caption)

@@ -1,0 +1,72 @@
+"""What a run gained over a converged linear probe on its frozen features, in careful words. Plain text, no pandas."""
+
+import numpy as np
+
+from mimi_core.analysis.common.proportions import Difference, apart, together
+from mimi_core.analysis.common.words import percent, points
+from mimi_core.runs.events import RunState
+from mimi_core.runs.formats.probe import Probe
+
+WHAT = "a converged linear probe on the frozen features"
+
+
+def over_probe(
+    state: RunState, probe: Probe | None, cycle: int | None = None, right: np.ndarray | None = None
+) -> Difference | None:
+    """The run less the probe on the test images; None while one of them is not known.
+
+    Args:
+        cycle: at the end of whose training; None: as the run stands or ended, see `RunState.last_accuracy`.
+        right: (n,) bool, which test images the run then told right, where that was kept: it narrows the interval.
+    """
+    accuracy = state.last_accuracy if cycle is None else _after(state, cycle)
+    if probe is None or probe.absent or not probe.test_images or accuracy is None:
+        return None
+    known = probe.told
+    if right is not None and known is not None and len(right) == len(known):
+        return together(right, known)
+    return apart(accuracy, probe.test_accuracy, probe.test_images)
+
+
+def sentence(state: RunState, probe: Probe | None, cycle: int | None = None, right: np.ndarray | None = None) -> str:
+    """What is to be said of it; nothing where there is no probe, or no accuracy yet."""
+    if probe is None:
+        return ""
+    if probe.absent:
+        return f"There is no linear probe to compare with: {probe.absent}."
+    difference = over_probe(state, probe, cycle, right)
+    return "" if difference is None else " ".join(filter(None, [_said(difference), _fewer(probe)]))
+
+
+def alone(probe: Probe | None) -> str:
+    """What the probe reaches, while the run has nothing to show."""
+    if probe is None or probe.absent:
+        return ""
+    reached = f"{percent(probe.test_accuracy)} of {probe.test_images:,} test images"
+    return " ".join(filter(None, [f"{WHAT[0].upper()}{WHAT[1:]} reaches {reached}.", _fewer(probe)]))
+
+
+def _said(gap: Difference) -> str:
+    accuracies = f"{percent(gap.first)} against {percent(gap.second)}"
+    value = f"{points(gap.value, signed=True)} points"
+    between = f"{points(gap.low, signed=True)} to {points(gap.high, signed=True)}"
+    if gap.verdict == "no difference shown":
+        return (
+            f"No difference to {WHAT} is shown: {accuracies}, {value}, and with {gap.images:,} test images anything "
+            f"from {between} is plausible (95 % interval; other seeds may differ)."
+        )
+    return (
+        f"This run is {gap.verdict} than {WHAT}: {accuracies}, {value} (95 % interval {between} over "
+        f"{gap.images:,} test images; other seeds may differ)."
+    )
+
+
+def _fewer(probe: Probe) -> str:
+    if probe.train_images == probe.of_train_images:
+        return ""
+    return f"The probe was fitted on {probe.train_images:,} of the {probe.of_train_images:,} training images."
+
+
+def _after(state: RunState, cycle: int) -> float | None:
+    own = [e.accuracy for e in state.evaluations if (e.split, e.cycle) == ("test", cycle)]
+    return own[-1] if own else None

@@ -1,0 +1,247 @@
+"""The first question of whoever pays for training: what do the frozen features give, without any?
+
+Before a run trains, a linear classifier is fitted to the features of its frozen backbone: one pass over the images, and
+scikit-learn's logistic regression until it has converged, which takes seconds. A head trained by gradient steps in as
+many epochs as a run has does not get that far, and would flatter whatever it is compared with.
+
+Features have unit variance; the strength of the penalty is chosen on the validation images, and where there are none by
+cross-validation on the training images. Runs of a store with the same images and backbone take it from each other.
+"""
+
+import hashlib
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mimi_core.backbones.loading import load_backbone
+from mimi_core.config import DEMO_BACKBONE
+from mimi_core.data.pixels import Pixels
+from mimi_core.data.sampling import subset
+from mimi_core.resources import DEMO_BACKBONE as DEMO_BACKBONE_FILE
+from mimi_core.runs.formats import fingerprint
+from mimi_core.runs.formats import probe as probe_file
+from mimi_core.runs.formats.probe import Probe
+from mimi_core.runs.recorder import AnyRecorder, Recorder
+from mimi_core.train.evaluate import predict
+from mimi_core.train.randomness import Purpose, derive
+from mimi_core.train.setup import Setup
+
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+"""C, from the strongest penalty to the weakest: each fit starts from the one before."""
+MOST_IMAGES = 50_000
+MOST_NUMBERS = 2**25
+"""Of the training features, in double precision: 256 MiB."""
+MOST_WORK = 2**32
+"""Images x features x classes x folds of a step of the fit: about a minute on two cores in all."""
+FOLDS = 5
+_STEPS = 1000
+
+Tell = Callable[[str], None]
+Labelled = tuple[np.ndarray, np.ndarray]
+"""Features (n, d) float64 and labels (n,) int64."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A converged classifier.
+
+    Attributes:
+        predict: features (n, d) -> labels (n,).
+        strength: C.
+    """
+
+    predict: Callable[[np.ndarray], np.ndarray]
+    strength: float
+    chosen_on: Literal["validation", "training", "nothing"]
+
+
+def beside(recorder: AnyRecorder, setup: Setup) -> None:
+    """Keep `probe.json` in the run's folder, unless it is there or not wanted. Nothing of the run depends on it.
+
+    Raises:
+        MimiError: an image has become unreadable, or there is no memory or disk.
+    """
+    if not isinstance(recorder, Recorder) or not setup.config.probe or probe_file.read(recorder.run):
+        return
+    key = _key(setup, recorder.run)
+    probe = probe_file.of_another(recorder.run, key)
+    if probe is None:
+        probe = _work_out(setup, lambda text: recorder.update(message=f"linear probe: {text}"))
+        recorder.update(message="")
+    probe_file.write(recorder.run, probe.model_copy(update={"key": key}))
+
+
+def fit(train: Labelled, val: Labelled, tell: Tell = lambda text: None) -> Fitted:
+    """Logistic regression on scaled features; the most accurate strength, of equal ones that of the smaller loss.
+
+    Args:
+        train: of at least two classes.
+        val: may be empty.
+    """
+    from sklearn.model_selection import StratifiedKFold
+    from sklearn.preprocessing import StandardScaler
+
+    features, labels = train
+    scaler = StandardScaler().fit(features)
+    scaled = scaler.transform(features)
+    chosen_on: Literal["validation", "training", "nothing"] = "nothing"
+    scores = np.zeros((len(STRENGTHS), 2))
+    if len(val[1]):
+        chosen_on = "validation"
+        scores = _scores((scaled, labels), (scaler.transform(val[0]), val[1]), tell)
+    elif (folds := min(FOLDS, int(np.bincount(labels).max()))) > 1:
+        chosen_on = "training"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that some class has fewer images than there are folds
+            parts = list(StratifiedKFold(folds, shuffle=True, random_state=0).split(scaled, labels))
+        for number, (inside, outside) in enumerate(parts, 1):
+            if len(np.unique(labels[inside])) > 1:
+                held = scaled[outside], labels[outside]
+                scores += _scores((scaled[inside], labels[inside]), held, tell, f", part {number} of {folds}")
+    best = max(range(len(STRENGTHS)), key=lambda i: (scores[i][0], -scores[i][1]))
+    if chosen_on == "nothing":
+        best = STRENGTHS.index(1e-2)
+    *_, model = _path((scaled, labels), best + 1)
+    return Fitted(lambda rows: model.predict(scaler.transform(rows)), STRENGTHS[best], chosen_on)
+
+
+def most_images(width: int, classes: int, folds: int) -> int:
+    """So many training images may be used, that memory and time stay bounded."""
+    return min(MOST_IMAGES, MOST_NUMBERS // width, max(1000, MOST_WORK // (width * max(classes, 2) * folds)))
+
+
+def _path(train: Labelled, count: int = len(STRENGTHS)) -> Iterator[Any]:
+    """The fitted model at each of the first strengths: one object, fitted on."""
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(max_iter=_STEPS, warm_start=True)
+    for strength in STRENGTHS[:count]:
+        yield model.set_params(C=strength).fit(*train)
+
+
+def _scores(train: Labelled, held: Labelled, tell: Tell, where: str = "") -> np.ndarray:
+    """(strengths, 2): accuracy and mean cross entropy on what was held out; a class that was not learned costs most."""
+    scores = []
+    for number, model in enumerate(_path(train), 1):
+        tell(f"fitting, strength {number} of {len(STRENGTHS)}{where}")
+        logs, columns = model.predict_log_proba(held[0]), {label: i for i, label in enumerate(model.classes_)}
+        of_own = [row[columns[label]] if label in columns else -30.0 for row, label in zip(logs, held[1], strict=True)]
+        scores.append((np.mean(model.classes_[logs.argmax(1)] == held[1]), -np.mean(of_own)))
+    return np.array(scores)
+
+
+def _work_out(setup: Setup, tell: Tell) -> Probe:
+    started = time.monotonic()
+    tell("loading the frozen backbone")
+    backbone = _frozen(setup)
+    classes, folds = len(setup.dataset.class_names), 1 if len(setup.val) else FOLDS
+    width = _width(backbone, setup)
+    most = most_images(width, classes, folds)
+    parts = [_some(setup.train, most), _some(setup.val, MOST_NUMBERS // width), None]
+    sizes = [len(p) if p is not None else len(setup.test) for p in parts]
+    counter = _Counter(sum(sizes), tell)
+    train, val = (
+        _features(backbone, pixels, part, setup, counter)
+        for pixels, part in zip((setup.train, setup.val), parts, strict=False)
+    )
+    labels = train[1]
+    if not np.isfinite(train[0]).all() or not np.isfinite(val[0]).all():
+        return Probe(absent="the features of the frozen backbone are not all numbers")
+    if len(np.unique(labels)) < 2:
+        return Probe(absent="the training images are all of one class")
+    fitted = fit(train, val, tell)
+    told = [
+        fitted.predict(rows) == truth for rows, truth in _batches(backbone, setup.test, parts[2], setup, counter)
+    ]  # batch by batch: only what is known of them is kept
+    right = np.concatenate(told)
+    return Probe(
+        strength=fitted.strength,
+        chosen_on=fitted.chosen_on,
+        features=width,
+        train_images=len(labels),
+        of_train_images=len(setup.train),
+        train_accuracy=float(np.mean(fitted.predict(train[0]) == labels)),
+        val_accuracy=float(np.mean(fitted.predict(val[0]) == val[1])) if len(val[1]) else None,
+        test_accuracy=float(right.mean()),
+        test_images=len(right),
+        right=probe_file.bits(right),
+        seconds=time.monotonic() - started,
+    )
+
+
+class _Counter:
+    """Says how many images are done, and how long the rest takes."""
+
+    def __init__(self, total: int, tell: Tell) -> None:
+        self._total, self._tell, self._done, self._seconds = total, tell, 0, 0.0
+
+    def add(self, images: int, seconds: float) -> None:
+        self._done, self._seconds = self._done + images, self._seconds + seconds
+        left = self._seconds / self._done * (self._total - self._done)
+        self._tell(f"features, {self._done:,} of {self._total:,} images, about {left:.0f} s left")
+
+
+def _frozen(setup: Setup) -> nn.Module:
+    """The backbone as it came, on the run's device, without a head: the run's own has what its method added."""
+    model = load_backbone(setup.config.backbone, 0, derive(setup.config.seed, Purpose.HEAD)).model
+    return model.requires_grad_(False).to(setup.device)
+
+
+def _width(backbone: nn.Module, setup: Setup) -> int:
+    images, _ = next(iter(setup.train.batches(torch.zeros(1, dtype=torch.int64), 1)))
+    with torch.inference_mode():
+        return int(backbone.eval()(setup.vision.inputs(images)).shape[1])
+
+
+def _some(pixels: Pixels, most: int) -> Tensor:
+    """Indices of all images, or of as many as may be, the classes in proportion."""
+    if len(pixels) <= most:
+        return torch.arange(len(pixels))
+    return torch.from_numpy(subset(pixels.labels.cpu().numpy(), most, seed=0))
+
+
+def _features(backbone: nn.Module, pixels: Pixels, order: Tensor | None, setup: Setup, counter: _Counter) -> Labelled:
+    parts = list(_batches(backbone, pixels, order, setup, counter))
+    if not parts:
+        return np.zeros((0, 1)), np.zeros(0, np.int64)
+    return np.concatenate([rows for rows, _ in parts]), np.concatenate([labels for _, labels in parts])
+
+
+def _batches(
+    backbone: nn.Module, pixels: Pixels, order: Tensor | None, setup: Setup, counter: _Counter
+) -> Iterator[Labelled]:
+    """Features as the run's own evaluations see images: no augmentation, the same precision."""
+    last = time.monotonic()
+    for rows, labels in predict(backbone, pixels, setup.vision, order):
+        now = time.monotonic()
+        counter.add(len(labels), now - last)
+        yield rows.double().cpu().numpy(), labels.cpu().numpy()
+        last = time.monotonic()
+
+
+def _key(setup: Setup, run: Path) -> str:
+    """The same for runs whose probes are the same: images by what a run holds to, backbone by its file or its name."""
+    config, held = setup.config, fingerprint.read(run)
+    backbone = config.backbone.model_dump(mode="json", exclude={"checkpoint"})
+    if config.backbone.name == DEMO_BACKBONE and not config.backbone.checkpoint:
+        backbone["file"] = hashlib.sha256(DEMO_BACKBONE_FILE.read_bytes()).hexdigest()
+    if not config.backbone.pretrained and not config.backbone.checkpoint:
+        backbone["seed"] = config.seed  # its weights are random
+    what = {
+        "held": held.model_dump(mode="json") if held else None,
+        "backbone": backbone,
+        "image_size": setup.image_size,
+        "data": config.data.model_dump(mode="json", exclude={"path"}),
+        "half": setup.vision.autocast,
+        "versions": [probe_file.Probe().version, version("timm"), version("scikit-learn")],
+    }
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]
