@@ -17,6 +17,7 @@ from mimi_core.analysis.common.statistics import DIFFERENCES, SHARES, of_setting
 from mimi_core.analysis.common.svg import Element
 from mimi_core.analysis.common.tables import cycles_table, widths_table
 from mimi_core.analysis.common.theme import GAIN, LOST, SECOND, level
+from mimi_core.analysis.compare.design import Levels
 from mimi_core.analysis.monitor.curves import TRAINING, accuracy_chart, curves_table, loss_chart
 from mimi_core.analysis.report import pictures
 from mimi_core.analysis.widths.still import kept_chart, widths_chart
@@ -41,9 +42,20 @@ def shapes(drawn: Element, tag: str, **looks: str) -> list[Element]:
     return [part for part in drawn.iter(tag) if looks.items() <= part.attrib.items()]
 
 
+def cells(drawn: Element, name: str) -> int:
+    """Cells of one class; those beside each other are one shape."""
+    return sum(part.get("d", "").count("M") for part in shapes(drawn, "path", **{"class": name}))
+
+
 def places(part: Element) -> np.ndarray:
     """(points, 2) of a path of straight lines."""
     return np.array([pair.split(",") for pair in re.findall(r"-?[\d.]+,-?[\d.]+", part.get("d", ""))], float)
+
+
+def moved(part: Element) -> float:
+    """To the right, by its own transformation."""
+    at = re.match(r"translate\(([-\d.]+),", part.get("transform", ""))
+    return float(at[1]) if at else 0.0
 
 
 def shown_as(values: pd.Series, pixels: np.ndarray) -> bool:
@@ -83,10 +95,10 @@ def test_a_heatmap_has_every_width(state: RunState) -> None:
     there = widths[widths["neurons"] > 0]
     for shade in range(12):
         shaded = (there["share"].map(level) == shade).sum()
-        assert len(shapes(drawn, "path", **{"class": f"c{shade}"})) == shaded
+        assert cells(drawn, f"c{shade}") == shaded
     numbers = [part.text for part in drawn.iter("text") if re.fullmatch(r"n\d+", part.get("class", ""))]
     assert sorted(numbers, key=str) == sorted(there["neurons"].map(str))
-    assert len(shapes(drawn, "path", **{"class": "to-come"})) == len(state.sites)
+    assert cells(drawn, "to-come") == len(state.sites)
     assert len(shapes(drawn, "path", stroke=LOST)) == len(state.removed_at)
     said = [part.text for part in drawn.iter("text")]
     assert {"start", "cut 4", "1.1 attn", "stage 4", "neurons left", f"{cycles['neurons'][0]:,}"} <= set(said)
@@ -101,6 +113,20 @@ def test_a_long_run_of_a_deep_backbone_is_as_wide_as_the_page(store: Store) -> N
     assert right < pictures.WIDTH
 
 
+def test_settings_are_compared_as_on_the_page_and_no_interval_leaves_the_picture() -> None:
+    runs = [("a", "0/0", 0.52), ("a", "1/1", 0.5), ("a", "2/2", 0.53), ("b", "0/0", 0.2), ("b", "1/1", 0.9)]
+    table = pd.DataFrame([("", *run) for run in runs], columns=["block", "level", "pair", "accuracy"])
+    levels = Levels(table, ["a", "b"], [""])
+    drawn = pictures.strips(levels)
+    marks = [part for part in shapes(drawn, "path") if part.get("transform") and part.get("fill") == GAIN]
+    at = np.array([moved(part) for part in (*shapes(drawn, "path", stroke=GAIN), *marks) if moved(part)])
+    of_a = table[table["level"] == "a"]["accuracy"]
+    assert shown_as(pd.Series([*of_a, of_a.mean()]), at)
+    for line in drawn.iter("line"):
+        assert moved(line) >= 0
+        assert moved(line) + float(line.get("x2", 0)) <= pictures.WIDTH
+
+
 def kept(rows: list[str]) -> pd.DataFrame:
     layers = [(f"{i} mlp", "all blocks", i, 3) for i in range(4)]
     columns = ["row", "label", "group", "survived", "runs"]
@@ -110,9 +136,9 @@ def kept(rows: list[str]) -> pd.DataFrame:
 def test_in_how_many_runs_a_layer_is_kept() -> None:
     drawn = picture([kept_chart(kept(["a", "b"]), 600)], 600, "t", "d", "n")
     numbers = [part.text for part in drawn.iter("text") if part.get("class", "").startswith("n")]
-    assert numbers == ["1", "2", "3"] * 2
+    assert sorted(numbers) == ["1", "1", "2", "2", "3", "3"]
     assert len(shapes(drawn, "path", stroke=LOST)) == 2
-    assert len(shapes(drawn, "path", **{"class": f"c{level(1)}"})) == 2
+    assert cells(drawn, f"c{level(1)}") == 2
 
 
 def test_charts_of_reports_and_findings_are_vega_lite(state: RunState) -> None:
@@ -121,20 +147,20 @@ def test_charts_of_reports_and_findings_are_vega_lite(state: RunState) -> None:
     hold_to_schema(widths_chart(widths[widths["cycle"] == 0], cycles.head(1), cuts=40, most=800)[0])
     for width in (800, 210):
         hold_to_schema(kept_chart(kept(["a"]), width))
-    found = contrast("here", ("a", {1: 0.9, 2: 0.8}), ("b", {1: 0.7, 2: 0.5}))
-    hold_to_schema(differences_chart([found], 0.005))
+    compared = contrast("here", ("a", {1: 0.9, 2: 0.8}), ("b", {1: 0.7, 2: 0.5}))
+    hold_to_schema(differences_chart([compared], 0.005))
     hold_to_schema(curves_chart({"a": [(2.0, of_setting({1: 0.5}, SHARES))]}, ("none", of_setting({}, SHARES))))
 
 
 def test_a_contrast_is_drawn_in_percentage_points() -> None:
     by_seed = {1: 0.2, 2: 0.3, 3: 0.1}
-    found = contrast("here", ("a", by_seed), ("b", dict.fromkeys(by_seed, 0.0)))
-    tables = differences_chart([found], 0.005)["datasets"]
+    compared = contrast("here", ("a", by_seed), ("b", dict.fromkeys(by_seed, 0.0)))
+    tables = differences_chart([compared], 0.005)["datasets"]
     mean = of_setting(by_seed, DIFFERENCES)
     assert tables["seeds"]["difference"].tolist() == pytest.approx([20, 30, 10])
     assert tables["means"].iloc[0].tolist() == pytest.approx([0.5, 100 * mean.mean, 100 * mean.low, 100 * mean.high])
     assert tables["margins"]["at"].tolist() == [-0.5]
-    drawn = picture([differences_chart([found], 0.005)], 700, "t", "d", "n")
+    drawn = picture([differences_chart([compared], 0.005)], 700, "t", "d", "n")
     assert len(shapes(drawn, "path", fill=GAIN)) == len(by_seed) + 1
     assert {"a against b", "here", "0", "+10"} <= {part.text for part in drawn.iter("text")}
 

@@ -50,6 +50,7 @@ _LOOKS = {
     *("fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "opacity"),
     *("stroke-linecap", "stroke-linejoin", "text-anchor", "font-size", "font-weight", "font-style"),
 }
+_INHERITED = ("text-anchor", "font-size", "font-weight", "stroke-width", "stroke-linecap", "stroke-linejoin")
 _USUAL = {("opacity", "1"), ("stroke-width", "1"), ("transform", "translate(0,0)"), ("text-anchor", "start")}
 _NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 
@@ -99,18 +100,40 @@ def _plain(value: Any) -> Any:
 
 
 def _copy(source: Element, target: Element) -> None:
-    """What is to be seen of a drawing, and no more: no names of its parts, no empty shapes, no long numbers."""
+    """What is to be seen of a drawing, and no more: no names of its parts, no empty shapes, nothing said twice."""
     for part in source:
         tag = part.tag.removeprefix(_SVG)
         if tag not in _SHAPES or any("url(" in value for value in part.attrib.values()):
             raise ValueError(f"a still picture cannot hold {tag} {part.attrib}")
         looks = _looks(part)
         if tag == "g":
-            _copy(part, svg.add(target, "g", **looks) if looks else target)
+            group = Element("g", looks)
+            _copy(part, group)
+            _share(group)
+            target.extend([group] if group.attrib else list(group))
         elif part.get("display") != "none" and part.get("d") != "" and (tag != "path" or _PAINT & looks.keys()):
+            if tag == "path" and _goes_on(target, looks):
+                target[-1].attrib["d"] += looks["d"]
+                continue
             kept = svg.add(target, tag, part.text, **looks)
             if tag == "text":
                 _copy(part, kept)
+
+
+def _goes_on(target: Element, looks: Mapping[str, str]) -> bool:
+    """Whether the last shape has the same class and all else: cells of one shade are one shape."""
+    last = target[-1].attrib if len(target) and target[-1].tag == "path" else {}
+    return "class" in last and {**last, "d": ""} == {**looks, "d": ""}
+
+
+def _share(group: Element) -> None:
+    """What all parts inherit alike is said once."""
+    for key in _INHERITED:
+        values = {part.get(key) for part in group}
+        if len(group) > 1 and len(values) == 1 and (value := values.pop()) is not None:
+            group.set(key, value)
+            for part in group:
+                del part.attrib[key]
 
 
 def _looks(part: Element) -> dict[str, str]:

@@ -137,7 +137,8 @@ def _cell(x: tuple[float, float], y: tuple[float, float], share: float, text: st
 
 
 def _table(cells: Sequence[Cell]) -> pd.DataFrame:
-    return pd.DataFrame(cells, columns=["x", "x2", "y", "y2", "colour", "ink", "text"]).assign(
+    columns = ["x", "x2", "y", "y2", "colour", "ink", "text"]
+    return pd.DataFrame(sorted(cells, key=lambda cell: cell[4]), columns=columns).assign(
         middle=lambda t: (t["x"] + t["x2"]) / 2, centre=lambda t: (t["y"] + t["y2"]) / 2
     )
 
