@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from mimi_core.analysis.common.statistics import INTERVALS, IntervalKind
-from mimi_core.analysis.common.words import count, rounded
+from mimi_core.analysis.common.words import WITHIN_MARGIN, count, rounded
 from mimi_core.analysis.compare import contrasts
 from mimi_core.analysis.compare import figures as comparison_figures
 from mimi_core.analysis.compare import tables as comparisons
@@ -306,11 +306,11 @@ def numbers(means: pd.DataFrame, pairs: pd.DataFrame, levels: Levels, measure: M
         compared=[f"{first} – {second}" for first, second in zip(pairs["first"], pairs["second"], strict=True)],
     )
     st.dataframe(
-        shown(scaled, ["difference", "low", "high"], measure),
+        shown(scaled, ["difference", "low", "high", "detectable"], measure),
         hide_index=True,
         placeholder="–",
         column_order=[
-            *"compared pairs difference low high corrected claimed effect p".split(),
+            *"compared pairs difference low high verdict corrected detectable effect p".split(),
             *(["wilcoxon"] if scaled["wilcoxon"].notna().any() else []),
         ],
         column_config={
@@ -319,7 +319,7 @@ def numbers(means: pd.DataFrame, pairs: pd.DataFrame, levels: Levels, measure: M
             "difference": NUMBER(
                 "Difference", format=step, help="first minus second" + (", percentage points" * (factor == 100))
             ),
-            "low": NUMBER("From", format=step, help=f"of its {INTERVALS[kind]}, not corrected"),
+            "low": NUMBER("From", format=step, help=f"of its {INTERVALS[kind]}, corrected for all rows (Bonferroni)"),
             "high": NUMBER("To", format=step),
             "effect": NUMBER("d_z", format="%.2f", help="Cohen's d_z: mean difference over its standard deviation"),
             "corrected": NUMBER("p, Holm", format="%.2g", help="paired t test, corrected for all rows"),
@@ -329,7 +329,13 @@ def numbers(means: pd.DataFrame, pairs: pd.DataFrame, levels: Levels, measure: M
                 format="%.3f",
                 help="signed ranks, not corrected. Four pairs cannot give less than 0.125.",
             ),
-            "claimed": st.column_config.CheckboxColumn("Clear", help="corrected p below 0.05"),
+            "verdict": st.column_config.TextColumn(
+                "Verdict",
+                help=f"by paired t tests, corrected for all rows (Holm), below 0.05; equivalent: {WITHIN_MARGIN}",
+            ),
+            "detectable": NUMBER(
+                "Would show", format=step, help="the least difference that so many seeds show in 4 of 5 comparisons"
+            ),
         },
     )
 
@@ -368,8 +374,11 @@ def explain() -> None:
             "what it covers. A seed that was run several times counts once, by its mean.\n\n"
             "**Paired.** Runs with one seed start alike, so settings are compared seed by seed, which removes what "
             "seeds have in common. A difference is called clear when the p value of the paired t test, corrected for "
-            "the number of comparisons (Holm), is below 0.05, whichever intervals are shown. No clear difference does "
-            "not mean that there is none: few seeds can show large ones only. Decide what to compare before you "
+            f"the number of comparisons (Holm), is below 0.05, and equivalent when two one-sided tests put it "
+            f"{WITHIN_MARGIN} of accuracy; whichever intervals are shown. Everything else is undecided, which is not "
+            "none: the table says how large a difference so many seeds would have shown. All rows are one family; who "
+            "tries one reference after the other has made more comparisons than are corrected for. Decide what to "
+            "compare before you "
             "look.\n\n"
             "**Accuracies** are of the last epoch on test data, never of the best one."
         )

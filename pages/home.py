@@ -32,7 +32,7 @@ STEPS = {
     "cut.svg": (
         "2 · A cut takes the least important neurons",
         "After training, every neuron gets a score, and the lowest of all go, half of them by default. The rest is "
-        "trained again, until the next cut. A layer that needs no adapting loses its adapter altogether.",
+        "trained again, until the next cut. A layer whose neurons all rank low loses its adapter altogether.",
     ),
     "look.svg": (
         "3 · Look at Widths, then ask Why",
@@ -70,7 +70,7 @@ def hero(mine: list[StoredRun], examples: list[StoredRun]) -> None:
         st.title("Which layers need their adapters?", anchor=False)
         st.markdown(
             "MiMi Studio puts a small adapter at every layer of a frozen Vision Transformer, trains them, and removes "
-            "the least important neurons, cut after cut. Layers that need no adapting lose their adapter. "
+            "the least important neurons, cut after cut. A layer whose neurons all rank low loses its adapter. "
             "Here you watch it happen, and see why."
         )
         with st.container(horizontal=True, vertical_alignment="center"):

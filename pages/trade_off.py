@@ -161,8 +161,10 @@ def explain() -> None:
             "that follows: the mean of its runs, which differ in their seeds only.\n\n"
             "**The Pareto front** joins the points that no other point beats: none has as few parameters and as high "
             "an accuracy, and is better in one of the two. It goes by the means, and means of few runs are uncertain. "
-            "So the runs of every setting are drawn anew, with replacement, a few hundred times; *how often* is the "
-            "share of these draws in which a point is on the front. With one run of a setting nothing can be drawn.\n\n"
+            "So the seeds are drawn anew, with replacement, a few hundred times, each with all its settings; *how often* "
+            "is the share of these draws in which a point is on the front. With one run of a setting nothing can be "
+            "drawn. Accuracies are of the test images, so the front is chosen on them, too: the best of many points "
+            "looks better here than it would on others.\n\n"
             "**Fairness.** Methods may want other learning rates or more epochs than they had here. What differs "
             "besides the method is said above the chart."
         )

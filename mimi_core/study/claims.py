@@ -1,6 +1,7 @@
 """The paper's claims, each beside what the study found: tables of text, and sentences made from the numbers alone."""
 
 from collections.abc import Callable, Sequence
+from math import nan
 from statistics import fmean
 
 from mimi_core.analysis.common import words
@@ -20,8 +21,20 @@ from mimi_core.study.evidence import (
     survivors_table,
 )
 from mimi_core.study.figures import curves, differences, survival
-from mimi_core.study.layer_agreement import likeness
-from mimi_core.study.sections import TESTED, TOO_FEW, Section, between, mean, points, size, tested, without_head
+from mimi_core.study.layer_agreement import Likeness, likeness
+from mimi_core.study.sections import (
+    TESTED,
+    TOO_FEW,
+    Section,
+    between,
+    detectable,
+    epochs,
+    mean,
+    points,
+    size,
+    tested,
+    without_head,
+)
 
 SCOPES = ("scope=global", "scope=local")
 SIGMAS = (2.0, 8.0, 32.0, 128.0, 512.0, 2048.0)
@@ -39,7 +52,7 @@ def equal_size(evidence: Evidence) -> Section:
             str(c.interval.n),
             mean(evidence.accuracies(known[c.where], MIMI)),
             mean(evidence.accuracies(known[c.where], SMALL)),
-            mean(evidence.accuracies(known[c.where], study.PROBE)),
+            mean(evidence.accuracies(*_probe_beside(c.where, known[c.where]))),
             size(evidence, known[c.where], MIMI),
             size(evidence, known[c.where], SMALL),
             *tested(c),
@@ -54,12 +67,20 @@ def equal_size(evidence: Evidence) -> Section:
             "Equal in size means as many neurons. Which layers keep them decides how many parameters these are: MiMi "
             f"has {min(ratios):.2f} to {max(ratios):.2f} times those of the small adapter, head left out; means below."
         )
+        sentences += _beside_other_cuts(evidence)
     probed = family([between(evidence, task, name, MIMI, study.PROBE) for task, name in known.items()])
     sentences += [
         f"Against a linear probe of as many epochs, on {c.where}: {points(c.interval)} points ({c.verdict})."
         for c in probed
         if c.interval.n > 1
     ]
+    digits = _digits_beside_the_probe(evidence)
+    if digits.interval.n > 1:
+        sentences.append(
+            f"On digits the linear probe of section 4 has {epochs(evidence, 'compression', NONE)} epochs against "
+            f"{epochs(evidence, 'equal-size', MIMI)}, and MiMi is beside it: {points(digits.interval)} points "
+            f"({digits.verdict})."
+        )
     for c in family([between(evidence, "digits", "equal-size", study.LARGE, MIMI)]):
         if c.interval.n > 1:
             sentences.append(
@@ -73,6 +94,7 @@ def equal_size(evidence: Evidence) -> Section:
         sentences,
         [([*head, *TESTED], rows)],
         {"equal-size": (picture, "Differences to an adapter of the final size, seed by seed")},
+        detectable(contrasts),
     )
 
 
@@ -142,6 +164,7 @@ def scores_and_scopes(evidence: Evidence) -> Section:
         sentences if trained[0].interval.n > 1 else [TOO_FEW],
         [(["σ", *lines, NONE], curve), (["settings", "where", "seeds", *TESTED], tests)],
         {"compression": (drawn, "Accuracy over compression")} if lines[GLOBAL][0][1].n else {},
+        detectable([*trained, demo, *bare, *grown]),
     )
 
 
@@ -161,15 +184,21 @@ def vanishing(evidence: Evidence) -> Section:
         )
         sentences.append(f"On {task}, {low:g} to {high:g} of {len(kept)} adapters disappear completely.")
     asked = (("What is left of the layers", False), ("Which adapters go", True))
+    matched = [[arms[task] for task in tasks if task in arms] for tasks in study.MATCHED]
     for what, only_gone in asked:
-        agreement = likeness(evidence, list(arms.values()), only_gone)
+        agreement = likeness(evidence, matched, only_gone)
         if agreement:
             shown = "depends on the task" if agreement.p < SIGNIFICANT else "was not shown to depend on the task"
             sentences.append(
-                f"{what} {shown}, beyond the seed: Kendall's tau {agreement.within:.2f} between runs of one task and "
-                f"{agreement.across:.2f} between runs of different tasks ({count(agreement.runs, 'run')} of "
-                f"{count(agreement.tasks, 'task')}, pairs of one seed left out; permutation test, "
-                f"{p_said(agreement.p)})."
+                f"{what} {shown}, beyond the seed, where tasks have equally many classes, images and steps "
+                f"({'; '.join(listed(tasks) for tasks in study.MATCHED)}): {_taus(agreement)}."
+            )
+    for what, only_gone in asked:
+        agreement = likeness(evidence, [list(arms.values())], only_gone)
+        if agreement:
+            sentences.append(
+                f"{what}, of all tasks: {_taus(agreement)}. Tasks with more classes and images also train for more "
+                "steps; this mixes the task with these."
             )
     pictures = {}
     if arms:
@@ -206,13 +235,24 @@ def extreme(evidence: Evidence) -> Section:
     lasting = 1 + max((i for i, gain in enumerate(gains) if gain), default=-1)
     sentences = []
     if lasting < len(known):
-        sentences.append(
-            f"From {known[lasting].where} on, no gain over a linear probe trained in as many epochs could be shown."
-        )
+        sentences.append(f"From {known[lasting].where} on, no gain over the linear probe is shown.")
     elif known:
         sentences.append(
-            f"Even at {known[-1].where} adapters are above a linear probe trained in as many epochs "
-            f"({points(known[-1].interval)} points)."
+            f"Even at {known[-1].where} adapters are above the linear probe ({points(known[-1].interval)} points)."
+        )
+    trained = {k: _epochs_until(evidence, k) for k in range(len(SIGMAS))}
+    probed = {run.epochs for run in evidence.of("compression", NONE).values()}
+    if known and probed and min(trained.values()) < max(probed):
+        sentences.append(
+            f"The probe has trained for {max(probed):g} epochs, MiMi for {min(trained.values()):g} at "
+            f"{known[0].where} and {max(trained.values()):g} at {known[-1].where}: only where these are equal does the "
+            "difference tell of compression alone."
+        )
+    digits = _digits_beside_the_probe(evidence)
+    if digits.interval.n > 1:
+        sentences.append(
+            f"At σ = 32 in cuts of half, with {epochs(evidence, 'equal-size', MIMI)} epochs, MiMi is beside the same "
+            f"probe: {points(digits.interval)} points ({digits.verdict})."
         )
     half = [c for c in known if c.interval.mean < known[0].interval.mean / 2] if known and gains[0] else []
     if half:
@@ -232,7 +272,51 @@ def extreme(evidence: Evidence) -> Section:
         }
         if contrasts[0].interval.n
         else {},
+        detectable(contrasts),
     )
+
+
+def _probe_beside(task: str, sweep: str) -> tuple[str, str]:
+    """Where the linear probe of a task is: the first has one in the sweep over compression."""
+    return ("compression", NONE) if task == TASKS[0] else (sweep, study.PROBE)
+
+
+def _digits_beside_the_probe(evidence: Evidence) -> Contrast:
+    """MiMi at the demo's compression and the linear probe of section 4, whose seeds and images are the same."""
+    cut, probe = evidence.accuracies("equal-size", MIMI), evidence.accuracies("compression", NONE)
+    return family([contrast("digits", (MIMI, cut), (NONE, probe))])[0]
+
+
+def _beside_other_cuts(evidence: Evidence) -> list[str]:
+    """What is not MiMi's score: cuts by other scores, beside the small adapter, on the same seeds."""
+    small = ("the small adapter", evidence.accuracies("equal-size", SMALL))
+    others = family(
+        [
+            contrast(score, (f"{score} cuts", evidence.accuracies("scores", f"score={score}")), small)
+            for score in ("random", "taylor")
+        ]
+    )
+    told = [f"{c.first} {points(c.interval)} points ({c.verdict})" for c in others if c.interval.n > 1]
+    if not told:
+        return []
+    return [
+        "What is compared is a bundle: MiMi also starts wide, spreads its neurons over the layers, and begins the "
+        "course of the learning rate anew after every cut. Other cuts have these, too; on digits, beside the small "
+        f"adapter: {listed(told)}."
+    ]
+
+
+def _taus(agreement: Likeness) -> str:
+    return (
+        f"Kendall's tau {agreement.within:.2f} between runs of one task and {agreement.across:.2f} between runs of "
+        f"different tasks ({count(agreement.runs, 'run')} of {count(agreement.tasks, 'task')}, pairs of one seed left "
+        f"out; permutation test, {p_said(agreement.p)})"
+    )
+
+
+def _epochs_until(evidence: Evidence, cycle: int) -> float:
+    """Trained when a cycle of the sweep over compression ends; NaN where nothing is known."""
+    return max((run.points[cycle].epochs for run in evidence.of("compression", GLOBAL).values()), default=nan)
 
 
 def _ratios(evidence: Evidence, sweep: str) -> list[float]:

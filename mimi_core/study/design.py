@@ -12,6 +12,8 @@ from mimi_core.sweeps.sweep import Sweep, make_sweep
 SEEDS = [10, 11, 12, 13, 14]
 TASKS = ("digits", "fashion-mnist", "sprites-location", "sprites-count", "sprites-orientation")
 """30 images per class of each, but for `MORE_SHOTS`; the first has the most comparisons."""
+MATCHED = (("digits", "fashion-mnist"), ("sprites-location", "sprites-orientation"))
+"""Tasks with equally many classes and images, and so steps: what differs between them is the task, or chance."""
 MORE_SHOTS = {"sprites-count": 100}
 """With 30 images of each number, adapters learn no more of counting than a linear probe does."""
 MIMI, SMALL, LARGE, PROBE = "mimi", "adapter of the final size", "adapter of the first size", "linear probe"

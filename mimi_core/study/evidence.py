@@ -16,6 +16,7 @@ from mimi_core.analysis.common.statistics import (
     of_setting,
 )
 from mimi_core.analysis.common.statistics import family as corrected
+from mimi_core.analysis.common.words import verdict_on
 from mimi_core.analysis.compare.tables import Facts, facts
 from mimi_core.runs.store import Store
 from mimi_core.study.design import study
@@ -110,12 +111,9 @@ class Contrast:
 
     @property
     def verdict(self) -> str:
-        """Plain words; no difference is never claimed, only that none was shown."""
-        if self.interval.n < 2:
-            return "too few runs"
-        if not self.claimed:
-            return "no difference shown"
-        return f"{self.first if self.interval.mean > 0 else self.second} is better"
+        """Plain words."""
+        better = self.first if self.interval.mean > 0 else self.second
+        return verdict_on(self.test.verdict, self.test.is_small, f"{better} is better")
 
 
 def contrast(

@@ -1,13 +1,15 @@
 """What was asked beyond the paper's claims: schedules with fewer epochs, and every score beside chance."""
 
 from collections.abc import Sequence
+from math import isnan
 
-from mimi_core.analysis.common.words import listed
+from mimi_core.analysis.common.statistics import SIGNIFICANT, repeated_measures
+from mimi_core.analysis.common.words import listed, p_said
 from mimi_core.study import design as study
 from mimi_core.study.design import MIMI, SEEDS
 from mimi_core.study.evidence import MARGIN, Contrast, Evidence, averaged, contrast, family, within_margin
 from mimi_core.study.figures import differences
-from mimi_core.study.sections import TESTED, TOO_FEW, Section, epochs, mean, points, tested
+from mimi_core.study.sections import TESTED, TOO_FEW, Section, detectable, epochs, mean, points, tested
 from mimi_core.sweeps.sweep import expand
 
 RANDOMLY = "random"
@@ -25,7 +27,7 @@ def schedules(evidence: Evidence) -> Section:
          mean(evidence.accuracies("schedules", c.first)), within_margin(c.interval), *tested(c)]
         for c in contrasts
     ]  # fmt: skip
-    rows.insert(0, ["cycles", epochs(evidence, "equal-size", MIMI), str(len(full)), mean(full), "–", "–", "–", "–"])
+    rows.insert(0, ["cycles", epochs(evidence, "equal-size", MIMI), str(len(full)), mean(full), *"–––––"])
     sentences = [
         f"{c.first}: {points(c.interval)} points to the full cycles; at most half a point worse: "
         f"{within_margin(c.interval)}."
@@ -39,6 +41,7 @@ def schedules(evidence: Evidence) -> Section:
         sentences,
         [([*head, *TESTED], rows)],
         {"schedules": (drawn, "Differences to the full cycles; the dotted line is half a point")},
+        detectable(contrasts),
     )
 
 
@@ -59,7 +62,7 @@ def scores(evidence: Evidence) -> Section:
         for c, b in zip(trained, damage, strict=True)
     ]
     rows += [
-        [chance, str(len(end[chance])), mean(end[chance]), *"–––", mean(bare[chance]), *"–––"]
+        [chance, str(len(end[chance])), mean(end[chance]), *"––––", mean(bare[chance]), *"––––"]
         for chance in dict.fromkeys(chance for _, chance in pairs)
     ]
     sentences = [
@@ -71,6 +74,15 @@ def scores(evidence: Evidence) -> Section:
         for c in (*trained, *damage)
         if c.claimed and c.interval.mean < 0
     ]
+    for accuracies, when in ((bare, "Right after the cuts"), (end, "Trained again after every cut")):
+        same_start = [accuracies[name] for name in named if "," not in name]
+        differ = repeated_measures(same_start)
+        if not isnan(differ.p):
+            sentences.append(
+                f"{when}, the {len(same_start)} scores of one start, chance among them, "
+                f"{'differ' if differ.p < SIGNIFICANT else 'were not shown to differ'} from one another: F "
+                f"{differ.f:.1f} over {differ.n} seeds, {p_said(differ.p)} by permutation within seeds."
+            )
     drawn = differences(damage, "Scores beside chance, right after the cuts", "scores")
     return Section(
         "6. Which score finds the neurons that matter, and does any beat chance?",
@@ -79,6 +91,7 @@ def scores(evidence: Evidence) -> Section:
         {"scores": (drawn, "Accuracy right after the cuts, mean over all of them, against random scores")}
         if damage[0].interval.n
         else {},
+        detectable([*trained, *damage]),
     )
 
 

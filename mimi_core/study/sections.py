@@ -6,12 +6,13 @@ from statistics import fmean
 
 from mimi_core.analysis.common.statistics import Interval
 from mimi_core.analysis.common.words import NOTHING, decimal, listed, p_value, percent_interval, points_interval
+from mimi_core.analysis.common.words import points as in_points
 from mimi_core.analysis.compare.tables import Facts
 from mimi_core.study.evidence import BySeed, Contrast, Evidence, contrast, interval
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 TOO_FEW = "Too few runs have finished to say anything yet."
-TESTED = ("difference in points", "p", "found")
+TESTED = ("difference in points", "p", "verdict", "would show")
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,17 @@ class Section:
     sentences: Sequence[str]
     tables: Sequence[Table]
     pictures: Mapping[str, tuple[str, str]]
+    detectable: Sequence[float] = ()
+    """Of its comparisons, as `Paired` has it; NaN where that is not known."""
 
 
 def tested(c: Contrast) -> list[str]:
     """The cells under `TESTED`."""
-    return [points(c.interval), p_value(c.corrected), c.verdict]
+    return [points(c.interval), p_value(c.corrected), c.verdict, in_points(c.test.detectable)]
+
+
+def detectable(contrasts: Sequence[Contrast]) -> list[float]:
+    return [c.test.detectable for c in contrasts]
 
 
 def mean(values: BySeed) -> str:

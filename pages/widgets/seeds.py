@@ -61,7 +61,8 @@ def across_seeds(stored: StoredRun, runs: list[StoredRun]) -> None:
         st.caption(
             f"{len(found_runs)} runs with the settings of this one and other seeds. The stronger the colour, the more "
             "of them still have an adapter there; a number says how many, where it is not all of them. ✕: gone in "
-            "every run. Layers that go in every run need no adaptation here, whatever the seed."
+            "every run. A layer that goes in every run ranks low by this score, whatever the seed. Another "
+            "score may keep it at no cost in accuracy: this is no proof that the layer needs no adapter."
         )
 
 

@@ -258,11 +258,13 @@ def test_a_difference_is_claimed_only_when_it_survives_the_correction() -> None:
         == "mimi score · global is more accurate than mimi score · local"
     )
     said = comparison_words.finding(means, pairs, ACCURACY)
-    assert "is 4.0 points above mimi score · local (95 % t interval 2.7 to 5.3, 4 paired seeds, p = 0.0" in said
-    assert said.endswith("No other difference of 3 can be claimed.")
+    assert "is 4.0 points above mimi score · local (95 % t interval 2.0 to 6.0, 4 paired seeds, p = 0.007, both" in said
+    assert said.endswith("No other difference of 3 is shown.")
     means, pairs = tables([one for one in three_settings() if "local" not in one.id])
-    assert comparison_words.headline(means, pairs, ACCURACY).startswith("No clear difference in test accuracy between")
-    assert comparison_words.finding(means, pairs, ACCURACY).endswith("4 paired seeds): no difference can be claimed.")
+    assert comparison_words.headline(means, pairs, ACCURACY).startswith(
+        "Undecided: no clear difference in test accuracy between"
+    )
+    assert comparison_words.finding(means, pairs, ACCURACY).endswith("would show in four of five such comparisons.")
 
 
 def test_too_little_is_said_to_be_too_little() -> None:

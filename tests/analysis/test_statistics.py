@@ -22,6 +22,7 @@ from mimi_core.analysis.common.statistics import (
     of_setting,
     one_per_seed,
     paired,
+    repeated_measures,
 )
 from mimi_core.analysis.common.words import percent_interval
 
@@ -153,3 +154,38 @@ def test_many_fronts_at_once_are_those_that_comparing_all_points_finds() -> None
     fewer, higher = x[:, :, None] <= x[:, None], y[:, :, None] >= y[:, None]
     beats = fewer & higher & ((x[:, :, None] < x[:, None]) | (y[:, :, None] > y[:, None]))
     assert (pareto_front(x, y) == ~beats.any(axis=1)).all()
+
+
+def test_intervals_of_a_family_are_wider_and_equivalence_takes_two_tests() -> None:
+    alone, *_ = family([paired([0.01, 0.02, 0.0, 0.03], [0.0] * 4, margin=0.03)])
+    among, *_ = family([paired([0.01, 0.02, 0.0, 0.03], [0.0] * 4, margin=0.03)] * 5)
+    assert alone.difference.half_width == pytest.approx(3.182446 * alone.difference.std / 2, rel=1e-5)
+    assert among.difference.half_width == pytest.approx(5.840909 * among.difference.std / 2, rel=1e-5)  # t at 0.995
+    t = (0.03 - 0.015) / (alone.difference.std / 2)
+    cdf = 0.5 + (t / sqrt(3) / (1 + t * t / 3) + atan(t / sqrt(3))) / pi
+    assert alone.p_equivalent == pytest.approx(1 - cdf), "the nearer of the two limits decides"
+    assert among.corrected_equivalent == pytest.approx(5 * alone.p_equivalent)
+    assert isnan(paired([0.1, 0.2], [0.0, 0.0]).p_equivalent), "without a margin nothing is equivalent"
+
+
+def test_what_would_show_does_show_in_four_of_five() -> None:
+    rng = np.random.default_rng(1)
+    one, *_ = family([paired(rng.normal(0, 0.01, 6), np.zeros(6))])
+    samples = rng.normal(one.detectable, one.difference.std, (3000, 6))
+    shown = [family([paired(sample, np.zeros(6))])[0].is_clear for sample in samples]
+    assert np.mean(shown) == pytest.approx(0.8, abs=0.025)
+
+
+def test_settings_that_differ_in_every_seed_differ_though_seeds_vary_more() -> None:
+    rng = np.random.default_rng(2)
+    seeds = rng.normal(0.8, 0.1, 6)
+    apart = [dict(enumerate(seeds + 0.01 * k + rng.normal(0, 0.002, 6))) for k in range(4)]
+    found = repeated_measures(apart)
+    assert (found.n, found.p) == (6, 1 / 10_000)
+    table = np.array([list(one.values()) for one in apart]).T
+    residual = table - table.mean(0) - table.mean(1, keepdims=True) + table.mean()
+    expected = (6 * table.mean(0).var(ddof=1)) / ((residual**2).sum() / 15)
+    assert found.f == pytest.approx(expected)
+    false = [repeated_measures([dict(enumerate(row)) for row in rng.normal(size=(4, 5))], 199).p for _ in range(400)]
+    assert np.mean(np.array(false) <= 0.05) == pytest.approx(0.05, abs=0.03)
+    assert isnan(repeated_measures([{0: 0.1, 1: 0.2}]).p)

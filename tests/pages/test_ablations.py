@@ -32,7 +32,7 @@ def test_a_group_is_compared(open_page: Open, make_run: MakeRun) -> None:
     make_run(make_config({"group": GROUP, "seed": 7}, "demo"), cuts=1, outcome="failed")
     app = open_page("ablations", group=GROUP)
     said = plainly(texts(app))
-    assert plainly(app.title[0].value) == "No clear difference in test accuracy between global and local"
+    assert plainly(app.title[0].value) == "Undecided: no clear difference in test accuracy between global and local"
     assert "global is on average the same as local" in said or "local is on average the same as global" in said
     assert "Not in the comparison: 1 run failed." in said
     assert "The same in all runs: MiMi, demo backbone, digits" in said

@@ -60,6 +60,16 @@ def test_chance_on_the_front_is_told() -> None:
     assert "Only 1 of these 2 points stays on the front in 95 % of resamplings" in story(table)
 
 
+def test_settings_that_share_their_seeds_are_drawn_together() -> None:
+    """What is better by a little with every seed stays so, however much seeds vary."""
+    runs = [run(seed, 0.8 + 0.05 * (-1) ** seed, method="linear", cuts=0) for seed in range(6)]
+    runs += [at(run(seed, 0.805 + 0.05 * (-1) ** seed, method="full", cuts=0), 10_000) for seed in range(6)]
+    table, _ = table_of(runs)
+    assert list(table["often"]) == [1, 1]
+    apart, _ = table_of([one for one in runs if one.seed != 5 or one.values["method"] == "full"])
+    assert apart["often"].iloc[1] < 1, "a seed that only one of them has makes it a matter of chance again"
+
+
 def test_the_front_is_told_in_words() -> None:
     table, _ = table_of(three_methods(), "without_head")
     assert headline(table) == "Linear probe and MiMi make the front"

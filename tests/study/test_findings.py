@@ -18,6 +18,7 @@ from mimi_core.study.claims import SIGMAS, extreme, scores_and_scopes
 from mimi_core.study.design import GLOBAL, GRADIENT, LOCAL, NONE, RANDOM, SEEDS, study
 from mimi_core.study.design import scores as scores_of_the_study
 from mimi_core.study.evidence import (
+    Contrast,
     Evidence,
     averaged,
     contrast,
@@ -95,7 +96,23 @@ def test_verdicts_claim_no_more_than_the_corrected_p_allows() -> None:
     faint = contrast("", ("a", {1: 0.9, 2: 0.8, 3: 0.81}), ("b", {1: 0.85, 2: 0.83, 3: 0.79}))
     lonely = contrast("", ("a", {1: 0.9}), ("b", {1: 0.1}))
     verdicts = [c.verdict for c in family([clear, worse, faint, lonely])]
-    assert verdicts == ["a is better", "b is better", "no difference shown", "too few runs"]
+    assert verdicts == ["a is better", "b is better", "undecided", "too few runs"]
+
+
+def test_equivalent_is_said_where_it_is_shown_and_nowhere_else() -> None:
+    spread = dict(enumerate((0.001, -0.001, 0.002, -0.002, 0.0, 0.001)))
+    base = dict.fromkeys(spread, 0.8)
+
+    def beside(by: float, times: float = 1.0) -> Contrast:
+        return contrast("", ("a", {s: 0.8 + by + times * of for s, of in spread.items()}), ("b", base))
+
+    same, small, wide = family([beside(0.0), beside(0.005), beside(0.0, 12)])
+    assert same.verdict == "equivalent within 1 point"
+    assert small.verdict == "a is better, though within 1 point"
+    assert wide.verdict == "undecided"
+    assert wide.test.detectable == pytest.approx(12 * same.test.detectable)
+    assert [c.test.verdict for c in (same, small, wide)] == ["equivalent", "higher", "undecided"]
+    assert family([beside(-0.005)])[0].test.verdict == "lower"
 
 
 @pytest.mark.parametrize(
@@ -180,8 +197,9 @@ def test_scores_are_held_against_chance_of_their_own_start() -> None:
         drawn = {s: 0.8 + better + 0.01 * ((7 * s + 3 * number) % 5 - 2) for s in range(5)}
         runs["scores", case] = {s: course(s, [a, a], [nan, a]) for s, a in drawn.items()}
     section = scores(evidence(runs))
-    assert all("no score of 11 is shown to be better" in sentence for sentence in section.sentences)
-    assert len(section.sentences) == 2
+    assert all("no score of 11 is shown to be better" in sentence for sentence in section.sentences[:2])
+    assert len(section.sentences) == 4
+    assert "were not shown to differ" in section.sentences[2]
     assert [row[0] for row in section.tables[0][1]][-2:] == ["random", "random, init=paper"]
 
 
@@ -196,13 +214,28 @@ def test_likeness_tells_tasks_from_seeds() -> None:
     left, right = ["110000", "111000", "110000", "111000", "110100"], ["000011", "000111", "000011", "000111", "001011"]
     tasks = {("one", "m"): left, ("two", "m"): right}
     apart = {cell: {s: ended(s, kept=kept) for s, kept in enumerate(ends)} for cell, ends in tasks.items()}
-    found = likeness(evidence(apart), list(apart))
+    found = likeness(evidence(apart), [list(apart)])
     assert found is not None
     assert found.within > 0.5 > 0 > found.across
     assert found.p < 0.05
     mixed = {("one", "m"): [*left[:3], *right[:2]], ("two", "m"): [*right[2:], *left[3:]]}
     alike = {cell: {s: ended(s, kept=kept) for s, kept in enumerate(ends)} for cell, ends in mixed.items()}
-    same = likeness(evidence(alike), list(alike))
+    same = likeness(evidence(alike), [list(alike)])
     assert same is not None
     assert same.p > 0.05
-    assert likeness(evidence({("one", "m"): apart["one", "m"]}), [("one", "m")]) is None
+    assert likeness(evidence({("one", "m"): apart["one", "m"]}), [[("one", "m")]]) is None
+
+
+def test_tasks_are_compared_within_their_group_alone() -> None:
+    """What the groups have of their own, such as more images and steps, is no difference between tasks."""
+    left, right = ["110000", "111000", "101000", "110100", "110001"], ["000011", "000111", "000101", "001011", "100011"]
+    ends = {("a", "m"): left, ("b", "m"): left[::-1], ("c", "m"): right, ("d", "m"): right[::-1]}
+    runs = {arm: {s: ended(s, kept=kept) for s, kept in enumerate(own)} for arm, own in ends.items()}
+    arms = list(runs)
+    mixed, matched = likeness(evidence(runs), [arms]), likeness(evidence(runs), [arms[:2], arms[2:]])
+    assert mixed is not None
+    assert matched is not None
+    assert mixed.p < 0.01
+    assert matched.p > 0.05
+    assert (mixed.tasks, matched.tasks) == (4, 4)
+    assert likeness(evidence(runs), [arms[:1], arms[2:]]) == likeness(evidence(runs), [arms[2:]]), "one has no partner"

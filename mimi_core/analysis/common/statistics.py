@@ -3,6 +3,9 @@
 The seed is what is repeated. A seed that was run twice is no second repetition: its values are averaged first, so n is
 the number of different seeds.
 
+A difference that is not shown is not "none": it is *equivalent* only where two one-sided tests (Schuirmann 1987) put it
+within a margin, and *undecided* otherwise, with the difference that so many seeds would have shown.
+
 An interval is Student's t or the bootstrap's, as asked for. One around a mean of shares is cut off at 0 and 1, one
 around a difference of shares at -1 and 1: what lies beyond cannot be the mean, so it covers it as often as before.
 
@@ -20,11 +23,17 @@ import numpy as np
 CONFIDENCE = 0.95
 SIGNIFICANT = 0.05
 """A corrected p below this is called a difference."""
+MARGIN = 0.01
+"""Of accuracy, 0..1: a difference that is surely smaller is none that matters."""
+POWER = 0.8
+"""How often a difference of the size that is called detectable would be shown."""
 RESAMPLES = 4000
 
 IntervalKind = Literal["t", "bootstrap"]
 INTERVALS: dict[IntervalKind, str] = {"t": "95 % t interval", "bootstrap": "95 % bootstrap interval"}
 """What an interval is called wherever one is told."""
+Verdict = Literal["higher", "lower", "equivalent", "undecided", "untested"]
+"""Of a difference, first minus second. "untested": fewer than two pairs, or no spread from which to tell chance."""
 
 Range = tuple[float, float]
 """What a mean may be."""
@@ -76,13 +85,38 @@ class Paired:
 
     NaN where intervals are Student's: like the bootstrap it is for those who would not assume a shape.
     """
+    p_equivalent: float = nan
+    """Of two one-sided paired t tests against the margin; NaN without one, and where `p` is."""
+    values: tuple[float, ...] = ()
+    """The differences, pair by pair."""
+    kind: IntervalKind = "t"
+    within: Range = ANYTHING
     corrected: float = nan
     """`p` by Holm within the family; NaN before `family` has set it."""
+    corrected_equivalent: float = nan
+    """The same of `p_equivalent`."""
+    detectable: float = nan
+    """The least true difference that would be shown in four of five such comparisons, going by the spread seen here and
+    by Bonferroni's level, which is never laxer than Holm's. NaN before `family`, and where `p` is."""
 
     @property
     def is_clear(self) -> bool:
-        """The one verdict on a difference, whatever the interval's kind."""
+        """Whether a difference is shown, whatever the interval's kind."""
         return self.corrected < SIGNIFICANT
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is shown to be smaller than the margin."""
+        return self.corrected_equivalent < SIGNIFICANT
+
+    @property
+    def verdict(self) -> Verdict:
+        """The one verdict on a difference. One that is shown and small is still one: `is_small` says so."""
+        if isnan(self.p):
+            return "untested"
+        if self.is_clear:
+            return "higher" if self.difference.mean > 0 else "lower"
+        return "equivalent" if self.is_small else "undecided"
 
 
 # --- what pages ask ---------------------------------------------------------------------------------------------------
@@ -116,15 +150,41 @@ def of_setting(values: BySeed, within: Range = SHARES, kind: IntervalKind = "t")
     return mean_interval(list(values.values()), kind=kind, within=within)
 
 
-def difference(first: BySeed, second: BySeed, within: Range = DIFFERENCES, kind: IntervalKind = "t") -> Paired:
-    """Compare two settings over the seeds that both have."""
+def difference(
+    first: BySeed,
+    second: BySeed,
+    within: Range = DIFFERENCES,
+    kind: IntervalKind = "t",
+    margin: float | None = MARGIN,
+) -> Paired:
+    """Compare two settings over the seeds that both have.
+
+    Args:
+        margin: below which a difference does not matter; None where nobody can say.
+    """
     shared = [seed for seed in first if seed in second]
-    return paired([first[seed] for seed in shared], [second[seed] for seed in shared], kind, within)
+    return paired([first[seed] for seed in shared], [second[seed] for seed in shared], kind, within, margin)
 
 
 def family(tests: Sequence[Paired]) -> list[Paired]:
-    """All that was compared to answer one question, with p values corrected for their number."""
-    return [replace(one, corrected=p) for one, p in zip(tests, holm([one.p for one in tests]), strict=True)]
+    """All that was compared to answer one question, corrected for their number.
+
+    p values by Holm, once for differences and once for equivalence; intervals by Bonferroni, so that all of them at
+    once hold what they say with 95 %. Holm's steps can show a difference whose interval just reaches zero.
+    """
+    number = max(1, sum(not isnan(one.p) for one in tests))
+    level = SIGNIFICANT / number
+    differ, equivalent = holm([one.p for one in tests]), holm([one.p_equivalent for one in tests])
+    return [
+        replace(
+            one,
+            difference=mean_interval(one.values, 1 - (1 - CONFIDENCE) / number, one.kind, one.within),
+            corrected=p,
+            corrected_equivalent=same,
+            detectable=_detectable(one.difference, level),
+        )
+        for one, p, same in zip(tests, differ, equivalent, strict=True)
+    ]
 
 
 # --- how it is worked out ---------------------------------------------------------------------------------------------
@@ -157,23 +217,68 @@ def mean_interval(
 
 
 def paired(
-    first: Sequence[float], second: Sequence[float], kind: IntervalKind = "t", within: Range = ANYTHING
+    first: Sequence[float],
+    second: Sequence[float],
+    kind: IntervalKind = "t",
+    within: Range = ANYTHING,
+    margin: float | None = None,
 ) -> Paired:
     """Compare two settings seed by seed; `first[i]` and `second[i]` share a seed. Pairs with a gap are left out."""
     differences = np.asarray(first, float) - np.asarray(second, float)
     known = differences[~np.isnan(differences)]
-    mean_difference = mean_interval(list(known), kind=kind, within=within)
-    if mean_difference.n < 2 or _all_the_same(known):
-        return Paired(mean_difference, nan, 1.0 if mean_difference.n > 1 and not known.any() else nan, nan)
+    values = tuple(map(float, known))
+    seen = mean_interval(values, kind=kind, within=within)
+    if seen.n < 2 or _all_the_same(known):
+        p = 1.0 if seen.n > 1 and not known.any() else nan
+        return Paired(seen, nan, p, nan, values=values, kind=kind, within=within)
     from scipy.special import stdtr
 
-    t = mean_difference.mean / mean_difference.std * sqrt(mean_difference.n)
+    freedom, error = seen.n - 1, seen.std / sqrt(seen.n)
+    beyond = nan if margin is None else float(stdtr(freedom, (abs(seen.mean) - margin) / error))
     return Paired(
-        mean_difference,
-        effect=mean_difference.mean / mean_difference.std,
-        p=float(2 * stdtr(mean_difference.n - 1, -abs(t))),
+        seen,
+        effect=seen.mean / seen.std,
+        p=float(2 * stdtr(freedom, -abs(seen.mean) / error)),
         p_wilcoxon=_wilcoxon(known) if kind == "bootstrap" else nan,
+        p_equivalent=beyond,
+        values=values,
+        kind=kind,
+        within=within,
     )
+
+
+@dataclass(frozen=True)
+class Differ:
+    """Whether settings differ at all, seeds being blocks."""
+
+    n: int
+    """Seeds that all settings have."""
+    f: float
+    """Of a repeated-measures analysis of variance: settings over settings by seeds."""
+    p: float
+    """Share of the ways to deal the settings out anew within every seed that give an F as large; it assumes no shape,
+    and no equal variances (sphericity), as F's own distribution would. NaN for fewer than two seeds or settings."""
+
+
+def repeated_measures(settings: Sequence[BySeed], deals: int = 9999) -> Differ:
+    """Do these settings differ, over the seeds that all of them have?"""
+    shared = [seed for seed in settings[0] if all(seed in other for other in settings)] if settings else []
+    if len(shared) < 2 or len(settings) < 2:
+        return Differ(len(shared), nan, nan)
+    values = np.array([[setting[seed] for setting in settings] for seed in shared])
+    values = values - values.mean(axis=1, keepdims=True)  # what seeds have in common
+    seen, rng = float(_f(values[None])[0]), np.random.default_rng(0)
+    dealt = rng.permuted(np.broadcast_to(values, (deals, *values.shape)), axis=2)
+    return Differ(len(shared), seen, (1 + int((_f(dealt) >= seen * (1 - 1e-12)).sum())) / (deals + 1))
+
+
+def _f(values: np.ndarray) -> np.ndarray:
+    """(k, seeds, settings) without the means of seeds -> (k,)."""
+    seeds, settings = values.shape[1:]
+    means = values.mean(axis=1, keepdims=True)
+    between = seeds * (means**2).sum(axis=(1, 2)) / (settings - 1)
+    rest = ((values - means) ** 2).sum(axis=(1, 2)) / ((seeds - 1) * (settings - 1))
+    return np.divide(between, rest, out=np.full(len(values), inf), where=rest > 0)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -186,6 +291,17 @@ def holm(p_values: Sequence[float]) -> list[float]:
     corrected = np.full(len(p), nan)
     corrected[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)))
     return [float(value) for value in corrected]
+
+
+def _detectable(seen: Interval, level: float) -> float:
+    """By the noncentral t distribution."""
+    if seen.n < 2 or not seen.std:
+        return nan
+    from scipy.special import nctdtrinc, stdtrit
+
+    freedom = seen.n - 1
+    beyond = float(nctdtrinc(freedom, 1 - POWER, stdtrit(freedom, 1 - level / 2)))
+    return beyond * seen.std / sqrt(seen.n)
 
 
 def _students(values: np.ndarray, confidence: float) -> tuple[float, float]:

@@ -7,7 +7,7 @@ browser is to write the number, it is given the `rounded` one.
 from collections.abc import Sequence
 from math import floor, isfinite, isnan
 
-from mimi_core.analysis.common.statistics import SIGNIFICANT, Interval
+from mimi_core.analysis.common.statistics import MARGIN, SIGNIFICANT, Interval, Verdict
 
 NOTHING = "–"
 """Stands for a number that is not known."""
@@ -79,6 +79,21 @@ def points_interval(interval: Interval) -> str:
         if isnan(interval.low)
         else f"{said} ({points(interval.low, signed=True)} to {points(interval.high, signed=True)})"
     )
+
+
+WITHIN_MARGIN = f"within {100 * MARGIN:g} point{'' if MARGIN == 0.01 else 's'}"
+
+
+def verdict_on(verdict: Verdict, small: bool, shown: str) -> str:
+    """One verdict in a few words; that a difference is not shown is never said to mean that there is none.
+
+    Args:
+        small: whether the difference is surely within the margin.
+        shown: what to say of a difference that is shown.
+    """
+    if verdict in ("higher", "lower"):
+        return f"{shown}, though {WITHIN_MARGIN}" if small else shown
+    return {"equivalent": f"equivalent {WITHIN_MARGIN}", "undecided": "undecided", "untested": "too few runs"}[verdict]
 
 
 def p_value(p: float) -> str:

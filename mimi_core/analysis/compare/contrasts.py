@@ -12,6 +12,7 @@ from mimi_core.analysis.common.statistics import (
     AMOUNTS,
     ANYTHING,
     DIFFERENCES,
+    MARGIN,
     SHARES,
     IntervalKind,
     Range,
@@ -51,6 +52,11 @@ class Measure:
     def apart(self) -> Range:
         """What a difference of two means may be."""
         return DIFFERENCES if self.unit == "share" else ANYTHING
+
+    @property
+    def margin(self) -> float | None:
+        """A difference that is surely smaller does not matter; None where nobody can say."""
+        return MARGIN if self.unit == "share" else None
 
     @property
     def digits(self) -> int:
@@ -140,8 +146,9 @@ def pairs_table(levels: Levels, measure: Measure, reference: str | None, kind: I
         reference: a level, which all others are compared with; None: all with one another, the higher one first.
         kind: of the interval.
 
-    Columns: first, second, pairs, difference (first - second), low, high, effect (Cohen's d_z), p, corrected (Holm),
-    wilcoxon (NaN for Student's intervals), claimed (corrected p below 0.05).
+    Columns: first, second, pairs, difference (first - second), low, high (simultaneous), effect (Cohen's d_z), p,
+    corrected (Holm), wilcoxon (NaN for Student's intervals), verdict, small (surely within the margin), detectable,
+    claimed (corrected p below 0.05). All as `Paired` has them.
     """
     values = levels.table.pivot_table(index=["block", "pair"], columns="level", values=measure.column, aggfunc="mean")
     values = values.reindex(columns=levels.order)
@@ -151,7 +158,7 @@ def pairs_table(levels: Levels, measure: Measure, reference: str | None, kind: I
         if reference is None and both[first].mean() < both[second].mean():
             first, second = second, first
         named.append((first, second))
-        tests.append(difference(both[first].to_dict(), both[second].to_dict(), measure.apart, kind))
+        tests.append(difference(both[first].to_dict(), both[second].to_dict(), measure.apart, kind, measure.margin))
     rows = []
     for (first, second), test in zip(named, family(tests), strict=True):
         rows.append(
@@ -166,11 +173,15 @@ def pairs_table(levels: Levels, measure: Measure, reference: str | None, kind: I
                 "p": test.p,
                 "wilcoxon": test.p_wilcoxon,
                 "corrected": test.corrected,
+                "verdict": test.verdict,
+                "small": test.is_small,
+                "detectable": test.detectable,
                 "claimed": test.is_clear,
             }
         )
-    columns = "first second pairs difference low high effect p wilcoxon corrected claimed".split()
-    return pd.DataFrame(rows, columns=columns).astype({"claimed": bool})
+    tested = "difference low high effect p wilcoxon corrected verdict small detectable claimed"
+    columns = ["first", "second", "pairs", *tested.split()]
+    return pd.DataFrame(rows, columns=columns).astype({"claimed": bool, "small": bool})
 
 
 def usual_reference(order: Sequence[str]) -> str | None:

@@ -7,7 +7,7 @@ from math import isnan
 import pandas as pd
 
 from mimi_core.analysis.common.statistics import INTERVALS, IntervalKind
-from mimi_core.analysis.common.words import count, listed, p_said
+from mimi_core.analysis.common.words import WITHIN_MARGIN, count, listed, p_said, verdict_on
 from mimi_core.analysis.compare.contrasts import Measure
 from mimi_core.analysis.compare.design import Design, worded
 
@@ -35,8 +35,10 @@ def headline(means: pd.DataFrame, pairs: pd.DataFrame, measure: Measure) -> str:
         return f"{first} {measure.more} {second}" if difference > 0 else f"{second} {measure.more} {first}"
     if len(claimed):
         return f"{len(claimed)} of {count(len(pairs), 'difference')} in {measure.title} are clear"
+    if (pairs["verdict"] == "equivalent").all():
+        return f"{listed(names)} are equivalent in {measure.title}, {WITHIN_MARGIN}"
     among = f"between {listed(names)}" if len(names) == 2 else f"among {len(names)} settings"
-    return f"No clear difference in {measure.title} {among}"
+    return f"Undecided: no clear difference in {measure.title} {among}"
 
 
 def finding(means: pd.DataFrame, pairs: pd.DataFrame, measure: Measure, kind: IntervalKind = "t") -> str:
@@ -60,12 +62,14 @@ def finding(means: pd.DataFrame, pairs: pd.DataFrame, measure: Measure, kind: In
         largest = tested.loc[tested["difference"].abs().idxmax()]
         parts.append(f"The largest of {len(tested)} differences: {compared(largest, measure, len(tested), kind)}")
     elif len(claimed) < len(tested):
-        parts.append(f"No other difference of {len(tested)} can be claimed.")
+        alike = int((tested["verdict"] == "equivalent").sum())
+        equal = f", {alike} of them being {WITHIN_MARGIN}" if alike else ""
+        parts.append(f"No other difference of {len(tested)} is shown{equal}.")
     return " ".join(parts)
 
 
 def compared(row: pd.Series, measure: Measure, tests: int, kind: IntervalKind = "t") -> str:
-    """`one is 1.2 points above two (95 % t interval -0.8 to 3.2, 4 paired seeds): no difference can be claimed.`"""
+    """`one is 1.2 points above two (95 % t interval -0.8 to 3.2, 4 paired seeds): undecided; ...`"""
     first, second, low, high = row["first"], row["second"], row["low"], row["high"]
     if row["pairs"] == 0:
         return f"{first} and {second} have no seed in common, so they cannot be paired."
@@ -80,8 +84,16 @@ def compared(row: pd.Series, measure: Measure, tests: int, kind: IntervalKind = 
         return f"{start} in every one of {pairs}: without any spread no test can be made."
     interval = f"{INTERVALS[kind]} {measure.difference(low, False)} to {measure.difference(high, False)}, {pairs}"
     if tests > 1:
-        interval += f", {p_said(row['corrected'])} after correction for {tests} tests"
-    return f"{start} ({interval}): {'a clear difference' if row['claimed'] else 'no difference can be claimed'}."
+        interval += f", {p_said(row['corrected'])}, both corrected for {tests} tests"
+    verdict = verdict_on(row["verdict"], row["small"], "a clear difference")
+    return f"{start} ({interval}): {verdict}{_what_would_show(row, measure)}."
+
+
+def _what_would_show(row: pd.Series, measure: Measure) -> str:
+    """What an undecided comparison could have told."""
+    if row["verdict"] != "undecided" or isnan(row["detectable"]):
+        return ""
+    return f"; with so many seeds {measure.difference(row['detectable'])} would show in four of five such comparisons"
 
 
 def told_apart(how: Design) -> str:

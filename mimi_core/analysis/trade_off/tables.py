@@ -59,17 +59,23 @@ def trade_off_table(points: pd.DataFrame, parameters: str) -> pd.DataFrame:
 def _often_on_the_front(table: pd.DataFrame, points: pd.DataFrame, parameters: str) -> np.ndarray:
     """Share of resamplings in which each row of `table` is on the front. (rows,), 0..1.
 
-    The seeds of a setting are drawn anew with replacement, each with all its cycles.
+    Seeds are drawn anew with replacement, each with all that ran under it: settings share their images and starts, so
+    that a lucky seed is lucky for all. A setting of other seeds than most is drawn by those of its own that come up, and
+    left out of a draw in which none does.
     """
-    rng, x, y = np.random.default_rng(0), np.empty((RESAMPLES, len(table))), np.empty((RESAMPLES, len(table)))
+    seeds = list(dict.fromkeys(points["pair"]))
+    drawn = np.random.default_rng(0).multinomial(len(seeds), np.full(len(seeds), 1 / len(seeds)), RESAMPLES)
+    x, y = np.empty((RESAMPLES, len(table))), np.empty((RESAMPLES, len(table)))
     for setting, rows in table.groupby("setting", sort=False):
         own = points[points["setting"] == setting]
         by_run = own.pivot_table(index="pair", columns="cycle", values=[parameters, "accuracy"])
-        draws = rng.integers(0, len(by_run), (RESAMPLES, len(by_run)))
-        for column, drawn in ((parameters, x), ("accuracy", y)):
-            values = by_run[column].reindex(columns=rows["cycle"]).to_numpy()  # (runs, cycles)
-            drawn[:, rows.index] = values[draws].mean(axis=1)
-    return pareto_front(x, y).mean(axis=0)
+        times = drawn[:, [seeds.index(seed) for seed in by_run.index]].astype(float)  # (draws, runs)
+        with np.errstate(invalid="ignore"):
+            weights = times / times.sum(axis=1, keepdims=True)
+        for column, means in ((parameters, x), ("accuracy", y)):
+            means[:, rows.index] = weights @ by_run[column].reindex(columns=rows["cycle"]).to_numpy()  # (runs, cycles)
+    there = ~np.isnan(y)
+    return (pareto_front(x, y) & there).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
 
 
 def front_line(table: pd.DataFrame) -> pd.DataFrame:
