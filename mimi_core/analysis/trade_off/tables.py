@@ -60,8 +60,8 @@ def _often_on_the_front(table: pd.DataFrame, points: pd.DataFrame, parameters: s
     """Share of resamplings in which each row of `table` is on the front. (rows,), 0..1.
 
     Seeds are drawn anew with replacement, each with all that ran under it: settings share their images and starts, so
-    that a lucky seed is lucky for all. A setting of other seeds than most is drawn by those of its own that come up, and
-    left out of a draw in which none does.
+    that a lucky seed is lucky for all. A setting of other seeds than most is drawn by those of its own that come up,
+    and left out of a draw in which none does.
     """
     seeds = list(dict.fromkeys(points["pair"]))
     drawn = np.random.default_rng(0).multinomial(len(seeds), np.full(len(seeds), 1 / len(seeds)), RESAMPLES)
