@@ -24,6 +24,31 @@ def initial_width(token_width: int, sigma_0: float) -> int:
     return max(1, int(Fraction(token_width) // exact(sigma_0)))
 
 
+def scaled(widths: Widths, budget: int, costs: Widths, most: Widths) -> dict[str, int]:
+    """Widths in the same proportions for another budget, by largest remainder; the earlier site wins a tie.
+
+    Args:
+        widths: site -> neurons; sites with none stay without.
+        budget: what all neurons together may cost.
+        costs: site -> what one neuron costs there: 1 where neurons are counted, 2 M where parameters are.
+        most: site -> the most neurons there.
+
+    Returns:
+        site -> neurons; they cost `budget`, or less by no more than a neuron where sites have different costs.
+    """
+    total = sum(costs[site] * neurons for site, neurons in widths.items())
+    shares = {site: Fraction(neurons * budget, total) if total else Fraction(0) for site, neurons in widths.items()}
+    new = {site: min(int(share), most[site]) for site, share in shares.items()}
+    left = budget - sum(costs[site] * neurons for site, neurons in new.items())
+    by_remainder = sorted((site for site in widths if widths[site]), key=lambda site: new[site] - shares[site])
+    while fitting := [site for site in by_remainder if costs[site] <= left and new[site] < most[site]]:
+        for site in fitting:
+            if costs[site] <= left:
+                new[site] += 1
+                left -= costs[site]
+    return new
+
+
 @dataclass(frozen=True)
 class Plan:
     """A run from its start to its end: train, cut, train, cut, train .."""
@@ -34,6 +59,8 @@ class Plan:
     """Of training: before any cut, and after every one; K + 1 numbers."""
     one_training: bool = False
     """Whether the learning rate runs its course once over all epochs, instead of anew after every cut."""
+    course: int | None = None
+    """Epochs after which the learning rate starts anew within a training; None: it does not."""
 
     @property
     def total_epochs(self) -> int:
@@ -41,11 +68,14 @@ class Plan:
 
 
 def plan(config: RunConfig) -> Plan:
-    """What a run will do. Methods that cut nothing train once. A branch begins with its parent's cuts."""
+    """What a run will do. Without cuts it trains once, in `train.cycles` courses of the learning rate, so that it can
+    have those of a run with cuts. A branch begins with its parent's cuts."""
     prune, epochs, keep = config.prune, config.train.epochs, config.kept_shares
     annealed = prune.schedule == "anneal" and METHODS[config.method].cuts
     if annealed and keep:
         when = annealing_epochs(epochs, prune.warm, prune.settle, prune.every)
         return Plan(keep, tuple(after - before for before, after in pairwise((0, *when, epochs))), one_training=True)
+    if not keep and config.train.cycles > 1:
+        return Plan(keep, (epochs * config.train.cycles,), course=epochs)
     after_cuts = (epochs * (prune.retrain_last or k < len(keep)) for k, _ in enumerate(keep, 1))
     return Plan(keep, (epochs, *after_cuts), one_training=annealed)

@@ -261,3 +261,16 @@ def test_what_looks_plain_at_a_glance_has_no_aliases_and_no_depth(content: str) 
     except yaml.YAMLError:
         pass
     assert deepest <= config_text.DEEPEST
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["from:RUN,shuffle:1,parameters:same", "{from: RUN, shuffle: 1, parameters: same}", "{a.b: 3, c: 0}"],
+)
+def test_widths_of_sites_are_one_value(text: str) -> None:
+    """Typed, written as YAML and shown in a form they say the same; and none is laid over another by halves."""
+    config = make_config(sets=[f"adapter.widths={text}"])
+    assert validate(yaml.safe_load(to_yaml(config))) == config
+    assert make_config({"adapter": {"widths": str(config.adapter.widths)}}) == config
+    assert make_config(sets=differences(config, make_config())) == config
+    assert make_config(sets=["adapter.widths={z: 2}", f"adapter.widths={text}"]) == config

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mimi_core.config import make_config
+from mimi_core.config import RunConfig, make_config
 from mimi_core.config.identity import (
     NEVER_MATTER,
     SEEDS,
@@ -11,6 +11,7 @@ from mimi_core.config.identity import (
     run_key,
     same_but_seed,
     seed_key,
+    setting_digest,
     setting_key,
     task_key,
     used_values,
@@ -18,6 +19,7 @@ from mimi_core.config.identity import (
 from mimi_core.config.methods import GENERAL, METHODS, MethodEntry, is_claimed
 from mimi_core.config.schema import Branch
 from mimi_core.config.settings import settings
+from mimi_core.config.site_widths import Inherited, TakenWidths
 
 
 def unused(*sets: str) -> set[str]:
@@ -47,6 +49,39 @@ def test_what_plays_no_part_makes_no_other_setting_but_is_another_wish() -> None
     probe, same = (make_config(sets=["method=linear", f"peft.rank={rank}"]) for rank in (4, 8))
     assert same_but_seed(probe, same)
     assert run_key(probe) != run_key(same), "who asks for both gets both"
+
+
+def test_widths_of_runs_of_one_setting_are_one_setting() -> None:
+    """Every repetition takes its widths from the run with its own seed; whichever run that is."""
+
+    def taken(seed: int, of: int, how: str = "") -> RunConfig:
+        config = make_config(sets=["method=adapter", f"seed={seed}", f"adapter.widths=from:run-{of}{how}"])
+        asked = config.adapter.widths
+        assert isinstance(asked, TakenWidths)
+        read = Inherited(asked=str(asked), setting="abc", seed=of, data_seed=0, widths={"a": 1 + of})
+        widths = asked.model_copy(update={"inherited": read})
+        return config.model_copy(update={"adapter": config.adapter.model_copy(update={"widths": widths})})
+
+    assert same_but_seed(taken(1, 1), taken(2, 2))
+    assert same_but_seed(taken(1, 1, ",shuffle:1"), taken(2, 2, ",shuffle:2"))
+    assert not same_but_seed(taken(1, 1), taken(1, 2)), "two runs with one seed, which are no repetitions"
+    for how in (",shuffle:1", ",shuffle:7", ",budget:9", ",parameters:same", ",weights:rewound"):
+        assert not same_but_seed(taken(1, 1), taken(1, 1, how)), how
+    wish = make_config(sets=["method=adapter", "seed=1", "adapter.widths=from:run-1"])
+    assert run_key(wish) == run_key(taken(1, 1)), "a sweep finds the run that it asked for"
+    assert run_key(wish) != run_key(taken(1, 2))
+
+
+def test_courses_of_the_learning_rate_play_a_part_without_cuts_alone() -> None:
+    assert "train.cycles" in unused()
+    assert "train.cycles" not in unused("method=adapter")
+    assert "train.cycles" not in unused("adapter.sigma_0=8", "prune.sigma_target=8")
+
+
+def test_the_name_of_a_setting_is_that_of_its_repetitions_alone() -> None:
+    names = [setting_digest(make_config(sets=sets)) for sets in ([], ["seed=4"], ["prune.rho=0.3"], ["method=adapter"])]
+    assert names[0] == names[1]
+    assert len({*names}) == 3
 
 
 def test_a_task_is_images_and_backbone() -> None:

@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from mimi_core.adapters.attach import adapters_of, attach
+from mimi_core.adapters.attach import adapters_of
 from mimi_core.adapters.shrink import carry_state, shrink
 from mimi_core.adapters.sites import find_sites
-from mimi_core.budget import Widths, initial_width
+from mimi_core.adapters.start import attach_as_set
+from mimi_core.budget import Widths
 from mimi_core.config import AdapterConfig, Scope
 from mimi_core.scores.kinds.mimi import SCORE
 from mimi_core.scores.watching import Seen
@@ -45,9 +46,9 @@ def attach_adapters(
     """
     config = config or AdapterConfig()
     sites = find_sites(model, image_size, config.positions, config.placement)
-    start = {site.name: initial_width(site.width, config.sigma_0) for site in sites}
-    attach(model, sites, start, config, torch.Generator().manual_seed(seed))
-    return start
+    attach_as_set(model, sites, config, torch.Generator().manual_seed(seed))
+    start = widths(model)
+    return {site.name: start.get(site.name, 0) for site in sites}
 
 
 def widths(model: nn.Module) -> dict[str, int]:

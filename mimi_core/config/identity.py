@@ -1,5 +1,6 @@
 """What makes two runs the same, or the same but for their seeds: one answer for every page, sweep and finding."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from fractions import Fraction
@@ -9,6 +10,7 @@ from typing import Any
 from mimi_core.config.methods import METHODS, makes_cuts
 from mimi_core.config.schema import RunConfig
 from mimi_core.config.settings import Setting, settings, value_at
+from mimi_core.config.site_widths import TakenWidths
 
 Value = str | int | float | bool | None
 Values = Mapping[str, Value]
@@ -34,6 +36,8 @@ SEEDS: Mapping[str, str] = {
 the second says nothing new."""
 _WITHOUT_CUTS = "prune.sigma_target"
 """Says that there were to be no cuts, and so plays a part in a run that makes none."""
+_COURSES = "train.cycles"
+"""Plays none in a run with cuts: they say when the learning rate starts anew."""
 
 
 @cache
@@ -75,6 +79,8 @@ def _plays_a_part(config: RunConfig, path: str, uncut: bool) -> bool:
     section, _, _ = path.rpartition(".")
     if section == "prune" and uncut:
         return path == _WITHOUT_CUTS
+    if path == _COURSES and config.kept_shares:
+        return False
     conditions = compared_settings()[path].only_if
     return all(condition.holds(value_at(config, f"{section}.{condition.other}")) for condition in conditions)
 
@@ -82,6 +88,14 @@ def _plays_a_part(config: RunConfig, path: str, uncut: bool) -> bool:
 def setting_key(config: RunConfig) -> tuple[tuple[str, Value], ...]:
     """The same for all runs of one setting, whatever their seeds."""
     return tuple(sorted((path, value) for path, value in used_values(config).items() if path != "name"))
+
+
+def setting_digest(config: RunConfig) -> str:
+    """A short name of a setting, the same for all its runs, and for all versions of the program: defaults are left out,
+    so that a setting which a later version adds changes no name."""
+    plain = used_values(RunConfig(method=config.method))
+    said = sorted((p, v) for p, v in used_values(config).items() if p != "name" and v not in (UNUSED, plain.get(p)))
+    return hashlib.sha256(json.dumps([config.method, said]).encode()).hexdigest()[:12]
 
 
 def seed_key(config: RunConfig) -> Seeds:
@@ -100,6 +114,8 @@ def run_key(config: RunConfig) -> str:
     Stricter than setting and seed together: who asks for a linear probe with two ranks of LoRA gets two runs.
     """
     values = config.model_dump(mode="json", exclude={"versions": True} | _excluded())
+    if isinstance(config.adapter.widths, TakenWidths):  # whether or not they have been read already
+        values["adapter"]["widths"] = str(config.adapter.widths)
     return json.dumps(values, sort_keys=True)
 
 
@@ -111,7 +127,25 @@ def task_key(config: RunConfig) -> tuple[tuple[str, Value], ...]:
 def plain_value(config: RunConfig, path: str) -> Value:
     """The value of a setting as tables hold it."""
     value = value_at(config, path)
+    if isinstance(value, TakenWidths):
+        return _taken(value, config)
     return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _taken(widths: TakenWidths, config: RunConfig) -> str:
+    """From runs of which setting, not from which run: repetitions take theirs from runs with their own seeds.
+
+    Other seeds than those count as another setting, since `seed_key` does not see them.
+    """
+    read = widths.current
+    if read is None:
+        return str(widths)
+    own = seed_key(config)
+    whose = "" if (read.seed, read.data_seed) == own else f" with seeds {read.seed} and {read.data_seed}"
+    shuffled = {None: "", config.seed: ", shuffled"}.get(widths.shuffle, f", shuffled by {widths.shuffle}")
+    scaled = f", {widths.budget} neurons" if widths.budget else ""
+    scaled += f", {widths.parameters} parameters" if widths.parameters else ""
+    return f"of the setting {read.setting}{whose}{shuffled}{scaled}, {widths.weights} weights"
 
 
 def _branch(config: RunConfig) -> str:

@@ -12,6 +12,7 @@ from mimi_core.config.choices import known_one, nearest
 from mimi_core.config.presets import PRESETS
 from mimi_core.config.schema import RunConfig, Section
 from mimi_core.config.short_forms import expand, merge
+from mimi_core.config.site_widths import TakenWidths
 from mimi_core.config.text import read_config_file
 from mimi_core.config.typed import inner_type, parse_set
 from mimi_core.errors import ConfigError
@@ -76,16 +77,23 @@ def to_yaml(config: RunConfig) -> str:
 
 def differences(config: RunConfig, base: RunConfig) -> list[str]:
     """The `a.b=value` settings that turn `base` into `config`."""
-    return _differences(config.model_dump(mode="json"), base.model_dump(mode="json"), "")
+    return _differences(_wished(config), _wished(base), RunConfig, "")
 
 
-def _differences(new: dict[str, Any], old: dict[str, Any], prefix: str) -> list[str]:
+def _wished(config: RunConfig) -> dict[str, Any]:
+    """Without what the program read to carry a wish out, and so in words that can be typed."""
+    values, widths = config.model_dump(mode="json"), config.adapter.widths
+    return laid_over(values, {"adapter.widths": str(widths)}) if isinstance(widths, TakenWidths) else values
+
+
+def _differences(new: dict[str, Any], old: dict[str, Any], model: type[BaseModel], prefix: str) -> list[str]:
     changes: list[str] = []
     for key, value in new.items():
         if key in ("versions", "branch"):
             continue
-        if isinstance(value, dict):
-            changes += _differences(value, old[key], f"{prefix}{key}.")
+        section = _section(model.model_fields[key].annotation)
+        if section is not None:
+            changes += _differences(value, old[key], section, f"{prefix}{key}.")
         elif value != old[key]:
             text = yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("...\n").rstrip("\n")
             changes.append(f"{prefix}{key}={text if chr(10) not in text else json.dumps(value, ensure_ascii=False)}")

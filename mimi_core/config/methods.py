@@ -86,7 +86,7 @@ _ENTRIES = (
         label="AdaptFormer",
         words="Adapters beside the MLPs, scaled by 0.1, of one width to the end.",
         source="Chen et al. 2022, arXiv 2205.13535",
-        uses=("adapter.sigma_0", "adapter.init"),
+        uses=("adapter.sigma_0", "adapter.init", "adapter.widths"),
     ),
     MethodEntry(
         name="linear",

@@ -11,6 +11,7 @@ from mimi_core.config.choices import OneOf
 from mimi_core.config.conditions import OnlyIf
 from mimi_core.config.methods import METHODS, makes_cuts
 from mimi_core.config.short_forms import expand
+from mimi_core.config.site_widths import Widths
 from mimi_core.scores.catalogue import SCORES
 from mimi_core.scores.normalisers import NORMALISERS
 
@@ -71,6 +72,9 @@ class AdapterConfig(Section):
     scale: Annotated[float, Field(gt=0), OnlyIf("placement", lambda it: it == "parallel")] = Field(
         1.0, description="factor s of a parallel adapter"
     )
+    widths: Widths | None = Field(
+        None, description="{site: neurons}, or from:RUN for the final widths of a run; null: M // sigma_0 everywhere"
+    )
 
 
 _IN_CYCLES = OnlyIf("schedule", lambda it: it == "cycles")
@@ -109,6 +113,9 @@ class PeftConfig(Section):
 
 class TrainConfig(Section):
     epochs: Positive = Field(100, description="epochs of every cycle; with prune.schedule=anneal, of the whole run")
+    cycles: Positive = Field(
+        1, description="of a run without cuts: courses of the learning rate, each of so many epochs"
+    )
     batch_size: Positive = Field(64, description="images per step")
     lr: Annotated[float, Field(gt=0, le=10)] = Field(5e-4, description="peak learning rate of every cycle")
     weight_decay: Annotated[float, Field(ge=0, le=1)] = Field(0.05, description="decoupled, on matrices only")

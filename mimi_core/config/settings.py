@@ -14,6 +14,8 @@ from mimi_core.config.typed import inner_type
 from mimi_core.errors import ConfigError
 
 MOST_SETS, LONGEST_SET = 100, 500
+_LONGER = {"adapter.widths=": 4_000}
+"""What names every site of a model takes more room."""
 Kind = Literal["choice", "switch", "integer", "number", "text"]
 
 
@@ -75,9 +77,13 @@ def from_link(preset: str, sets: Sequence[str]) -> RunConfig:
     Raises:
         ConfigError: an unknown preset or setting, a value out of range, or far too much of it.
     """
-    if len(sets) > MOST_SETS or any(len(line) > LONGEST_SET for line in sets):
+    if len(sets) > MOST_SETS or any(len(line) > _longest(line) for line in sets):
         raise ConfigError("the link is longer than any that this form makes")
     return make_config(preset=preset, sets=list(sets))
+
+
+def _longest(line: str) -> int:
+    return next((longest for start, longest in _LONGER.items() if line.startswith(start)), LONGEST_SET)
 
 
 def _settings(model: type[BaseModel], defaults: BaseModel, prefix: str) -> list[Setting]:

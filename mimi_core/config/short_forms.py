@@ -9,6 +9,8 @@ SHORT_METHODS: dict[str, dict[str, Any]] = {
     name: {"method": entry.name, **settings} for entry in METHODS.values() for name, settings in entry.short.items()
 }
 """Other names of methods, and the settings that they stand for."""
+_ONE_VALUE = ("widths",)
+"""Settings whose value is a mapping, and no section whose keys could be set one by one."""
 
 
 def expand(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,6 +24,6 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """`over` laid over `base`; sections are merged, everything else is replaced."""
     merged = dict(base)
     for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict) and key not in _ONE_VALUE
         merged[key] = merge(merged[key], value) if both else value
     return merged

@@ -1,18 +1,16 @@
-"""Vanilla adapters: the width of the start, M // sigma_0, kept to the end (Houlsby et al. 2019, arXiv 1902.00751)."""
+"""Vanilla adapters: the width of the start, kept to the end (Houlsby et al. 2019, arXiv 1902.00751)."""
 
 from torch import Generator, nn
 
-from mimi_core.adapters.attach import attach
 from mimi_core.adapters.sites import Site, find_sites
-from mimi_core.budget import initial_width
+from mimi_core.adapters.start import attach_as_set
 from mimi_core.config import RunConfig
 from mimi_core.methods.method import Method
 
 
 def prepare(model: nn.Module, config: RunConfig, image_size: int, generator: Generator) -> list[Site]:
     sites = find_sites(model, image_size, config.adapter.positions, config.adapter.placement)
-    widths = {site.name: initial_width(site.width, config.adapter.sigma_0) for site in sites}
-    attach(model, sites, widths, config.adapter, generator)
+    attach_as_set(model, sites, config.adapter, generator)
     return sites
 
 

@@ -25,6 +25,7 @@ from mimi_core.data.absolute import with_absolute_paths
 from mimi_core.errors import ConfigError, ResourceError, RunError
 from mimi_core.runs import files
 from mimi_core.runs.events import RunState, read_events
+from mimi_core.runs.inherited import with_widths
 from mimi_core.runs.status import ENDED, ShownPhase, Status, claimed, read_status, write_status
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -217,9 +218,10 @@ class Store:
 
         Raises:
             ResourceError: the folder cannot be written.
+            RunError, ConfigError: widths are to be taken from a run, and cannot be.
         """
         written = {"versions": versions(), "branch": config.branch if fill else None}
-        config = with_absolute_paths(config).model_copy(update=written)
+        config = with_widths(with_absolute_paths(config), self.directory).model_copy(update=written)
         now = time.time()
         slug = re.sub(r"[^a-z0-9]+", "-", (config.name or config.method).lower()).strip("-")[:24] or "run"
         run_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{slug}-{secrets.token_hex(2)}"

@@ -19,6 +19,7 @@ from mimi_core.config import RunConfig
 from mimi_core.data.pixels import Pixels
 from mimi_core.errors import MimiError
 from mimi_core.runs.events import SiteInfo
+from mimi_core.runs.inherited import with_widths
 from mimi_core.runs.jobs.check_report import CheckReport, CycleEstimate, KeptImages
 from mimi_core.runs.recorder import NoRecorder
 from mimi_core.scores.watching import Watcher
@@ -50,7 +51,7 @@ def check(
     tell = tell or (lambda what: None)
     started, load = time.monotonic(), os.getloadavg()[0]
     try:
-        setup = set_up(config, _Teller(tell, runs))
+        setup = set_up(with_widths(config, runs), _Teller(tell, runs))
         setup.warnings += _busy(load, os.cpu_count() or 1)
         return _report(setup, start_seconds + time.monotonic() - started, tell)
     except MimiError as error:

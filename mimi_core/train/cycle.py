@@ -92,7 +92,7 @@ class _Run:
             resume.restore_watcher(self.watcher, state[0])
         if setup.method.ranking:
             steps = math.ceil(len(setup.train) / self.config.train.batch_size)
-            total, done = self.config.train.epochs * steps, self.position.epoch * steps + self.position.step
+            total, done = self.plan.total_epochs * steps, self.position.epoch * steps + self.position.step
             setup.method.ranking.begin(self.model, self.optimizer, self.config, total, done)
         self.started = time.monotonic()
         self.seconds_before = self.position.seconds
@@ -126,8 +126,11 @@ class _Run:
 
     def _train(self, cycle: int, first_epoch: int) -> Iterator[Event]:
         epochs, earlier = self.plan.epochs[cycle], sum(self.plan.epochs[:cycle])
+        course = self.plan.course or epochs
         for epoch in range(first_epoch, epochs):
             self._show("training", cycle=cycle, epoch=epoch + 1)
+            if epoch and epoch % course == 0 and self.config.train.reset_optimizer and not self.begun:
+                self.optimizer = make_optimizer(self.model, self.config.train)
             self.watcher.last_epoch = epoch == epochs - 1
             self.model.train(self.setup.method.trains_backbone)
             overall = earlier + epoch  # wherever the cuts fall, so that runs with and without them see the same order
@@ -144,7 +147,7 @@ class _Run:
                 self.watcher,
                 setup.vision,
                 self.config.train,
-                (overall, self.plan.total_epochs) if self.plan.one_training else (epoch, epochs),
+                (overall, self.plan.total_epochs) if self.plan.one_training else (epoch % course, course),
                 self.progress,
                 done,
                 partial(self._keep_within, cycle, epoch),

@@ -12,6 +12,7 @@ from mimi_core.adapters.sites import Site
 from mimi_core.backbones.loading import load_backbone
 from mimi_core.budget import Plan, plan
 from mimi_core.config import RunConfig
+from mimi_core.config.site_widths import TakenWidths
 from mimi_core.data import Dataset, load
 from mimi_core.data.memory import free_bytes
 from mimi_core.data.pixels import Pixels, prepare
@@ -70,11 +71,18 @@ def build_model(config: RunConfig, num_classes: int) -> tuple[nn.Module, list[Si
         model, sites, image size in pixels, vision, warnings.
     """
     backbone = load_backbone(config.backbone, num_classes, derive(config.seed, Purpose.HEAD))
-    generator = torch_generator(config.seed, Purpose.ADAPTERS)
+    generator = torch_generator(adapter_seed(config), Purpose.ADAPTERS)
     method = implementation(config.method)
     sites = method.prepare(backbone.model, config, backbone.image_size, generator)
     vision = Vision(torch.tensor(backbone.mean), torch.tensor(backbone.std), autocast=False)
     return backbone.model, sites, backbone.image_size, vision, list(backbone.warnings)
+
+
+def adapter_seed(config: RunConfig) -> int:
+    """Of the adapters' initial weights: the run's own, or that of the run whose neurons are rewound."""
+    widths = config.adapter.widths
+    rewound = widths.rewound if isinstance(widths, TakenWidths) else None
+    return rewound.seed if rewound else config.seed
 
 
 def set_up(config: RunConfig, recorder: AnyRecorder) -> Setup:

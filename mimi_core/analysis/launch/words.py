@@ -11,11 +11,12 @@ from mimi_core.runs.jobs.check_report import KeptImages
 
 def plan_in_words(config: RunConfig) -> str:
     """What the numbers amount to, in one sentence."""
-    epochs = config.train.epochs
-    if not makes_cuts(config.method):
-        return f"{epochs} epochs of training, nothing is cut."
     planned = budget.plan(config)
     shares = planned.keep
+    epochs, courses = planned.total_epochs, config.train.cycles
+    if not makes_cuts(config.method):
+        restarts = f" in {courses} courses of the learning rate" if planned.course else ""
+        return f"{epochs} epochs of training{restarts}, nothing is cut."
     if not shares:
         return f"{epochs} epochs of training; σ is at its target from the start, so nothing is cut."
     steps = [config.adapter.sigma_0, *(config.adapter.sigma_0 / float(share) for share in shares)]
