@@ -141,11 +141,8 @@ def measure_figure(
     shown = thinned(shown.assign(strong=shown["level"].map(strong)))
     means = means[means["mean"].notna()].assign(strong=lambda table: table["level"].map(strong))
     y = nominal("level", title=None, sort=list(order), axis=_names())
-    around = {
-        "domain": accuracy_domain(list(shown["value"])),
-        "nice": False,
-        "clamp": True,
-    }  # intervals may reach beyond
+    # Clamped, because intervals may reach beyond.
+    around: Chart = {"domain": accuracy_domain(list(shown["value"])), "nice": False, "clamp": True}
     scale = around if share else {"zero": False, "padding": 14}
     value = number("value", title=measure.title, scale=scale, axis=axis(format=".1~%" if share else "~s", tickCount=5))
     followed = {"param": "seed", "empty": False}
