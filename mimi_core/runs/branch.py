@@ -5,7 +5,6 @@ the rest: the adapters and scores of that moment are its safe state, and the eve
 the optimiser are not part of what a run keeps about a cycle; they start fresh.
 """
 
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,9 +16,10 @@ from mimi_core.config import Branch, RunConfig, differences, laid_over, validate
 from mimi_core.config.methods import makes_cuts
 from mimi_core.config.typed import parse_set
 from mimi_core.errors import RunError
-from mimi_core.runs import files
+from mimi_core.runs import files, writing
 from mimi_core.runs.events import EpochEnded, Event, RunEnded, RunStarted, RunState, parse_line, to_line
 from mimi_core.runs.formats import cycle_weights, fingerprint, safe_state, scores
+from mimi_core.runs.formats.gallery import PREDICTIONS
 from mimi_core.runs.store import Store
 from mimi_core.scores.catalogue import AT_START, SCORES
 
@@ -43,6 +43,7 @@ def branch(source: Store, run_id: str, cycle: int, sets: Sequence[str], target: 
         RunError: the run has no such cycle, did not keep what is needed, or something else would have to change.
     """
     folder, state = source.folder(run_id), source.state(run_id)
+    writing.refuse_links(folder)
     config = changed(source.config(run_id), state, run_id, cycle, sets)
     fingerprint.check_backbone(folder, config)
     stored = known_scores(folder, state, cycle, config)
@@ -52,17 +53,16 @@ def branch(source: Store, run_id: str, cycle: int, sets: Sequence[str], target: 
 
     def fill(draft: Path, new_id: str, complete: RunConfig) -> None:
         lines = [to_line(_own(event, new_id, complete)) for event in events]
-        (draft / files.EVENTS).write_bytes(b"".join(lines))
+        writing.write_bytes(draft, files.EVENTS, b"".join(lines))
         for done in range(cycle + 1):
-            kept = files.cycle_folder(folder, done)
-            if kept.is_dir():
-                ignored = shutil.ignore_patterns(files.PARTIALS)
-                shutil.copytree(kept, files.cycle_folder(draft, done), ignore=ignored)
+            writing.make_folder(draft, files.in_cycle(done))
+            arrays = (scores.AT_A_CUT, scores.AT_THE_END, PREDICTIONS)
+            for file in (cycle_weights.FILE, *(f"{name}.npz" for name in arrays)):
+                writing.copy(folder, draft, files.in_cycle(done, file))
         for name in (files.GALLERY, fingerprint.NAME):
-            if (folder / name).exists():
-                shutil.copyfile(folder / name, draft / name)
+            writing.copy(folder, draft, name)
         when = time.strftime("%Y-%m-%d %H:%M:%S")
-        (draft / files.LOG).write_text(f"{when}  goes on from the end of cycle {cycle} of {run_id}\n", encoding="utf-8")
+        writing.write_text(draft, files.LOG, f"{when}  goes on from the end of cycle {cycle} of {run_id}\n")
         position = {"cycle": cycle, "epoch": plan(complete).epochs[cycle], "seconds": 0.0}
         safe_state.write(draft, tensors, {**position, "widths": widths})
 

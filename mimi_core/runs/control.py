@@ -10,7 +10,7 @@ import psutil
 
 from mimi_core.config import RunConfig
 from mimi_core.errors import ResourceError, RunError
-from mimi_core.runs import files
+from mimi_core.runs import files, writing
 from mimi_core.runs.branch import branch
 from mimi_core.runs.queue.dispatcher import ensure_dispatcher, queue_locked, queued
 from mimi_core.runs.status import ENDED, Status, worker_is_alive, write_status
@@ -55,7 +55,8 @@ def requeue(store: Store, run_id: str, *, wake: bool = True) -> None:
             raise RunError(f"{run_id} is {phase}: there is nothing to resume")
         if phase == "finished":
             raise RunError(f"{run_id} is finished; start a new run to change something")
-        (folder / files.STOP).unlink(missing_ok=True)
+        writing.refuse_links(folder)
+        writing.remove(folder, files.STOP)
         forgotten = {"message": "", "pid": None, "exit_code": None, "out_of_memory": False, "position": None}
         anew = {"from_queue": False, "deaths": 0, "retry_at": None, "resumes": status.resumes + 1}
         write_status(folder, status.model_copy(update={"phase": "queued", **forgotten, **anew}))
@@ -98,7 +99,7 @@ def delete(store: Store, run_id: str) -> None:
 def stop_after_cycle(store: Store, run_id: str) -> None:
     """Ask the worker to stop when the current cycle is done. A waiting run is taken out of the queue at once."""
     if not _taken_out(store, run_id):
-        files.write_text(store.folder(run_id) / files.STOP, "after this cycle\n")
+        writing.write_text(store.folder(run_id), files.STOP, "after this cycle\n")
 
 
 def stop_requested(store: Store, run_id: str) -> bool:

@@ -1,9 +1,10 @@
-"""Names inside a run folder, and writing that leaves nothing half-written."""
+"""Names inside a run folder, who works in it, and writing outside of one that leaves nothing half-written."""
 
 import contextlib
 import errno
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,12 +18,23 @@ LOCK = "worker.lock"
 STOP = "stop"
 RESUME = "resume"
 GALLERY = "gallery.npz"
+CYCLES = "cycles"
 PARTIALS = ".*.partial"
 """Pattern of files that are still being written."""
 
 
 def cycle_folder(run: Path, cycle: int) -> Path:
-    return run / "cycles" / str(cycle)
+    return run / CYCLES / str(cycle)
+
+
+def in_cycle(cycle: int, name: str = "") -> str:
+    """A file of a cycle, or its folder, relative to the run folder."""
+    return f"{CYCLES}/{cycle}/{name}"
+
+
+def partial_name(name: str) -> str:
+    """What a file is called while it is being written. Nobody can guess it and put something in its place."""
+    return f".{name}.{secrets.token_hex(4)}.partial"
 
 
 @contextlib.contextmanager
@@ -66,7 +78,7 @@ def without_worker(run: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[Path]:
     """Write to the path given; on success it takes the place of `path` in one step, on failure it is removed."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(partial_name(path.name))
     try:
         with explained(path):
             yield partial

@@ -1,9 +1,7 @@
 """The only writer of a run folder while a run is going on. Knows files, numpy arrays and events; no torch."""
 
-import errno
 import logging
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,8 +12,8 @@ import numpy as np
 import psutil
 from filelock import FileLock, Timeout
 
-from mimi_core.errors import MimiError, ResourceError, RunError
-from mimi_core.runs import files
+from mimi_core.errors import MimiError, RunError
+from mimi_core.runs import files, writing
 from mimi_core.runs.events import Event, to_line, whole_until
 from mimi_core.runs.formats import cycle_weights, npz, safe_state
 from mimi_core.runs.status import Status, identity, read_status, write_status
@@ -76,16 +74,16 @@ class Recorder:
         self._beat = threading.Thread(target=self._keep_beating, name="status", daemon=True)
 
     def __enter__(self) -> Self:
+        writing.refuse_links(self.run)
         with files.explained(self.run):
             try:
                 self._lock.acquire(timeout=0)
             except Timeout as error:  # an OSError, too
                 raise RunError(f"{self.run.name} is being worked on by another process; stop it first") from error
-        for leftover in self.run.rglob(files.PARTIALS):  # of a worker that was killed
-            leftover.unlink(missing_ok=True)
+        writing.remove_partials(self.run)
         claimed_for_me = (self._status.phase, self._status.pid) == ("starting", os.getpid())
         if not claimed_for_me:  # else a stop asked for since then is meant for this attempt
-            (self.run / files.STOP).unlink(missing_ok=True)
+            writing.remove(self.run, files.STOP)
         self.update(
             phase="starting",
             message="",
@@ -111,17 +109,7 @@ class Recorder:
     def emit(self, event: Event) -> None:
         """Append one event; on disk before this returns."""
         self._raise_failure()
-        path = self.run / files.EVENTS
-        with files.explained(path):
-            line = to_line(event)
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-            try:
-                before = os.fstat(handle).st_size
-                if os.write(handle, line) != len(line):
-                    os.ftruncate(handle, before)  # half a line would swallow the next one
-                    raise OSError(errno.ENOSPC, "No space left on device")
-            finally:
-                os.close(handle)
+        writing.append(self.run, files.EVENTS, to_line(event))
 
     def update(self, **fields: Any) -> None:
         """Change the status in memory; a thread writes it. Raises what that thread met."""
@@ -142,21 +130,16 @@ class Recorder:
     # --- cycles -------------------------------------------------------------------------------------------------
 
     def save_adapters(self, cycle: int, tensors: Arrays, metadata: Mapping[str, Any]) -> None:
-        self._cycle(cycle)
-        cycle_weights.write(cycle_weights.path_of(self.run, cycle), tensors, metadata)
+        writing.make_folder(self.run, files.in_cycle(cycle))
+        cycle_weights.write(self.run, cycle, tensors, metadata)
 
     def save_arrays(self, cycle: int, name: str, arrays: Arrays) -> None:
         """`name` is "scores", "end_scores" or "predictions"."""
-        npz.write(self._cycle(cycle) / f"{name}.npz", arrays)
+        writing.make_folder(self.run, files.in_cycle(cycle))
+        npz.write(self.run, files.in_cycle(cycle, f"{name}.npz"), arrays)
 
     def save_gallery(self, arrays: Arrays) -> None:
-        npz.write(self.run / files.GALLERY, arrays)
-
-    def _cycle(self, cycle: int) -> Path:
-        folder = files.cycle_folder(self.run, cycle)
-        with files.explained(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        npz.write(self.run, files.GALLERY, arrays)
 
     # --- safe states --------------------------------------------------------------------------------------------
 
@@ -183,14 +166,11 @@ class Recorder:
 
     def _rewind(self, size: int) -> None:
         """What happened after the safe state will happen again: drop it, so that nothing is told twice."""
-        path = self.run / files.EVENTS
-        if path.exists():
-            with files.explained(path):
-                os.truncate(path, min(size, path.stat().st_size))
+        writing.shorten(self.run, files.EVENTS, size)
 
     def forget_state(self) -> None:
         """A finished run needs no way back."""
-        shutil.rmtree(self.run / files.RESUME, ignore_errors=True)
+        writing.remove_folder(self.run, files.RESUME)
 
     # --- status -------------------------------------------------------------------------------------------------
 
@@ -198,7 +178,7 @@ class Recorder:
         while not self._closing.wait(STATUS_PERIOD):
             try:
                 self._write_status()
-            except ResourceError as error:
+            except MimiError as error:
                 self._failure = error
                 return
 

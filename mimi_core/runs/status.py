@@ -10,7 +10,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mimi_core.reading import read_regular
-from mimi_core.runs import files
+from mimi_core.runs import files, writing
 
 Phase = Literal["queued", "starting", "loading", "training", "scoring", "evaluating", "finished", "stopped", "failed"]
 ShownPhase = Phase | Literal["died", "broken"]
@@ -139,4 +139,4 @@ def read_status(run: Path) -> Status | None:
 
 
 def write_status(run: Path, status: Status) -> None:
-    files.write_text(run / files.STATUS, status.model_dump_json())
+    writing.write_text(run, files.STATUS, status.model_dump_json())

@@ -23,7 +23,7 @@ from mimi_core.budget import sigma
 from mimi_core.config import RunConfig, read_run_config, to_yaml
 from mimi_core.data.absolute import with_absolute_paths
 from mimi_core.errors import ConfigError, ResourceError, RunError
-from mimi_core.runs import files
+from mimi_core.runs import files, writing
 from mimi_core.runs.events import RunState, read_events
 from mimi_core.runs.inherited import with_widths
 from mimi_core.runs.status import ENDED, ShownPhase, Status, claimed, read_status, write_status
@@ -229,7 +229,7 @@ class Store:
         with files.explained(self.directory):
             draft.mkdir(parents=True)
             try:
-                files.write_text(draft / files.CONFIG, to_yaml(config))
+                writing.write_text(draft, files.CONFIG, to_yaml(config))
                 status = Status(created=now, heartbeat=now)
                 write_status(draft, claimed(status, os.getpid()) if here else status)
                 if fill is not None:
@@ -244,10 +244,8 @@ class Store:
         status, folder = self.status(run_id), self.folder(run_id)
         if status and status.shown_phase not in (*ENDED, "queued"):
             raise RunError(f"{run_id} is still running; stop it before deleting it")
-        with files.without_worker(folder), files.explained(folder):
-            hidden = folder.with_name(f".{run_id}.deleted")
-            os.rename(folder, hidden)
-            shutil.rmtree(hidden)
+        with files.without_worker(folder):
+            writing.delete(folder)
 
     # --- inside -------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ looks like the set; and two runs that want the same set fetch it once.
 """
 
 import contextlib
+import os
 import shutil
 import socket
 import tempfile
@@ -85,7 +86,12 @@ def _fetch(name: str, download: Download, root: Path, told: str, tell: Tell) -> 
 
 
 def _put(new: Path, place: Path) -> None:
-    """Move what has come to its place, without the archives it came in; something half that is there makes way."""
+    """Move what has come to its place, without the archives it came in; something half that is there makes way.
+
+    Raises:
+        DataError: a link is there: it would be filled somewhere else.
+    """
+    _refuse_link(place)
     if new.is_dir():
         for pattern in ("*.zip", "*.tar.gz", "*.tgz"):
             for archive in new.glob(pattern):
@@ -99,6 +105,7 @@ def _fetch_from_the_hub(name: str, place: Path, told: str, tell: Tell) -> None:
     from huggingface_hub import snapshot_download
 
     half = place.with_name(f".{place.name}.half")
+    _refuse_link(half)
     bar = _hub_bar(lambda done: tell(f"downloading {name}: {done}"))
     try:
         # Programs would not be run, but the library refuses folders that have one.
@@ -108,6 +115,14 @@ def _fetch_from_the_hub(name: str, place: Path, told: str, tell: Tell) -> None:
         raise DataError(f"{told}. Downloading failed: {reason}") from error
     shutil.rmtree(half / ".cache", ignore_errors=True)
     half.rename(place)
+
+
+def _refuse_link(place: Path) -> None:
+    if place.is_symlink():
+        raise DataError(
+            f"{place} is a link to {os.readlink(place)}, where nothing will be put: remove the link, or complete the "
+            "dataset there"
+        )
 
 
 def _hub_bar(tell: Tell) -> type:

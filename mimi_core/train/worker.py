@@ -4,6 +4,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 
@@ -11,7 +12,7 @@ import torch
 
 from mimi_core.config import read_run_config
 from mimi_core.errors import MimiError, ResourceError, RunError
-from mimi_core.runs import files
+from mimi_core.runs import files, writing
 from mimi_core.runs.describe import describe
 from mimi_core.runs.events import Event, Outcome, RunEnded, read_events
 from mimi_core.runs.recorder import Recorder
@@ -38,7 +39,7 @@ def work(
     with Recorder(run, on_update) as recorder:
         if _is_finished(recorder):
             raise RunError(f"{run.name} is finished; start a new run to change something")
-        handler = _log_to(run / files.LOG)
+        handler = _log_to(run)
         previous = signal.signal(signal.SIGTERM, _interrupt)
         outcome: Outcome = "failed"
         started = time.time()
@@ -82,7 +83,7 @@ def _end(
         recorder.update(phase=outcome, message=message)
         now = time.time()
         _record(recorder, RunEnded(time=now, status=outcome, message=message, seconds=now - started), on_event)
-    except ResourceError as error:
+    except MimiError as error:
         _log.error("the end could not be recorded: %s", error)
 
 
@@ -100,13 +101,20 @@ def _is_finished(recorder: Recorder) -> bool:
     return ended is not None and ended.status == "finished"
 
 
+class _Log(logging.FileHandler):
+    """Opened as everything is that is written in a run folder."""
+
+    def _open(self) -> TextIOWrapper:
+        path = Path(self.baseFilename)
+        return TextIOWrapper(writing.extended(path.parent, path.name), encoding=self.encoding)
+
+
 def _interrupt(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _log_to(path: Path) -> logging.Handler:
-    with files.explained(path):
-        handler = logging.FileHandler(path, encoding="utf-8")
+def _log_to(run: Path) -> logging.FileHandler:
+    handler = _Log(run / files.LOG, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
     _log.addHandler(handler)
     _log.setLevel(logging.INFO)

@@ -42,11 +42,10 @@ def test_files_from_before_there_were_versions_open(example: Path) -> None:
 
 def test_what_is_written_is_read_again_and_says_its_version(tmp_path: Path) -> None:
     (tmp_path / "cycles" / "0").mkdir(parents=True)
-    cycle_weights.write(cycle_weights.path_of(tmp_path, 0), {"model.head": np.ones(3)}, {"cycle": 0})
+    cycle_weights.write(tmp_path, 0, {"model.head": np.ones(3)}, {"cycle": 0})
     assert cycle_weights.read(tmp_path, 0)["model.head"].tolist() == [1, 1, 1]
-    npz.write(
-        scores.path_of(tmp_path, 0, scores.AT_THE_END), scores.arrays({"mimi": {"a/b": np.array([1.0, 2.0])}}, {})
-    )
+    stored_scores = scores.arrays({"mimi": {"a/b": np.array([1.0, 2.0])}}, {})
+    npz.write(tmp_path, files.in_cycle(0, f"{scores.AT_THE_END}.npz"), stored_scores)
     assert scores.read_end(tmp_path, 0, {"a/b": 2})["mimi"]["a/b"].tolist() == [1, 2]
     with np.load(scores.path_of(tmp_path, 0, scores.AT_THE_END)) as stored:
         assert stored[versions.KEY] == npz.VERSION

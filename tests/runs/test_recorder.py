@@ -1,16 +1,18 @@
 """The run folder: one writer at a time, nothing half-written, two generations of safe states."""
 
 import errno
+import io
 import os
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
 
 from mimi_core.config import RunConfig
 from mimi_core.errors import ResourceError, RunError
-from mimi_core.runs import files
+from mimi_core.runs import files, writing
 from mimi_core.runs.events import Warned, read_events
 from mimi_core.runs.recorder import STATUS_PERIOD, Recorder
 from mimi_core.runs.status import read_status
@@ -89,6 +91,10 @@ def test_a_full_disk_is_one_clear_error_and_leaves_the_old_file(run: Path, monke
         def full(*_: object) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
+        class Full(io.BytesIO):
+            def write(self, content: object) -> NoReturn:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
         with monkeypatch.context() as patch:
             patch.setattr(os, "write", full)
             with pytest.raises(ResourceError, match="disk is full: free some space"):
@@ -98,7 +104,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_the_old_file(run: Path, monke
             with pytest.raises(ResourceError, match="disk is full"):
                 recorder.save_state({"w": np.array([2.0])}, {"cycle": 2})
         with monkeypatch.context() as patch:
-            patch.setattr(Path, "write_bytes", full)
+            patch.setattr(writing, "open", lambda *_: Full(), raising=False)
             with pytest.raises(ResourceError, match="disk is full"):
                 recorder.save_adapters(1, {"w": np.array([2.0])}, {"cycle": 1})
         state = recorder.load_state()
@@ -112,10 +118,10 @@ def test_a_status_that_cannot_be_written_stops_the_run(run: Path, monkeypatch: p
     with Recorder(run) as recorder:
         real = os.replace
 
-        def denied(source: str, target: str) -> None:
+        def denied(source: str, target: str, **folders: int) -> None:
             if str(target).endswith(files.STATUS):
                 raise PermissionError(errno.EACCES, "denied")
-            real(source, target)
+            real(source, target, **folders)
 
         monkeypatch.setattr(os, "replace", denied)
         time.sleep(3 * STATUS_PERIOD)

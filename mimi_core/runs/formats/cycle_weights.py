@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from mimi_core.errors import RunError
-from mimi_core.runs import files
+from mimi_core.runs import files, writing
 from mimi_core.runs.formats import versions
 from mimi_core.runs.formats.npz import UNREADABLE
 
@@ -48,11 +48,10 @@ def model_name(key: str) -> str:
     return key.removeprefix(_MODEL)
 
 
-def write(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
-    """Raises ResourceError where it cannot be written."""
+def write(run: Path, cycle: int, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
+    """Into the cycle's folder, which is there. Raises ResourceError where it cannot be written."""
     texts = {key: json.dumps(value) for key, value in {**metadata, versions.KEY: VERSION}.items()}
-    with files.replaced(path) as partial:
-        partial.write_bytes(save(dict(tensors), metadata=texts))
+    writing.write_bytes(run, files.in_cycle(cycle, FILE), save(dict(tensors), metadata=texts))
 
 
 def parsed(path: Path, texts: Mapping[str, str] | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from mimi_core.config import RunConfig
 from mimi_core.errors import MimiError, RunError
 from mimi_core.reading import read_regular
-from mimi_core.runs import files
+from mimi_core.runs import writing
 
 NAME = "fingerprint.json"
 _SHOWN = 4
@@ -52,7 +52,7 @@ def of_backbone(config: RunConfig) -> str | None:
 
 
 def write(run: Path, fingerprint: Fingerprint) -> None:
-    files.write_text(run / NAME, fingerprint.model_dump_json(indent=1))
+    writing.write_text(run, NAME, fingerprint.model_dump_json(indent=1))
 
 
 def read(run: Path) -> Fingerprint | None:
@@ -69,8 +69,7 @@ def read(run: Path) -> Fingerprint | None:
 
 def forget(run: Path) -> None:
     """What has changed is accepted: the run's next attempt takes what there is then for its own."""
-    with files.explained(run / NAME):
-        (run / NAME).unlink(missing_ok=True)
+    writing.remove(run, NAME)
 
 
 def check_backbone(run: Path, config: RunConfig) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from safetensors import SafetensorError
 
 from mimi_core.errors import RunError
-from mimi_core.runs import files
+from mimi_core.runs import writing
 from mimi_core.runs.formats import versions
 
 VERSION = 1
@@ -27,9 +27,9 @@ _HEADER = 10_000
 _SUFFIX = ".npy"
 
 
-def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Raises ResourceError where it cannot be written."""
-    with files.replaced(path) as partial, partial.open("wb") as file:
+def write(run: Path, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+    """To a name in the run folder. Raises ResourceError where it cannot be written."""
+    with writing.replaced(run, name) as file:
         np.savez_compressed(file, allow_pickle=False, **{**arrays, versions.KEY: np.array(VERSION)})
 
 

@@ -18,7 +18,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from mimi_core.errors import RunError
-from mimi_core.runs import files
+from mimi_core.runs import files, writing
 from mimi_core.runs.formats import versions
 from mimi_core.runs.formats.npz import UNREADABLE
 
@@ -76,22 +76,17 @@ def write(run: Path, tensors: Arrays, metadata: Mapping[str, Any]) -> None:
     Raises:
         ResourceError: the folder cannot be written.
     """
-    folder, events = run / files.RESUME, run / files.EVENTS
-    with files.explained(folder):
-        folder.mkdir(exist_ok=True)
-        size = _synced(events) if events.exists() else 0
-        newest = folder / _NEWEST
-        complete = {**metadata, _EVENTS_SIZE: size, _CHECKSUM: _checksum(tensors), versions.KEY: VERSION}
-        with files.replaced(newest) as partial:
-            # Not safetensors' save_file: with that a full disk is no OSError.
-            content = save(dict(tensors), metadata={_METADATA: json.dumps(complete)})
-            with partial.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            if newest.exists():
-                os.replace(newest, folder / _PREVIOUS)
-        _synced(folder)
+    writing.make_folder(run, files.RESUME)
+    size = writing.synced(run, files.EVENTS)
+    complete = {**metadata, _EVENTS_SIZE: size, _CHECKSUM: _checksum(tensors), versions.KEY: VERSION}
+    newest, previous = f"{files.RESUME}/{_NEWEST}", f"{files.RESUME}/{_PREVIOUS}"
+    with writing.replaced(run, newest) as file:
+        # Not safetensors' save_file: with that a full disk is no OSError.
+        file.write(save(dict(tensors), metadata={_METADATA: json.dumps(complete)}))
+        file.flush()
+        os.fsync(file.fileno())
+        writing.rename(run, newest, previous)
+    writing.synced(run, files.RESUME)
 
 
 def candidates(run: Path) -> Iterator[tuple[State, int]]:
@@ -125,13 +120,3 @@ def _checksum(tensors: Arrays) -> str:
         digest.update(f"{name} {values.dtype.str} {values.shape}\n".encode())
         digest.update(values.tobytes())
     return digest.hexdigest()
-
-
-def _synced(path: Path) -> int:
-    """Have a file or folder written to the disk itself; its size."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-        return os.fstat(handle).st_size
-    finally:
-        os.close(handle)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from filelock import FileLock, Timeout
 
 from mimi_core.errors import MimiError, ResourceError
-from mimi_core.runs import files
+from mimi_core.runs import files, writing
 from mimi_core.runs.program import IMPORT_ROOT, PROGRAM, environment
 from mimi_core.runs.queue.retries import after_death, allowed, is_due
 from mimi_core.runs.queue.slots import Slot, free_slot, slots, worker_environment
@@ -117,7 +117,7 @@ def ensure_dispatcher(directory: Path) -> None:
     home = directory / _FOLDER
     with files.explained(home):
         home.mkdir(parents=True, exist_ok=True)
-        with (home / "log.txt").open("ab") as log:
+        with writing.extended(home, "log.txt") as log:
             subprocess.Popen(
                 [*PROGRAM, "dispatch", str(directory.resolve())],
                 stdin=subprocess.DEVNULL,
@@ -172,7 +172,7 @@ def _start(store: Store, run_id: str, handle: int, slot: Slot) -> list[_Worker]:
             status = read_status(run)
             if status is None or status.phase != "queued":
                 return []
-            with files.explained(run), (run / files.LOG).open("ab") as log:
+            with writing.extended(run, files.LOG) as log:
                 process = subprocess.Popen(
                     [*PROGRAM, "work", str(run.resolve())],
                     stdin=subprocess.DEVNULL,

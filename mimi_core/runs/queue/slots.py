@@ -48,7 +48,7 @@ def slots() -> list[Slot]:
 def free_slot(folder: Path, choices: list[Slot]) -> tuple[int, Slot] | None:
     """An open, locked slot file and what it stands for, or None when all are taken."""
     for slot in choices:
-        handle = os.open(folder / f"slot-{slot.name}", os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(folder / f"slot-{slot.name}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
