@@ -39,5 +39,9 @@ class ResourceError(MimiError):
     """Not enough memory or disk, or a folder that cannot be written."""
 
 
+class ExportError(MimiError):
+    """An adapter pack that cannot be used: broken, changed, wanting too much, or of a backbone that is not here."""
+
+
 class RunError(MimiError):
     """A run that does not exist, is busy, or cannot do what was asked."""

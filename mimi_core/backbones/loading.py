@@ -146,7 +146,7 @@ def _timm_model(config: BackboneConfig, **changes: Any) -> nn.Module:
     try:
         return _create(config.name, from_hub, sized, changes)
     except Exception as error:  # timm, huggingface_hub and its HTTP library each raise their own kinds
-        if from_hub:
+        if from_hub or config.name.startswith(_HUB_PREFIXES):
             raise _not_fetched(config.name, error) from error
         size = f" for {config.image_size} pixels" if config.image_size else ""
         raise BackboneError(f"{config.name} cannot be built{size}: {first_line(error)}") from error
@@ -159,8 +159,12 @@ def _fetched_cvt(name: str) -> Path:
         raise _not_fetched(name, error) from error
 
 
-def _not_fetched(name: str, error: Exception) -> BackboneError:
-    return BackboneError(
+class NotFetchedError(BackboneError):
+    """It is the hub's, not on this machine, and the hub could or may not be asked."""
+
+
+def _not_fetched(name: str, error: Exception) -> NotFetchedError:
+    return NotFetchedError(
         f"the weights of {name} could not be fetched from the hub ({first_line(error)}). Give a local file with "
         f"backbone.checkpoint=FILE, use the bundled backbone with backbone={DEMO_BACKBONE}, or set "
         "backbone.pretrained=false for random weights"

@@ -3,23 +3,25 @@
 The backbone is not in it. It is named, with a fingerprint of its frozen weights, and loaded as the run loaded it.
 """
 
+import contextlib
 import hashlib
-import shutil
 import tempfile
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import torch
-from pydantic import BaseModel, Field
 from torch import nn
 
 from mimi_core.adapters.attach import adapters_of
-from mimi_core.config import RunConfig, to_yaml, validate
-from mimi_core.config.text import read_config_file
-from mimi_core.data.decode import IN_WORDS
-from mimi_core.errors import RunError
+from mimi_core.backbones.loading import NotFetchedError, outline
+from mimi_core.backbones.offline import without_requests
+from mimi_core.config import DEMO_BACKBONE, RunConfig, to_yaml
+from mimi_core.config.methods import METHODS
+from mimi_core.data.memory import free_bytes
+from mimi_core.errors import ExportError, MimiError
+from mimi_core.export.opened_pack import MANIFEST, Manifest, Preprocessing, unpack
 from mimi_core.export.saved import (
     Preprocess,
     Restorable,
@@ -31,38 +33,10 @@ from mimi_core.export.saved import (
 from mimi_core.runs import files
 from mimi_core.runs.formats import cycle_weights
 from mimi_core.runs.formats.fingerprint import check_backbone
-from mimi_core.runs.formats.npz import UNREADABLE
 
-MANIFEST, README = "pack.json", "README.md"
-_MOST_TEXT = 10 * 2**20
-_Channels = Annotated[list[float], Field(min_length=3, max_length=3)]
-
-
-class Preprocessing(BaseModel):
-    """What is done to a picture. Pixels are scaled to 0..1 before mean and std apply."""
-
-    image_size: int
-    mean: _Channels
-    std: _Channels
-    grey: bool
-    resize: str = "bicubic, antialiased, to the whole square without a crop"
-    before: str = IN_WORDS
-
-
-class Manifest(BaseModel):
-    """`pack.json`."""
-
-    format: int = 1
-    run: str
-    cycle: int
-    class_names: list[str]
-    preprocessing: Preprocessing
-    backbone: str
-    backbone_sha256: str
-    """Of the frozen weights, see `fingerprint`."""
-    versions: dict[str, str]
-    sha256: dict[str, str]
-    """File of the pack -> checksum, for all but this one."""
+README = "README.md"
+_BYTES = 4
+"""Of a number in the weights."""
 
 
 class Loaded(NamedTuple):
@@ -104,43 +78,118 @@ def write_pack(run: Path, config: RunConfig, cycle: int, target: Path) -> None:
             archive.writestr(name, text, zipfile.ZIP_DEFLATED)
 
 
-def load_pack(path: Path | str, checkpoint: Path | None = None) -> Loaded:
+def load_pack(path: Path | str, checkpoint: Path | None = None, *, allow_download: bool = False) -> Loaded:
     """The model of a pack, from the pack alone and the backbone that it names.
+
+    A pack may come from anybody. Nothing in it is run, no file that it names is opened, and no request leaves for it
+    unless that is asked for. It is looked through before anything is built.
 
     Args:
         path: the zip.
         checkpoint: where the backbone's weights are, for a run that took them from a local file.
+        allow_download: the backbone that it names may be fetched from the Hugging Face Hub where it is not here.
 
     Returns:
         model in eval mode on the CPU, (B, 3, S, S) -> logits (B, classes); what makes its input of a picture;
         class names.
 
     Raises:
-        MimiError: the pack is broken or was changed, or its backbone cannot be had here.
+        ExportError: the pack is broken, was changed or wants too much, or its backbone cannot be had here.
     """
     with tempfile.TemporaryDirectory() as folder:
-        manifest = _unpack(Path(path), Path(folder))
-        config = validate(read_config_file(Path(folder) / files.CONFIG))
-        if checkpoint is not None:
-            backbone = config.backbone.model_copy(update={"checkpoint": checkpoint})
-            config = config.model_copy(update={"backbone": backbone})
-        saved = read_saved(Path(folder) / cycle_weights.FILE)
-        ready = restorable(config, len(saved.class_names), manifest.preprocessing.grey)
-        made = manifest.preprocessing
-        if made.image_size != ready.preprocess.image_size:
-            raise RunError(
-                f"{path}: {made.image_size} pixels in {MANIFEST}, and a model for {ready.preprocess.image_size}; "
-                "get the pack anew"
-            )
-        preprocess = Preprocess(made.image_size, tuple(made.mean), tuple(made.std), made.grey)
-        model = ready.fill(saved)
+        try:
+            return _loaded(Path(path), Path(folder), checkpoint, allow_download)
+        except ExportError:
+            raise
+        except MimiError as error:
+            raise ExportError(f"{path}: {str(error).replace(f'{folder}/', '')}") from error
+        except Exception as error:  # a model made of numbers that nobody vouches for can fail in any way
+            raise ExportError(f"{path} makes no model here: {_short(error) or type(error).__name__}") from error
+
+
+def _loaded(path: Path, folder: Path, checkpoint: Path | None, allow_download: bool) -> Loaded:
+    manifest, config = unpack(path, folder)
+    saved = read_saved(folder / cycle_weights.FILE)
+    _refuse_at_odds(path, manifest, saved)
+    config = _with_backbone(path, config, checkpoint)
+    _refuse_too_large(path, config, saved)
+    ready = _built(path, config, saved, manifest.preprocessing.grey, allow_download)
+    made = manifest.preprocessing
+    if made.image_size != ready.preprocess.image_size:
+        raise ExportError(
+            f"{path}: {made.image_size} pixels in {MANIFEST}, and a model for {ready.preprocess.image_size}; "
+            "get the pack anew"
+        )
+    model = ready.fill(saved)
+    if odd := [name for name, p in model.named_parameters() if p.requires_grad and not bool(p.isfinite().all())]:
+        raise ExportError(f"{path} holds NaN or infinity in {odd[0]!r}: its training went astray, or it was damaged")
     if fingerprint(model) != manifest.backbone_sha256:
         warnings.warn(
             f"the backbone {config.backbone.name} has other weights here than where the pack was made: "
             "predictions may differ",
-            stacklevel=2,
+            stacklevel=3,
         )
+    preprocess = Preprocess(made.image_size, tuple(made.mean), tuple(made.std), made.grey)
     return Loaded(model, preprocess, saved.class_names)
+
+
+def _refuse_at_odds(path: Path, manifest: Manifest, saved: Saved) -> None:
+    """What stands in more than one place of a pack says the same."""
+    pairs = {"cycle": (manifest.cycle, saved.cycle), "classes": (tuple(manifest.class_names), saved.class_names)}
+    for what, (told, kept) in pairs.items():
+        if told != kept:
+            raise ExportError(f"{path}: {MANIFEST} and {cycle_weights.FILE} tell of different {what}; get it anew")
+    heads = {shape[0] for name, shape in saved.shapes.items() if shape and cycle_weights.adapter_part(name) is None}
+    if len(saved.class_names) not in heads:
+        raise ExportError(f"{path} has no weights for its {len(saved.class_names):,} classes; get the pack anew")
+
+
+def _with_backbone(path: Path, config: RunConfig, checkpoint: Path | None) -> RunConfig:
+    """The config with a file of this machine, never with the one that a pack names: it could be any."""
+    if checkpoint is None and config.backbone.checkpoint is not None:
+        raise ExportError(
+            f"{path} is of a backbone whose weights came from a file, {config.backbone.checkpoint.name}: say where "
+            "it is here, with checkpoint=FILE"
+        )
+    return config.model_copy(update={"backbone": config.backbone.model_copy(update={"checkpoint": checkpoint})})
+
+
+def _refuse_too_large(path: Path, config: RunConfig, saved: Saved) -> None:
+    """Nothing is allocated that the weights in the pack do not bear out, or that there is no memory for."""
+    longest = max((edge for shape in saved.shapes.values() for edge in shape), default=0)
+    for key in ("rank", "prompts"):
+        wanted = getattr(config.peft, key)
+        if METHODS[config.method].may_use(f"peft.{key}") and wanted > longest:
+            raise ExportError(f"{path} asks for peft.{key}={wanted:,}, and no weight in it has such an edge")
+    if config.backbone.name == DEMO_BACKBONE or ":" in config.backbone.name:  # of the hub's, only the hub knows
+        return
+    needed = 0
+    with contextlib.suppress(Exception):  # not every model has an outline; what is wrong with it is told by building it
+        model = outline(config.backbone.name, config.backbone.image_size).model
+        needed = 2 * _BYTES * sum(p.numel() for p in model.parameters())  # the model and its file
+    if needed > free_bytes():
+        raise ExportError(
+            f"{path}: its backbone {config.backbone.name} takes about {needed / 2**30:.1f} GiB, and "
+            f"{free_bytes() / 2**30:.1f} GiB of memory are free"
+        )
+
+
+def _built(path: Path, config: RunConfig, saved: Saved, grey: bool, allow_download: bool) -> Restorable:
+    if allow_download:
+        return restorable(config, len(saved.class_names), grey)
+    try:
+        with without_requests():
+            return restorable(config, len(saved.class_names), grey)
+    except NotFetchedError as error:
+        raise ExportError(
+            f"{path} needs the backbone {config.backbone.name}, which is not on this machine, and a pack fetches nothing "
+            "unasked: load_pack(.., allow_download=True) fetches it from the Hugging Face Hub, if you trust who made the pack; "
+            "or give a file of yours with checkpoint=FILE"
+        ) from error
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:160]
 
 
 def fingerprint(model: nn.Module) -> str:
@@ -152,34 +201,6 @@ def fingerprint(model: nn.Module) -> str:
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
-
-
-def _unpack(path: Path, folder: Path) -> Manifest:
-    """The files of a pack, and no others, into a folder; each is what the manifest says."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            manifest = Manifest.model_validate_json(_text(archive, MANIFEST))
-            weights = archive.getinfo(cycle_weights.FILE)
-            if weights.compress_type != zipfile.ZIP_STORED:  # so that it is no larger than the zip
-                raise ValueError("compressed weights")
-            with archive.open(weights) as source, (folder / cycle_weights.FILE).open("wb") as target:
-                shutil.copyfileobj(source, target)
-            (folder / files.CONFIG).write_bytes(_text(archive, files.CONFIG))
-    except FileNotFoundError as error:
-        raise RunError(f"{path} not found") from error
-    except UNREADABLE as error:
-        raise RunError(f"{path} is no adapter pack, or is broken") from error
-    for name in (cycle_weights.FILE, files.CONFIG):
-        if manifest.sha256.get(name) != _sha256(folder / name):
-            raise RunError(f"{path}: {name} is not what the pack was made with; get the pack anew")
-    return manifest
-
-
-def _text(archive: zipfile.ZipFile, name: str) -> bytes:
-    member = archive.getinfo(name)
-    if member.file_size > _MOST_TEXT:
-        raise ValueError(f"{name} is too large")
-    return archive.read(member)
 
 
 def _sha256(path: Path) -> str:
@@ -194,6 +215,8 @@ def _readme(run: str, config: RunConfig, saved: Saved, ready: Restorable) -> str
     trained = sum(p.numel() for p in ready.model.parameters() if p.requires_grad)
     made = ready.preprocess
     where = ', checkpoint="FILE"' if config.backbone.checkpoint else ""
+    if not where and config.backbone.name != DEMO_BACKBONE and config.backbone.pretrained:
+        where = ", allow_download=True"
     adds = "h + up(gelu(down(h))) of the output h of its site"
     if config.adapter.placement == "parallel":
         adds = f"y + {config.adapter.scale:g} up(gelu(down(h))) of the input h and output y of its site"

@@ -18,12 +18,11 @@ from mimi_core.config import RunConfig
 from mimi_core.data.decode import IN_WORDS, as_read, read_image
 from mimi_core.data.pixels import square, to_float
 from mimi_core.errors import RunError
+from mimi_core.export.opened_pack import MOST_CLASSES
 from mimi_core.runs.formats import cycle_weights
 from mimi_core.runs.formats.gallery import read_gallery
 from mimi_core.runs.formats.npz import UNREADABLE
 from mimi_core.train.setup import build_model
-
-MOST_CLASSES = 100_000
 
 
 @dataclass(frozen=True)
@@ -166,14 +165,20 @@ class Restorable:
                 }
         if odd := sorted(name for name in shapes | saved.shapes if shapes.get(name) != saved.shapes.get(name)):
             raise RunError(f"{wrong} They differ in {odd[0]!r}")
+        with _opened(saved.path) as file:
+            stored = {name: file.get_tensor(name) for name in shapes}
+        kinds = {name: tensor.dtype for name, tensor in rest.items()}
+        for name, values in stored.items():
+            if values.dtype != kinds.get(name, torch.float32):
+                raise RunError(f"{wrong} {name!r} holds {values.dtype}, not {kinds.get(name, torch.float32)}")
         shrink(self.model, {site: np.arange(saved.widths[site]) for site in adapters})
         left = adapters_of(self.model).items()
         own = {
             cycle_weights.adapter_key(site, name): p for site, adapter in left for name, p in adapter.named_parameters()
         }
-        with torch.no_grad(), _opened(saved.path) as file:
+        with torch.no_grad():
             for name, tensor in (rest | own).items():
-                tensor.copy_(file.get_tensor(name))
+                tensor.copy_(stored[name])
         return self.model.eval()
 
     def _rest(self, saved: Saved) -> dict[str, Tensor]:

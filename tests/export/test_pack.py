@@ -14,7 +14,7 @@ import yaml
 from PIL import Image
 
 from mimi_core.config import make_config
-from mimi_core.errors import BackboneError, MimiError, RunError
+from mimi_core.errors import ExportError, MimiError
 from mimi_core.export import load_pack
 from mimi_core.export.pack import write_pack
 from mimi_core.runs.formats.gallery import read_gallery, read_probabilities
@@ -74,7 +74,7 @@ def test_another_backbone_is_told(pack: Path, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load_pack(pack, checkpoint=other)
-    with pytest.raises(BackboneError, match="not found"):
+    with pytest.raises(ExportError, match="not found"):
         load_pack(pack, checkpoint=tmp_path / "absent.safetensors")
 
     def without_weights(parts: dict[str, bytes]) -> None:
@@ -101,18 +101,18 @@ def test_another_backbone_is_told(pack: Path, tmp_path: Path) -> None:
 def test_a_pack_that_was_changed_is_refused(
     pack: Path, tmp_path: Path, change: Callable[[dict[str, bytes]], None]
 ) -> None:
-    with pytest.raises(RunError, match=r"other\.zip"):
+    with pytest.raises(ExportError, match=r"other\.zip"):
         load_pack(changed(pack, tmp_path / "other.zip", change))
 
 
 def test_what_is_no_pack_is_refused(pack: Path, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="no adapter pack"):  # weights that unpack to more than the zip
+    with pytest.raises(ExportError, match="no adapter pack"):  # weights that unpack to more than the zip
         load_pack(changed(pack, tmp_path / "small.zip", lambda parts: None, zipfile.ZIP_DEFLATED))
     for content in (b"", b"PK\x03\x04", pack.read_bytes()[:-100]):
         (tmp_path / "not.zip").write_bytes(content)
-        with pytest.raises(RunError, match="no adapter pack"):
+        with pytest.raises(ExportError, match="no adapter pack"):
             load_pack(tmp_path / "not.zip")
-    with pytest.raises(RunError, match="not found"):
+    with pytest.raises(ExportError, match="not found"):
         load_pack(tmp_path / "absent.zip")
 
 

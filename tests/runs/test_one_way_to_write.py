@@ -24,7 +24,7 @@ ELSEWHERE = {
     "runs/jobs/job.py": "temporary folders",
     "runs/jobs/checking.py": "temporary folders",
     "runs/formats/npz.py": "into a file that `runs.writing` has opened",
-    "export/pack.py": "a zip where a person says, and temporary folders",
+    "export/opened_pack.py": "temporary folders",
     "sweeps/matching.py": "the folder of all runs",
     "train/fetch.py": "datasets",
     "train/pretrain_demo.py": "the bundled backbone",
