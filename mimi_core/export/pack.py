@@ -182,9 +182,9 @@ def _built(path: Path, config: RunConfig, saved: Saved, grey: bool, allow_downlo
             return restorable(config, len(saved.class_names), grey)
     except NotFetchedError as error:
         raise ExportError(
-            f"{path} needs the backbone {config.backbone.name}, which is not on this machine, and a pack fetches nothing "
-            "unasked: load_pack(.., allow_download=True) fetches it from the Hugging Face Hub, if you trust who made the pack; "
-            "or give a file of yours with checkpoint=FILE"
+            f"{path} needs the backbone {config.backbone.name}, which is not on this machine, and a pack fetches "
+            "nothing unasked: load_pack(.., allow_download=True) fetches it from the Hugging Face Hub, if you trust "
+            "who made the pack; or give a file of yours with checkpoint=FILE"
         ) from error
 
 

@@ -169,7 +169,7 @@ def _mark_stopped(store: Store, run_id: str, message: str) -> None:
         if status.phase not in ENDED:
             changes |= {"phase": "stopped", "message": message, "pid": None}
         write_status(folder, status.model_copy(update=changes))
-        (folder / files.STOP).unlink(missing_ok=True)
+        writing.remove(folder, files.STOP)
 
 
 def _running(store: Store, run_id: str) -> Status:
