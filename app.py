@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 if __name__ == "__main__":
-    from pages.widgets import menu
+    from pages.widgets import menu, signin
     from pages.widgets.memory import spare
     from pages.widgets.theme import follow_theme
 
@@ -18,8 +18,11 @@ if __name__ == "__main__":
     spare()
     st.set_page_config("MiMi Studio", page_icon=str(ASSETS / "icon.svg"), layout="wide")
     st.logo(str(ASSETS / "logo.svg"), size="large")
-    st.session_state["through_app"] = True
-    st.navigation(menu.navigation(), position="top").run()
+    if signin.let_in():
+        st.session_state["through_app"] = True
+        st.navigation(menu.navigation(), position="top").run()
+    else:
+        st.navigation(menu.navigation(icons=False), position="hidden")  # none of them runs
     follow_theme()
 else:
     from starlette.middleware import Middleware

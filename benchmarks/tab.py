@@ -1,6 +1,7 @@
 """A browser tab without the browser: speaks Streamlit's websocket, so that only the server is measured."""
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,8 @@ class Answer:
     """From asking to the last message."""
     bytes: int
     failed: bool
+    text: str = ""
+    """All headings, paragraphs and messages."""
     widgets: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     """Label -> kind of widget, its id, and the fragment that it is in."""
     clocks: dict[str, float] = field(default_factory=dict)
@@ -30,13 +33,21 @@ class Answer:
 class Tab:
     """One session. `open` asks for a page as a deep link does; `change` moves one widget of it."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, headers: Mapping[str, str] | None = None, protocols: Sequence[str] = ()) -> None:
+        """`headers` and further `protocols` of the handshake are what a browser has from before, such as cookies."""
         self._url = f"ws://{address}/_stcore/stream"
+        self._headers, self._protocols = dict(headers or {}), ["streamlit", *protocols]
         self._page, self._query = "", ""
         self._connection: ClientConnection | None = None
 
     def __enter__(self) -> Self:
-        self._connection = connect(self._url, subprotocols=["streamlit"], max_size=None, compression=None)
+        self._connection = connect(
+            self._url,
+            subprotocols=self._protocols,
+            additional_headers=self._headers,
+            max_size=None,
+            compression=None,
+        )
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
@@ -90,6 +101,9 @@ def _note(message: ForwardMsg, answer: Answer) -> None:
     what = element.WhichOneof("type")
     if what == "exception":
         answer.failed = True
+    answer.text += "".join(
+        f"{part}\n" for kind in ("markdown", "heading", "alert") for part in [getattr(element, kind).body] if part
+    )
     drawn = getattr(element, what or "", None)
     if hasattr(drawn, "id") and hasattr(drawn, "label"):
         answer.widgets[drawn.label] = (what or "", drawn.id, message.delta.fragment_id)

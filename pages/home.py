@@ -10,9 +10,8 @@ from mimi_core.analysis.overview import cards
 from mimi_core.analysis.overview.groups import Member, Variant, variants
 from mimi_core.config import make_config
 from mimi_core.errors import MimiError
-from mimi_core.runs import control
 from mimi_core.runs.status import ENDED
-from pages.widgets import drawing, stores
+from pages.widgets import acting, drawing, gate, stores
 from pages.widgets.badge import phase_badge
 from pages.widgets.menu import Page, link_to, pages, switch_to, through_app
 from pages.widgets.stores import StoredRun
@@ -74,7 +73,7 @@ def hero(mine: list[StoredRun], examples: list[StoredRun]) -> None:
             "Here you watch it happen, and see why."
         )
         with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button("Run the demo", type="primary", icon=":material/play_arrow:"):
+            if gate.button("Run the demo", "launch", type="primary", icon=":material/play_arrow:"):
                 run_demo()
             link_to("launch", "A run of your own")
         st.caption("The demo: 300 images, four cuts, about two minutes on two CPU cores. Nothing is downloaded.")
@@ -86,7 +85,7 @@ def hero(mine: list[StoredRun], examples: list[StoredRun]) -> None:
 
 def run_demo() -> None:
     try:
-        run_id = control.submit(stores.user_store(), make_config(preset="demo"))
+        run_id = acting.submit(make_config(preset="demo"))
     except MimiError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return

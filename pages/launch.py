@@ -11,9 +11,8 @@ from mimi_core.config import RunConfig, to_yaml
 from mimi_core.config.settings import link
 from mimi_core.data.catalogue import on_this_machine
 from mimi_core.errors import MimiError
-from mimi_core.runs import control
 from mimi_core.runs.status import ENDED
-from pages.widgets import checks, dataset, dataset_choice, stores
+from pages.widgets import acting, checks, dataset, dataset_choice, gate, stores
 from pages.widgets.launch_form import form, keep_form, open_with
 from pages.widgets.menu import Page, switch_to, through_app
 from pages.widgets.sweep_builder import sweep_builder
@@ -31,7 +30,7 @@ def main() -> None:
         "Choose where to start from, change what you like, and launch. The address of this page always says what the "
         "form says: whoever opens it sees the same form."
     )
-    preset, config = form(on_this_machine(dataset.folder()))
+    preset, config = form(on_this_machine(stores.datasets_folder()))
     if config is None:
         return
     st.markdown(f":material/timeline: {plain(plan_in_words(config))}")
@@ -55,9 +54,11 @@ def main() -> None:
 def one_run(preset: str, config: RunConfig) -> None:
     before = sum(not stored.example and stored.run.phase not in ENDED for stored in stores.all_runs())
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Launch", type="primary", icon=":material/rocket_launch:", on_click=keep_form):
+        if gate.button("Launch", "launch", type="primary", icon=":material/rocket_launch:", on_click=keep_form):
             launch(config)
-        if st.button("Check before launch", icon=":material/fact_check:", help=checks.HELP, on_click=keep_form):
+        if gate.button(
+            "Check before launch", "launch", icon=":material/fact_check:", help=checks.HELP, on_click=keep_form
+        ):
             checks.start(config)
         if before:
             st.caption(f"{words.count(before, 'run')} under way or waiting: this one starts when a slot is free.")
@@ -67,7 +68,7 @@ def one_run(preset: str, config: RunConfig) -> None:
 
 def launch(config: RunConfig) -> None:
     try:
-        run_id = control.submit(stores.user_store(), config)
+        run_id = acting.submit(config)
     except MimiError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return
@@ -95,6 +96,9 @@ def the_data(preset: str, config: RunConfig, problems: "st.delta_generator.Delta
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("The data", anchor=False)
         uploaded, other = dataset.upload(), dataset_choice.others()
+    if gate.refusal("launch"):  # a dataset can be any folder of this machine
+        st.caption("What the data look like is shown to who may launch.")
+        return
     if uploaded or other:
         named = config.data.model_copy(update={"name": other, "path": None})
         data = dataset.made_to_fit(config.data, uploaded) if uploaded else named

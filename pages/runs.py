@@ -16,11 +16,10 @@ from mimi_core.analysis.overview.groups import Variant
 from mimi_core.analysis.overview.runs_table import EXAMPLE, Filters, by_group, filtered, groups_table, runs_table
 from mimi_core.config.methods import METHODS
 from mimi_core.errors import MimiError
-from mimi_core.runs import control
 from mimi_core.runs.queue.dispatcher import queued
 from mimi_core.runs.status import ENDED, ShownPhase
 from mimi_core.runs.store import Store
-from pages.widgets import run_actions, stores
+from pages.widgets import acting, gate, run_actions, stores
 from pages.widgets.badge import phase_colour
 from pages.widgets.menu import Page, link_to, switch_to, through_app
 from pages.widgets.run_picker import no_runs
@@ -229,6 +228,8 @@ def queue(store: Store) -> None:
             "up": lambda row: max(row - 1, 0),
             "down": lambda row: row + 1,
         }
+        if gate.refusal("admin"):
+            moves = {}
         keys = {name: run_actions.key_of(f"queue-{name}", runs) for name in moves}
         st.dataframe(
             {
@@ -243,6 +244,7 @@ def queue(store: Store) -> None:
             },
             hide_index=True,
             height=_height(len(runs), most=6),
+            column_order=("place", "title", "group", "seed", *moves, "id"),
             column_config={
                 "place": st.column_config.NumberColumn("Place", width=60),
                 "title": st.column_config.TextColumn("Title", width=240),
@@ -258,7 +260,7 @@ def queue(store: Store) -> None:
             clicked = st.session_state.get(keys[name])
             if clicked is not None and clicked["row"] < len(order):
                 with contextlib.suppress(MimiError):  # it has started meanwhile, and is no longer in the way
-                    control.move(store, order[clicked["row"]], place(clicked["row"]))
+                    acting.move(store, order[clicked["row"]], place(clicked["row"]))
                 st.rerun()
 
 

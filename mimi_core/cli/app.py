@@ -21,6 +21,9 @@ def app(
     host: Annotated[str, typer.Option(help="address to listen at; others than this machine's own let others in")] = (
         "127.0.0.1"
     ),
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="to be looked at only: nothing can be launched, changed or sent")
+    ] = False,
     allow_host: Annotated[
         list[str] | None, typer.Option(help="name that browsers reach it by, as behind a proxy; more than one will do")
     ] = None,
@@ -29,6 +32,8 @@ def app(
     """Start the app in the browser, and stay until Ctrl-C."""
     require_app("the app")
     os.environ["MIMI_RUNS"] = str(runs.absolute())
+    if read_only:
+        os.environ["MIMI_READ_ONLY"] = "1"
     if allow_host:
         os.environ["MIMI_HOSTS"] = " ".join([*os.environ.get("MIMI_HOSTS", "").split(), *allow_host])
     os.execv(sys.executable, command(script(), port, host))

@@ -31,12 +31,13 @@ def cycles(state: RunState) -> list[int]:
     return [k for k in range(len(state.widths)) if state.accuracy(k) is not None]
 
 
-def branch(source: Store, run_id: str, cycle: int, sets: Sequence[str], target: Store) -> str:
+def branch(source: Store, run_id: str, cycle: int, sets: Sequence[str], target: Store, *, owner: str = "") -> str:
     """Make the run that goes on from the end of `cycle` under changed settings; returns its id. It waits in the queue.
 
     Args:
         sets: `section.key=value`; only `prune.*`, `train.*`, `name`, `group` and `seed` may change.
         target: where the new run goes.
+        owner: who asks for it, where people sign in.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -66,7 +67,7 @@ def branch(source: Store, run_id: str, cycle: int, sets: Sequence[str], target: 
         position = {"cycle": cycle, "epoch": plan(complete).epochs[cycle], "seconds": 0.0}
         safe_state.write(draft, tensors, {**position, "widths": widths})
 
-    return target.create(config, fill=fill)
+    return target.create(config, fill=fill, owner=owner)
 
 
 def changed(parent: RunConfig, state: RunState, run_id: str, cycle: int, sets: Sequence[str]) -> RunConfig:

@@ -20,16 +20,16 @@ GRACE_SECONDS = 10.0
 """Between TERM and KILL."""
 
 
-def submit(store: Store, config: RunConfig) -> str:
+def submit(store: Store, config: RunConfig, *, owner: str = "") -> str:
     """Queue a run; it starts when a slot is free. Returns its id."""
-    run_id = store.create(config)
+    run_id = store.create(config, owner=owner)
     ensure_dispatcher(store.directory)
     return run_id
 
 
-def branch_off(source: Store, run_id: str, cycle: int, sets: Sequence[str], target: Store) -> str:
+def branch_off(source: Store, run_id: str, cycle: int, sets: Sequence[str], target: Store, *, owner: str = "") -> str:
     """Queue a run that goes on from a cycle of another one, see `branch`. Returns its id."""
-    new_id = branch(source, run_id, cycle, sets, target)
+    new_id = branch(source, run_id, cycle, sets, target, owner=owner)
     ensure_dispatcher(target.directory)
     return new_id
 

@@ -27,6 +27,8 @@ class Status(BaseModel):
     message: str = ""
     created: float
     heartbeat: float
+    owner: str = ""
+    """Who had it queued: the address that a person signed in with. Empty where nobody has to sign in."""
     cycle: int = 0
     cycles: int = 0
     """K, the number of cuts."""

@@ -77,6 +77,8 @@ class RunSummary:
     accuracy: float | None
     seconds: float | None
     """Time that it took, once it has ended."""
+    owner: str = ""
+    """Who had it queued, where people sign in."""
 
     @property
     def title(self) -> str:
@@ -193,6 +195,7 @@ class Store:
             deaths=status.deaths if status else 0,
             retry_at=status.retry_at if status else None,
             is_orphan=status is not None and status.is_orphan,
+            owner=status.owner if status else "",
             **{name: value for name, value in account.items() if name != "outcome"},
         )
 
@@ -209,12 +212,13 @@ class Store:
 
     # --- writing ------------------------------------------------------------------------------------------------
 
-    def create(self, config: RunConfig, *, here: bool = False, fill: Fill | None = None) -> str:
+    def create(self, config: RunConfig, *, here: bool = False, fill: Fill | None = None, owner: str = "") -> str:
         """Make a run folder, whole or not at all; returns its id.
 
         Args:
             here: this process is going to work on it, so that no dispatcher may take it. Else it is "queued".
             fill: puts more into the folder before it is there, for a run that goes on from another one.
+            owner: who asks for it, where people sign in.
 
         Raises:
             ResourceError: the folder cannot be written.
@@ -230,7 +234,7 @@ class Store:
             draft.mkdir(parents=True)
             try:
                 writing.write_text(draft, files.CONFIG, to_yaml(config))
-                status = Status(created=now, heartbeat=now)
+                status = Status(created=now, heartbeat=now, owner=owner)
                 write_status(draft, claimed(status, os.getpid()) if here else status)
                 if fill is not None:
                     fill(draft, run_id, config)

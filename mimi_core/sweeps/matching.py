@@ -71,7 +71,7 @@ def others(store: Store, planned: Collection[Planned]) -> int:
     return count
 
 
-def queue(store: Store, configs: Sequence[RunConfig], retry_failed: bool = False) -> list[Planned]:
+def queue(store: Store, configs: Sequence[RunConfig], retry_failed: bool = False, *, owner: str = "") -> list[Planned]:
     """Queue all that is to be started, and nothing twice, also when two do so at once. Returns all, as they are then.
 
     Raises:
@@ -80,7 +80,7 @@ def queue(store: Store, configs: Sequence[RunConfig], retry_failed: bool = False
     with _only_one(store):
         for planned in compare(store, configs):
             if planned.run is None:
-                store.create(planned.config)
+                store.create(planned.config, owner=owner)
             elif planned.is_to_start(retry_failed):
                 control.requeue(store, planned.run.id, wake=False)
         afterwards = compare(store, configs)

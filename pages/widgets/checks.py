@@ -9,9 +9,9 @@ from mimi_core.analysis.launch.figures import widths_at_start_figure
 from mimi_core.analysis.launch.tables import cycles_table
 from mimi_core.analysis.launch.words import about_images
 from mimi_core.config import RunConfig
-from mimi_core.errors import ConfigError
+from mimi_core.errors import MimiError
 from mimi_core.runs.jobs.check_report import CheckReport
-from mimi_core.runs.jobs.checking import Checking
+from pages.widgets import acting
 from pages.widgets.text import plain
 
 POLL_SECONDS = 0.5
@@ -31,8 +31,8 @@ def start(config: RunConfig) -> None:
     _end()
     st.session_state.pop(_CHECKED, None)
     try:
-        st.session_state[_CHECKING] = (config, Checking([config]))
-    except (OSError, ConfigError) as error:
+        st.session_state[_CHECKING] = (config, acting.check([config]))
+    except (OSError, MimiError) as error:
         st.session_state[_CHECKED] = (config, CheckReport(ok=False, error=f"no check can be started: {error}"))
 
 

@@ -1,7 +1,6 @@
 """The dataset of a run before it starts: what it holds, and images of one's own from a zip."""
 
-import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -10,10 +9,12 @@ from mimi_core.analysis.launch.figures import balance_figure, samples_figure
 from mimi_core.config import DataConfig
 from mimi_core.data import missing
 from mimi_core.data.intake.preview import Preview, preview, stamp
-from mimi_core.data.intake.upload import Upload, unpack
 from mimi_core.errors import MimiError
-from pages.widgets import stores
+from pages.widgets import acting, gate
 from pages.widgets.text import plain
+
+if TYPE_CHECKING:
+    from mimi_core.data.intake.upload import Upload
 
 ROWS = 10
 """Classes shown at once."""
@@ -24,11 +25,6 @@ LAYOUT = """
 
 Folders around these do not matter, and what is no image is left out.
 """
-
-
-def folder() -> Path:
-    """Where uploaded datasets are: MIMI_DATA, or beside the runs."""
-    return Path(os.environ.get("MIMI_DATA") or stores.user_store().directory.absolute().parent / "datasets")
 
 
 def show(config: DataConfig, errors: "st.delta_generator.DeltaGenerator") -> None:
@@ -78,7 +74,11 @@ def show(config: DataConfig, errors: "st.delta_generator.DeltaGenerator") -> Non
 
 def upload() -> str | None:
     """The way to send a zip. Returns what data.name has to be, once, when a new dataset is there."""
-    with st.popover("Your own images", icon=":material/add_photo_alternate:", help="Send a zip of images"):
+    label, icon = "Your own images", ":material/add_photo_alternate:"
+    if why := gate.refusal("launch"):
+        st.button(label, icon=icon, help=why, disabled=True)
+        return None
+    with st.popover(label, icon=icon, help="Send a zip of images"):
         st.markdown(f"A zip of up to {st.get_option('server.maxUploadSize')} MB with{LAYOUT}")
         file = st.file_uploader("A zip of images", type="zip", key="dataset/zip", label_visibility="collapsed")
         if file is None:
@@ -98,7 +98,7 @@ def upload() -> str | None:
             bar.progress(done / of, _step(done, of))
 
         try:
-            made = unpack(file, file.name, folder(), tell)
+            made = acting.unpack(file, file.name, tell)
         except MimiError as error:
             st.session_state[_ERROR] = (file.file_id, str(error))
             st.rerun()

@@ -14,12 +14,12 @@ from mimi_core.budget import plan
 from mimi_core.config import RunConfig, Scope, differences, make_config
 from mimi_core.config.methods import makes_cuts
 from mimi_core.errors import ConfigError, MimiError
-from mimi_core.runs import branch, control
+from mimi_core.runs import branch
 from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED
 from mimi_core.runs.store import RunSummary, Store
 from mimi_core.scores.catalogue import SCORES
-from pages.widgets import stores
+from pages.widgets import acting, gate
 from pages.widgets.menu import switch_to
 from pages.widgets.stores import StoredRun
 from pages.widgets.text import plain
@@ -68,30 +68,40 @@ def buttons(runs: Sequence[StoredRun]) -> None:
     resumable = [stored for stored in mine if stored.run.phase in RESUMABLE]
     idle = [stored for stored in mine if stored.run.phase in (*ENDED, "queued")]
     if live:
-        asked = all(control.stop_requested(stored.store, stored.run.id) for stored in live)
-        if st.button(
+        asked = all(acting.stop_requested(stored.store, stored.run.id) for stored in live)
+        if gate.button(
             "Stopping after this cycle …" if asked else "Stop after this cycle",
+            "launch",
+            _owners(live),
             icon=":material/hourglass_bottom:" if asked else ":material/stop_circle:",
             disabled=asked,
             key=of_these("stop-after"),
             help="The cycle is finished and saved first.",
         ):
-            each(live, "asked to stop", control.stop_after_cycle)
+            each(live, "asked to stop", acting.stop_after_cycle)
             st.rerun()
-    if (live or waiting) and st.button(
+    if (live or waiting) and gate.button(
         "Stop now" if live else "Take out of the queue",
+        "launch",
+        _owners([*live, *waiting]),
         icon=":material/stop:",
         key=of_these("stop"),
         help="Ends the worker at once. Resume goes on from its last safe state." if live else None,
     ):
         with st.spinner("Stopping the worker …"):
-            each([*live, *waiting], "stopped", control.stop_now)
+            each([*live, *waiting], "stopped", acting.stop_now)
         st.rerun()
-    if resumable and st.button("Resume", type="primary", icon=":material/play_arrow:", key=of_these("resume")):
-        each(resumable, "queued again", control.requeue)
+    if resumable and gate.button(
+        "Resume", "launch", _owners(resumable), type="primary", icon=":material/play_arrow:", key=of_these("resume")
+    ):
+        each(resumable, "queued again", acting.requeue)
         st.rerun()
-    if idle and st.button("Delete", icon=":material/delete:", key=of_these("delete")):
+    if idle and gate.button("Delete", "launch", _owners(idle), icon=":material/delete:", key=of_these("delete")):
         ask_before_deleting(idle)
+
+
+def _owners(runs: Sequence[StoredRun]) -> set[str]:
+    return {stored.run.owner for stored in runs}
 
 
 @st.dialog("Delete for good?", icon=":material/delete:")
@@ -104,7 +114,7 @@ def ask_before_deleting(runs: Sequence[StoredRun]) -> None:
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Keep"):
             st.rerun()
-        label, arguments = f"Delete {count(len(runs), 'run')}", (runs, "deleted", control.delete)
+        label, arguments = f"Delete {count(len(runs), 'run')}", (runs, "deleted", acting.delete)
         if st.button(label, type="primary", icon=":material/delete:", on_click=each, args=arguments):
             if st.query_params.get("run") in [stored.run.id for stored in runs]:
                 switch_to("runs")  # the page was about it
@@ -122,16 +132,18 @@ def _named(run: RunSummary) -> str:
 def new_runs(stored: StoredRun, config: RunConfig, state: RunState) -> None:
     """The ways to another run that begins with this one's settings, or with its adapters."""
     of_this = partial(key_of, runs=[stored.run])
-    if st.button(
+    if gate.button(
         "Duplicate",
+        "launch",
         icon=":material/content_copy:",
         key=of_this("duplicate"),
         help="A new run with these settings, some changed.",
     ):
         duplicate(stored, config)
     ready = branch.cycles(state) if makes_cuts(config.method) else []
-    if ready and st.button(
+    if ready and gate.button(
         "Branch",
+        "launch",
         icon=":material/call_split:",
         key=of_this("branch"),
         help="Goes on from one of its cycles, cut by another score, scope, …",
@@ -157,7 +169,7 @@ def duplicate(stored: StoredRun, config: RunConfig) -> None:
     changed = differences(wanted, config)
     st.markdown(f":material/timeline: {plain(plan_in_words(wanted))}")
     st.caption(f"Changed: {plain(', '.join(changed))}" if changed else "Nothing is changed: the same run again.")
-    _start("Launch the copy", lambda: control.submit(stores.user_store(), wanted))
+    _start("Launch the copy", lambda: acting.submit(wanted))
 
 
 @st.dialog("Branch from a cycle", width="medium", icon=":material/call_split:")
@@ -187,8 +199,7 @@ def branch_off(stored: StoredRun, config: RunConfig, state: RunState, ready: lis
     shares = [percent(float(share)) for share in plan(wanted).keep]
     to_come = listed([f"{k} ({share})" for k, share in enumerate(shares, start=1) if k > cycle])
     st.markdown(f":material/timeline: Cuts to come, and the neurons of the start that they leave: {to_come}.")
-    target = stores.user_store()
-    _start("Start the branch", lambda: control.branch_off(stored.store, stored.run.id, cycle, sets, target))
+    _start("Start the branch", lambda: acting.branch_off(stored.store, stored.run.id, cycle, sets))
 
 
 def _cycle_name(cycle: int) -> str:

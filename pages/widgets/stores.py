@@ -11,6 +11,7 @@ from mimi_core.errors import MimiError, ResourceError
 from mimi_core.resources import EXAMPLES
 from mimi_core.runs.queue.dispatcher import wake
 from mimi_core.runs.store import RunSummary, Store
+from pages.widgets import gate
 from pages.widgets.text import plain
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,8 +41,14 @@ def _store(directory: str) -> Store:
 
 def user_store() -> Store:
     store = _store(os.environ.get("MIMI_RUNS") or str(ROOT / "runs"))
-    _wake_queue(str(store.directory))
+    if not gate.read_only():
+        _wake_queue(str(store.directory))
     return store
+
+
+def datasets_folder() -> Path:
+    """Where uploaded datasets are: MIMI_DATA, or beside the runs."""
+    return Path(os.environ.get("MIMI_DATA") or user_store().directory.absolute().parent / "datasets")
 
 
 @st.cache_resource(ttl=WAKE_SECONDS)

@@ -10,14 +10,13 @@ from mimi_core.analysis.common import words
 from mimi_core.config import RunConfig, differences, make_config
 from mimi_core.config.settings import Setting, settings, value_at
 from mimi_core.errors import ConfigError, MimiError
-from mimi_core.runs.jobs.checking import check_all
 from mimi_core.runs.queue.slots import slots
 from mimi_core.sweeps import estimate, matching
 from mimi_core.sweeps.estimate import Kind, Pace
 from mimi_core.sweeps.matching import Planned
 from mimi_core.sweeps.questions import QUESTIONS
 from mimi_core.sweeps.sweep import Sweep, assignment, expand, make_sweep, to_yaml
-from pages.widgets import stores
+from pages.widgets import acting, gate, stores
 from pages.widgets.launch_form import keep_form
 from pages.widgets.menu import link_to
 from pages.widgets.text import plain
@@ -132,30 +131,39 @@ def _plan_and_act(sweep: Sweep, configs: Sequence[RunConfig]) -> None:
             "They will be compared with these; another name keeps them apart."
         )
     with st.container(horizontal=True, vertical_alignment="center"):
-        start = st.button(
+        start = gate.button(
             f"Queue {words.count(len(todo), 'run')}" if todo else "Nothing to queue",
+            "launch",
             type="primary",
             icon=":material/rocket_launch:",
             disabled=not todo,
             on_click=keep_form,
         )
         failed = [p for p in planned if p.phase == "failed"]
-        again = bool(failed) and st.button(
-            f"Try {len(failed)} failed again", icon=":material/replay:", on_click=keep_form
+        again = bool(failed) and gate.button(
+            f"Try {len(failed)} failed again", "launch", icon=":material/replay:", on_click=keep_form
         )
         unknown = estimate.unknown_kinds(planned, paces, retry_failed=again)
-        ask = bool(unknown) and st.button(
+        ask = bool(unknown) and gate.button(
             "Check and estimate",
+            "launch",
             icon=":material/fact_check:",
             help="Builds each kind of run that never finished here, and times a few steps. Nothing starts.",
             on_click=keep_form,
         )
         if any(p.run for p in planned):
             _links(sweep.name)
-    if (start or again or ask) and not _check(unknown):
+    try:
+        if start or again:
+            acting.check_sweep(configs, again)
+        if (start or again or ask) and not _check(unknown):
+            return
+        if start or again:
+            acting.queue_sweep(configs, again)
+    except MimiError as error:
+        st.error(plain(str(error)), icon=":material/error:")
         return
     if start or again:
-        matching.queue(store, configs, retry_failed=again)
         st.toast(f"{words.count(len(todo) + again * len(failed), 'run')} queued", icon=":material/hourglass_empty:")
     if start or again or ask:
         st.rerun()
@@ -172,7 +180,7 @@ def _check(unknown: Sequence[RunConfig]) -> bool:
     """Whether every kind of run can run; its pace is kept. Says what cannot, and why."""
     paces, fits = st.session_state.setdefault("sweep_paces", {}), True
     with st.spinner(f"Checking {words.count(len(unknown), 'kind')} of run: data, model, a few steps …", show_time=True):
-        reports = check_all(unknown)
+        reports = acting.check_and_wait(unknown)
     for config, report in zip(unknown, reports, strict=True):
         if report.ok:
             paces[estimate.kind(config)] = estimate.checked(config, report)

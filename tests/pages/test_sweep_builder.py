@@ -91,7 +91,7 @@ def test_what_cannot_run_is_told_and_nothing_is_queued(
     builder: AppTest, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = [CheckReport(ok=True, seconds=62, start_seconds=2), CheckReport(ok=False, error=HOSTILE)]
-    monkeypatch.setattr("pages.widgets.sweep_builder.check_all", lambda configs: [answers.pop() for _ in configs])
+    monkeypatch.setattr("pages.widgets.acting.check_all", lambda configs: [answers.pop() for _ in configs])
     app = builder.run()
     assert numbers(app)["Expected time"] == "unknown"
     button(app, "Queue 6 runs").click().run()
