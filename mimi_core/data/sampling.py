@@ -23,11 +23,11 @@ def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
         (n,) int64 permutation.
     """
     random = np.random.RandomState(seed)
-    position = np.empty(len(labels))
+    quantile = np.empty(len(labels))
     for label in np.unique(labels):
         members = random.permutation(np.flatnonzero(labels == label))
-        position[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return np.lexsort((random.random_sample(len(labels)), position))
+        quantile[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return np.lexsort((random.random_sample(len(labels)), quantile))
 
 
 def subset(labels: np.ndarray, size: int | None, seed: int) -> np.ndarray:

@@ -64,8 +64,8 @@ def branch(source: Store, run_id: str, cycle: int, sets: Sequence[str], target: 
             writing.copy(folder, draft, name)
         when = time.strftime("%Y-%m-%d %H:%M:%S")
         writing.write_text(draft, files.LOG, f"{when}  goes on from the end of cycle {cycle} of {run_id}\n")
-        position = {"cycle": cycle, "epoch": plan(complete).epochs[cycle], "seconds": 0.0}
-        safe_state.write(draft, tensors, {**position, "widths": widths})
+        cursor = {"cycle": cycle, "epoch": plan(complete).epochs[cycle], "seconds": 0.0}
+        safe_state.write(draft, tensors, {**cursor, "widths": widths})
 
     return target.create(config, fill=fill, owner=owner)
 

@@ -7,7 +7,7 @@ from mimi_core.train.progress import TRAIN_COST
 
 
 @dataclass(frozen=True)
-class Position:
+class Cursor:
     """How far a run is. Epoch 0 of a cycle k > 0 is right after cut k.
 
     Attributes:
@@ -39,12 +39,12 @@ class Course:
 
     @property
     def whole(self) -> float:
-        return self.up_to(Position(len(self.plan.keep), self.plan.epochs[-1]))
+        return self.up_to(Cursor(len(self.plan.keep), self.plan.epochs[-1]))
 
-    def up_to(self, position: Position) -> float:
-        """Work up to a position; evaluations count when their cycle's epochs are done."""
-        last = position.cycle == len(self.plan.keep) and position.epoch > 0
-        evaluations = position.cycle * (1 if self.plan.one_training else 2) + last
-        epochs = sum(self.plan.epochs[: position.cycle]) + position.epoch
-        images = epochs * self.trained + position.step * self.batch
+    def up_to(self, cursor: Cursor) -> float:
+        """Work up to a point of the run; evaluations count when their cycle's epochs are done."""
+        last = cursor.cycle == len(self.plan.keep) and cursor.epoch > 0
+        evaluations = cursor.cycle * (1 if self.plan.one_training else 2) + last
+        epochs = sum(self.plan.epochs[: cursor.cycle]) + cursor.epoch
+        images = epochs * self.trained + cursor.step * self.batch
         return images * TRAIN_COST + evaluations * self.evaluated

@@ -40,7 +40,7 @@ from mimi_core.runs.store import versions
 from mimi_core.scores.watching import Watcher, score_all, score_at_start
 from mimi_core.select import normalise, normaliser_of, select
 from mimi_core.train import artefacts, fingerprint, probe, ranks, resume
-from mimi_core.train.course import Course, Position
+from mimi_core.train.course import Course, Cursor
 from mimi_core.train.evaluate import evaluate
 from mimi_core.train.loop import Done, initial_losses, train_epoch
 from mimi_core.train.optim import make_optimizer
@@ -69,7 +69,7 @@ def run(config: RunConfig, recorder: AnyRecorder | None = None) -> Iterator[Even
 
 
 class _Run:
-    """What changes while a run goes on: the model, its optimiser, and the position."""
+    """What changes while a run goes on: the model, its optimiser, and the cursor: how far it is."""
 
     def __init__(self, setup: Setup, recorder: AnyRecorder) -> None:
         self.setup, self.config, self.recorder = setup, setup.config, recorder
@@ -84,7 +84,7 @@ class _Run:
         self.begun = state if state and state[1].get("step") else None
         """The safe state within an epoch from which this attempt goes on, until it has done so."""
         self.given_scores = safe_state.scores(state[0]) if state else {}
-        self.position = resume.restore_model(self.model, *state) if state else Position()
+        self.cursor = resume.restore_model(self.model, *state) if state else Cursor()
         self.optimizer = make_optimizer(self.model, self.config.train)
         self.watcher = Watcher(adapters_of(self.model))
         if state:
@@ -92,13 +92,13 @@ class _Run:
             resume.restore_watcher(self.watcher, state[0])
         if setup.method.ranking:
             steps = math.ceil(len(setup.train) / self.config.train.batch_size)
-            total, done = self.plan.total_epochs * steps, self.position.epoch * steps + self.position.step
+            total, done = self.plan.total_epochs * steps, self.cursor.epoch * steps + self.cursor.step
             setup.method.ranking.begin(self.model, self.optimizer, self.config, total, done)
         self.started = time.monotonic()
-        self.seconds_before = self.position.seconds
+        self.seconds_before = self.cursor.seconds
         self.resumed = state is not None
         course = Course(self.plan, len(setup.train), len(setup.val) + len(setup.test), self.config.train.batch_size)
-        self.progress = Progress(recorder, course.whole, course.up_to(self.position) if self.resumed else 0.0)
+        self.progress = Progress(recorder, course.whole, course.up_to(self.cursor) if self.resumed else 0.0)
 
     # --- the algorithm ------------------------------------------------------------------------------------------
 
@@ -110,7 +110,7 @@ class _Run:
             artefacts.save_gallery(self.recorder, self.setup)
             if self.cuts:
                 self._score_initial()
-        first = self.position  # a safe state of cycle k > 0 is always one after cut k
+        first = self.cursor  # a safe state of cycle k > 0 is always one after cut k
         for cycle in range(first.cycle, self.cuts + 1):
             if cycle > first.cycle:
                 yield from self._cut(cycle)
@@ -231,14 +231,14 @@ class _Run:
     def _keep_state(self, cycle: int, epoch: int, force: bool) -> None:
         """Keep a safe state when one is due; always at the ends of a cycle."""
         if force or self.recorder.state_is_due():
-            position = Position(cycle, epoch, self._seconds())
-            self.recorder.save_state(*resume.pack(self.model, self.optimizer, self.watcher, position))
+            cursor = Cursor(cycle, epoch, self._seconds())
+            self.recorder.save_state(*resume.pack(self.model, self.optimizer, self.watcher, cursor))
 
     def _keep_within(self, cycle: int, epoch: int, done: Done) -> None:
         """Keep a safe state between two batches, where an epoch takes long."""
         if self.recorder.state_is_due(WITHIN_EPOCH):
-            position = Position(cycle, epoch, self._seconds(), done.step)
-            self.recorder.save_state(*resume.pack(self.model, self.optimizer, self.watcher, position, done))
+            cursor = Cursor(cycle, epoch, self._seconds(), done.step)
+            self.recorder.save_state(*resume.pack(self.model, self.optimizer, self.watcher, cursor, done))
 
     def _watch_anew(self, survivors: Mapping[str, np.ndarray]) -> None:
         before = self.watcher

@@ -57,7 +57,7 @@ def train_epoch(
     watcher: Watcher,
     vision: Vision,
     config: TrainConfig,
-    position: tuple[int, int],
+    epoch_of: tuple[int, int],
     progress: Progress,
     done: Done | None = None,
     after_step: Callable[[Done], None] | None = None,
@@ -66,7 +66,7 @@ def train_epoch(
 
     Args:
         order: (n,) indices into `pixels`.
-        position: this epoch, 0-based, and how many there are in one course of the learning rate.
+        epoch_of: this epoch, 0-based, and how many there are in one course of the learning rate.
         done: of this epoch, in an earlier attempt.
         after_step: called after every batch but the last.
 
@@ -74,7 +74,7 @@ def train_epoch(
         RunError: the loss is no longer a number.
     """
     trained = [p for group in optimizer.param_groups for p in group["params"]]
-    epoch, epochs = position
+    epoch, epochs = epoch_of
     steps_per_epoch = math.ceil(len(order) / config.batch_size)
     done = done or Done.nothing(vision.mean.device)
     first, before = done.step * config.batch_size, done.seconds

@@ -16,15 +16,15 @@ class Purpose(IntEnum):
     INITIAL_SCORE = 7
 
 
-def derive(seed: int, purpose: Purpose, *position: int) -> int:
+def derive(seed: int, purpose: Purpose, *indices: int) -> int:
     """A 32-bit seed for one use, such as the order of images in an epoch."""
-    return int(np.random.SeedSequence([seed, purpose, *position]).generate_state(1)[0])
+    return int(np.random.SeedSequence([seed, purpose, *indices]).generate_state(1)[0])
 
 
-def torch_generator(seed: int, purpose: Purpose, *position: int) -> torch.Generator:
+def torch_generator(seed: int, purpose: Purpose, *indices: int) -> torch.Generator:
     """On the CPU, whatever the device, so that all devices see the same order and the same initial weights."""
-    return torch.Generator().manual_seed(derive(seed, purpose, *position))
+    return torch.Generator().manual_seed(derive(seed, purpose, *indices))
 
 
-def numpy_generator(seed: int, purpose: Purpose, *position: int) -> np.random.Generator:
-    return np.random.default_rng([seed, purpose, *position])
+def numpy_generator(seed: int, purpose: Purpose, *indices: int) -> np.random.Generator:
+    return np.random.default_rng([seed, purpose, *indices])

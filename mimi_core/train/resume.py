@@ -1,8 +1,8 @@
 """What a run needs to go on as if nothing had happened, as plain arrays and JSON: no pickle.
 
-A safe state holds every trained parameter, the optimiser's state, what the watcher saw, and the position; within an
+A safe state holds every trained parameter, the optimiser's state, what the watcher saw, and the cursor; within an
 epoch also what has added up in it, and where the random numbers are. Everything else (data order, initial weights,
-learning rate) is a function of the config and the position.
+learning rate) is a function of the config and the cursor.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from mimi_core.runs.formats import safe_state
 from mimi_core.runs.formats.safe_state import State
 from mimi_core.scores.catalogue import AT_START
 from mimi_core.scores.watching import Watcher
-from mimi_core.train.course import Position
+from mimi_core.train.course import Cursor
 from mimi_core.train.loop import Done
 
 
@@ -26,7 +26,7 @@ def pack(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     watcher: Watcher,
-    position: Position,
+    cursor: Cursor,
     done: Done | None = None,
 ) -> State:
     """A safe state; `done` is what is done of an epoch, where it is one within."""
@@ -38,10 +38,10 @@ def pack(
     for site, seen in watcher.seen.items():
         tensors |= {safe_state.seen_key(site, key): value for key, value in seen.items()}
     metadata = {
-        "cycle": position.cycle,
-        "epoch": position.epoch,
-        "seconds": position.seconds,
-        "step": position.step,
+        "cycle": cursor.cycle,
+        "epoch": cursor.epoch,
+        "seconds": cursor.seconds,
+        "step": cursor.step,
         "widths": {site: adapter.hidden_width for site, adapter in adapters_of(model).items()},
         "threads": torch.get_num_threads(),
     }
@@ -54,7 +54,7 @@ def pack(
     return {key: tensor.detach().cpu().contiguous().numpy() for key, tensor in tensors.items()}, metadata
 
 
-def restore_model(model: nn.Module, tensors: dict[str, np.ndarray], metadata: dict[str, Any]) -> Position:
+def restore_model(model: nn.Module, tensors: dict[str, np.ndarray], metadata: dict[str, Any]) -> Cursor:
     """Shrink the freshly built model to the state's widths and fill in its parameters.
 
     Raises:
@@ -73,7 +73,7 @@ def restore_model(model: nn.Module, tensors: dict[str, np.ndarray], metadata: di
         for name, tensor in kept.items():
             tensor.copy_(torch.from_numpy(stored[name]))
     whole = {key: int(metadata.get(key, 0)) for key in ("cycle", "epoch", "step")}
-    return Position(**whole, seconds=float(metadata["seconds"]))
+    return Cursor(**whole, seconds=float(metadata["seconds"]))
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, model: nn.Module, tensors: dict[str, np.ndarray]) -> None:

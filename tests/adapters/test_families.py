@@ -31,7 +31,7 @@ from mimi_core.backbones.loading import load_backbone
 from mimi_core.config import AdapterConfig, BackboneConfig
 from mimi_core.errors import BackboneError
 from mimi_core.scores.watching import Watcher
-from mimi_core.train.course import Position
+from mimi_core.train.course import Cursor
 from mimi_core.train.resume import pack, restore_model, restore_optimizer
 
 CVT = {"embed_dim": (16, 24, 32), "depth": (1, 2, 3), "num_heads": (1, 1, 2)}
@@ -112,7 +112,7 @@ def test_a_whole_life(name: str) -> None:
     first, *_, last = [site.name for site in sites]
     carry_state(optimizer, shrink(model, {first: np.array([0, 2]), last: np.array([], int)}))
     assert [a.hidden_width for a in adapters_of(model).values()] == [2] + [3] * (len(sites) - 2)
-    arrays, metadata = pack(model, optimizer, Watcher(adapters_of(model)), Position())
+    arrays, metadata = pack(model, optimizer, Watcher(adapters_of(model)), Cursor())
     arrays = load(save(arrays))
     restore_model(other, arrays, metadata)
     resumed = torch.optim.AdamW(of_adapters(other), lr=0.05)

@@ -25,7 +25,7 @@ from mimi_core.runs.status import read_status, write_status
 from mimi_core.runs.store import Store
 from mimi_core.scores.watching import Watcher, score_all
 from mimi_core.train import cycle
-from mimi_core.train.course import Position
+from mimi_core.train.course import Cursor
 from mimi_core.train.loop import Done
 from mimi_core.train.resume import pack, restore_epoch, restore_model, restore_watcher
 from mimi_core.train.worker import work
@@ -135,10 +135,10 @@ def test_random_numbers_go_on_where_an_epoch_was_left() -> None:
     watcher, optimizer = Watcher(adapters_of(model)), torch.optim.SGD(p for p in model.parameters() if p.requires_grad)
     done = Done(torch.tensor(1 / 3, dtype=torch.float64), torch.tensor(5), step=7, seconds=1.5)
     torch.rand(3)
-    state = pack(model, optimizer, watcher, Position(1, 2, 9.0, 7), done)
+    state = pack(model, optimizer, watcher, Cursor(1, 2, 9.0, 7), done)
     expected = torch.rand(5)
     torch.manual_seed(99)
-    assert restore_model(model, *state) == Position(1, 2, 9.0, 7)
+    assert restore_model(model, *state) == Cursor(1, 2, 9.0, 7)
     assert restore_epoch(state, torch.device("cpu")) == done
     assert torch.equal(torch.rand(5), expected)
 
@@ -149,11 +149,11 @@ def test_a_state_of_an_earlier_version_can_be_resumed() -> None:
     with_adapters(model)
     watcher, optimizer = Watcher(adapters_of(model)), torch.optim.SGD(p for p in model.parameters() if p.requires_grad)
     next(iter(watcher.seen.values()))["gradient"][1] = 7.0
-    tensors, metadata = pack(model, optimizer, watcher, Position(1, 2))
+    tensors, metadata = pack(model, optimizer, watcher, Cursor(1, 2))
     new = ("importance", "uncertainty", "squares", "snip", "grasp")
     old = {key: value for key, value in tensors.items() if not key.endswith(new)}
     restored = Watcher(adapters_of(model))
-    assert restore_model(model, old, metadata) == Position(1, 2)
+    assert restore_model(model, old, metadata) == Cursor(1, 2)
     restore_watcher(restored, old)
     scores = score_all(adapters_of(model), restored.seen, np.random.default_rng(0))
     unknown = {name for name, sites in scores.items() if any(np.isnan(values).any() for values in sites.values())}
