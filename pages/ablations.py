@@ -226,7 +226,7 @@ def charts(
     if len(blocks) > MOST_BLOCKS:
         blocks = [st.selectbox("Within", blocks, key="within", bind="query-params", width=400)]
     points = replace(points, table=points.table[points.table["block"].isin(blocks)])
-    curves = contrasts.curves_table(points, parameters, kind)
+    curves = contrasts.curves_by_level_table(points, parameters, kind)
     for number, block in enumerate(blocks):
         if block:
             st.markdown(f"**{plain(block)}**")

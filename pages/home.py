@@ -94,7 +94,7 @@ def run_demo() -> None:
 
 def finding(stored: StoredRun) -> None:
     """The newest result, in words and as a picture."""
-    headline, story = cards.finding(stored.run, stored.store.state(stored.run.id))
+    headline, story = cards.finding_so_far(stored.run, stored.store.state(stored.run.id))
     with st.container(border=True, gap="small"):
         st.caption("An example of what comes out" if stored.example else f"Found last: {plain(stored.run.title)}")
         st.markdown(f"**{plain(headline)}**")
@@ -205,7 +205,7 @@ def card(stored: StoredRun) -> None:
         st.caption(" · ".join([plain(run.data), plain(run.backbone), when]))
         if not picture(stored):
             st.caption(plain(cards.why_no_picture(run, state)))
-        known = cards.facts(run, state)
+        known = cards.key_numbers(run, state)
         for place, (what, number) in zip(st.columns([3, 4, 4], gap="xsmall"), known.items(), strict=False):
             place.markdown(f"**{number}**  \n:small[:gray[{what}]]".replace(" of ", "\u00a0of\u00a0"))
         status = stored.store.status(run.id)
@@ -222,7 +222,7 @@ def clipped(text: str, longest: int) -> str:
 
 
 def picture(stored: StoredRun, size: tuple[int, int] = (300, 78)) -> bool:
-    drawn = cards.rain(stored.store.state(stored.run.id), drawing.scale(), size)
+    drawn = cards.rain_picture(stored.store.state(stored.run.id), drawing.scale(), size)
     if drawn:
         image, said = drawn
         st.image(image, width="stretch", alt=said)

@@ -9,7 +9,7 @@ import streamlit as st
 from mimi_core.analysis.common import gain, tables, words
 from mimi_core.analysis.common.statistics import Interval
 from mimi_core.analysis.monitor.curves import accuracy_chart, curves_table, loss_chart, total_steps
-from mimi_core.analysis.monitor.signatures import findings, linear_probe
+from mimi_core.analysis.monitor.signatures import linear_probe, signs_of_failure
 from mimi_core.analysis.overview import cards
 from mimi_core.analysis.widths.heatmap import heatmap_figure
 from mimi_core.config import RunConfig, differences, to_yaml
@@ -167,7 +167,7 @@ def ending(stored: StoredRun, status: Status, state: RunState) -> None:
             icon=":material/stop_circle:",
         )
     elif phase == "finished" and state.started:
-        headline, story = cards.finding(stored.run, state)
+        headline, story = cards.finding_so_far(stored.run, state)
         gained = gain.sentence(state, probe_file.read(stored.run.folder))
         st.success(f"**{plain(headline)}.** {plain(f'{story} {gained}')}", icon=":material/check_circle:")
 
@@ -201,7 +201,7 @@ def learning(stored: StoredRun, config: RunConfig, probe: Interval | None) -> No
 
 
 def signs(state: RunState, config: RunConfig, probe: Interval | None) -> None:
-    for finding in findings(state, config, probe):
+    for finding in signs_of_failure(state, config, probe):
         title, explanation, advice = map(plain, (finding.title, finding.explanation, finding.advice))
         draw, icon = (st.error, ":material/report:") if finding.severity == "error" else (st.warning, ":material/help:")
         draw(f"**{title}.** {explanation}  \n:material/build: {advice}", icon=icon)

@@ -11,7 +11,7 @@ import streamlit as st
 from mimi_core.analysis.common import words
 from mimi_core.analysis.predictions import figures as gallery_figures
 from mimi_core.analysis.predictions import tables as gallery
-from mimi_core.analysis.predictions.tables import SHOWS, Seen, Show
+from mimi_core.analysis.predictions.tables import SHOWS, GalleryPredictions, Show
 from mimi_core.errors import MimiError
 from mimi_core.runs.events import RunState
 from mimi_core.runs.formats.gallery import Prediction, gallery_path, predictions_path, saved_files
@@ -19,7 +19,7 @@ from mimi_core.runs.jobs import job as jobs
 from mimi_core.runs.status import ENDED
 from pages.widgets import address, stores, waiting
 from pages.widgets.menu import Page, through_app
-from pages.widgets.run_picker import makes_cuts, pick_run
+from pages.widgets.run_picker import pick_run, run_makes_cuts
 from pages.widgets.stores import StoredRun
 from pages.widgets.text import plain
 
@@ -34,7 +34,7 @@ PICTURES = ["jpg", "jpeg", "png", "webp"]
 
 def main() -> None:
     through_app()
-    stored = pick_run(stores.all_runs(), "widths", suits=makes_cuts)
+    stored = pick_run(stores.all_runs(), "widths", suits=run_makes_cuts)
     if stored is None:
         return
     live = stored.run.phase not in ENDED
@@ -75,7 +75,7 @@ def show(stored: StoredRun) -> None:
         told(
             seen.gallery.images[image],
             f"True class **{plain(gallery.clipped(seen.class_names[seen.gallery.label[image]], 80))}**",
-            plain(gallery.course(seen.probabilities[:, image], seen.cycles, seen.class_names)),
+            plain(gallery.course_in_words(seen.probabilities[:, image], seen.cycles, seen.class_names)),
         )
     with right:
         label = int(seen.gallery.label[image])
@@ -85,7 +85,7 @@ def show(stored: StoredRun) -> None:
         grid(seen, some, pictures, image)
 
 
-def pick_show(seen: Seen, images: pd.DataFrame) -> Show:
+def pick_show(seen: GalleryPredictions, images: pd.DataFrame) -> Show:
     """Which images, kept in the URL as `show`: those that flip, unless there are none or the URL says otherwise."""
     choices = gallery.choices(images, len(seen.cycles))
     wanted = asked_image(seen, list(images.index))
@@ -103,7 +103,7 @@ def pick_show(seen: Seen, images: pd.DataFrame) -> Show:
     return chosen.value
 
 
-def pick_image(seen: Seen, rows: list[int]) -> int:
+def pick_image(seen: GalleryPredictions, rows: list[int]) -> int:
     """Which image is looked at, kept in the URL as `image`, its number in the test split."""
     numbers = {int(seen.gallery.index[row]): row for row in rows}
     chosen = address.one_of("image", numbers, int(seen.gallery.index[rows[0]]))
@@ -118,13 +118,13 @@ def pick_image(seen: Seen, rows: list[int]) -> int:
     return numbers[chosen.value]
 
 
-def asked_image(seen: Seen, rows: list[int]) -> int | None:
+def asked_image(seen: GalleryPredictions, rows: list[int]) -> int | None:
     """The row that the URL names, if it is one of these."""
     asked = st.query_params.get("image", "")
     return next((row for row in rows if str(seen.gallery.index[row]) == asked), None)
 
 
-def grid(seen: Seen, cells: pd.DataFrame, pictures: pd.DataFrame, image: int) -> None:
+def grid(seen: GalleryPredictions, cells: pd.DataFrame, pictures: pd.DataFrame, image: int) -> None:
     heads = [f"{count} of {len(seen.gallery.index)} right" for count in seen.right()]
 
     def picked() -> None:
@@ -183,9 +183,9 @@ def nothing_yet(stored: StoredRun, state: RunState, why: str) -> None:
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _seen(folder: str, stamp: Hashable, _state: RunState) -> tuple[Seen, list[str]]:
+def _seen(folder: str, stamp: Hashable, _state: RunState) -> tuple[GalleryPredictions, list[str]]:
     """The gallery and its pictures as addresses; read again when one of the files has changed."""
-    seen = gallery.read_seen(Path(folder), _state)
+    seen = gallery.read_predictions(Path(folder), _state)
     return seen, [gallery.data_uri(image) for image in seen.gallery.images]
 
 
@@ -267,7 +267,7 @@ def answered(prediction: Prediction) -> None:
     with left:
         told(
             gallery.png_uri(prediction.seen),
-            plain(gallery.course(said, cycles, prediction.class_names)),
+            plain(gallery.course_in_words(said, cycles, prediction.class_names)),
             f"The picture as the models saw it: {prediction.image_size} × {prediction.image_size} pixels, without a "
             "crop, as in training. Its class is one of those of the run, whatever it shows.",
         )

@@ -20,7 +20,7 @@ from mimi_core.scores.normalisers import NORMALISERS
 from pages.widgets import address, stores
 from pages.widgets.cut_picker import pick_cut
 from pages.widgets.menu import Page, through_app
-from pages.widgets.run_picker import makes_cuts, pick_run
+from pages.widgets.run_picker import pick_run, run_makes_cuts
 from pages.widgets.stores import StoredRun
 from pages.widgets.text import distinct, plain
 from pages.widgets.what_if import controls, decided_anew
@@ -48,7 +48,7 @@ decided anew; what training would have made of it is not known.
 def main() -> None:
     through_app()
     runs = stores.all_runs()
-    stored = pick_run(runs, "widths", suits=makes_cuts)
+    stored = pick_run(runs, "widths", suits=run_makes_cuts)
     if stored is None:
         return
     live = stored.run.phase not in ENDED
@@ -148,7 +148,7 @@ def _stored_cut(folder: str, cycle: int, written: tuple[int, int] | None, _state
 
 
 def charts(table: pd.DataFrame, neurons: pd.DataFrame, outcome: why.Outcome) -> None:
-    height, shown = why_figures.rows_height(table), why.thinned(neurons)
+    height, shown = why_figures.rows_height(table), why.thinned_neurons(neurons)
     score = SCORES[outcome.settings.score]
     unit = f"{score.label} score"
     if score.divided and outcome.settings.how != "none":

@@ -15,7 +15,7 @@ from mimi_core.runs.status import ENDED
 from pages.widgets import address, drawing, stores
 from pages.widgets.cut_picker import pick_cut
 from pages.widgets.menu import Page, link_to, switch_to, through_app
-from pages.widgets.run_picker import makes_cuts, pick_run, pick_second
+from pages.widgets.run_picker import pick_run, pick_second, run_makes_cuts
 from pages.widgets.seeds import across_seeds
 from pages.widgets.stores import StoredRun
 from pages.widgets.text import distinct, plain
@@ -46,7 +46,7 @@ def main() -> None:
     runs = stores.all_runs()
     if st.query_params.get("run") not in {None, *(stored.run.id for stored in runs)}:
         runs += stores.study_runs()
-    stored = pick_run(runs, "monitor", suits=makes_cuts)
+    stored = pick_run(runs, "monitor", suits=run_makes_cuts)
     if stored is None:
         return
     live = stored.run.phase not in ENDED
@@ -229,7 +229,7 @@ def compare(stored: StoredRun, runs: list[StoredRun]) -> None:
         return
     other = second.store.state(second.run.id)
     widths, theirs = tables.widths_table(state), tables.widths_table(other)
-    st.markdown(plain(sentences.compared(widths, theirs)))
+    st.markdown(plain(sentences.losses_compared(widths, theirs)))
     sides = [("First", state, widths), ("Second", other, theirs)]
     for column, (side, one, table) in zip(st.columns(2), sides, strict=True):
         with column:

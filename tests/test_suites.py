@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mimi_core.analysis.trade_off.references import published_table, read_references
-from mimi_core.analysis.trade_off.suites import (
+from mimi_core.analysis.trade_off.suite_results import (
     OVER_GROUPS,
     OVER_TASKS,
     beside_published,

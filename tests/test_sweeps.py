@@ -219,11 +219,11 @@ def test_the_time_is_taken_from_finished_runs_of_the_same_kind(store: Store) -> 
     planned = matching.compare(store, configs)
     assert estimate.seconds_left(planned, paces, 1) == pytest.approx(4 * (estimate.START_SECONDS + 3 * 41 / 4))
     assert estimate.unknown_kinds(planned, paces, False) == []
-    assert "1 finished run of" in estimate.source(configs, paces)
+    assert "1 finished run of" in estimate.source_in_words(configs, paces)
     other = matching.compare(store, scopes(base={**TINY, "data": {"shots": 4}}))
     assert estimate.seconds_left(other, paces, 1) is None
     assert [c.name for c in estimate.unknown_kinds(other, paces, False)] == ["scope=global"]
-    assert "timed a few batches" in estimate.source(
+    assert "timed a few batches" in estimate.source_in_words(
         configs,
         {estimate.kind(configs[0]): estimate.checked(configs[0], CheckReport(ok=True, seconds=9, start_seconds=3))},
     )

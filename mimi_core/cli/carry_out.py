@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from mimi_core.analysis.common import words
-from mimi_core.cli.common import STOPPED, err, out, percent
+from mimi_core.cli.common import STOPPED, err, out, percent_unspaced
 from mimi_core.config import RunConfig
 from mimi_core.errors import ConfigError, MimiError
 from mimi_core.runs.jobs.checking import check_all
@@ -111,7 +111,7 @@ def _plan(store: Store, planned: Sequence[Planned], paces: Mapping[Kind, Pace], 
     left = estimate.seconds_left(todo, paces, slots)
     if todo and left is not None:
         text += f"; about {words.duration(left)}, {slots} at a time"
-        text += f", by {estimate.source((p.config for p in todo), paces)}"
+        text += f", by {estimate.source_in_words((p.config for p in todo), paces)}"
     if others := matching.others(store, planned):
         text += f"\nthe group also holds {words.count(others, 'other run')}; --set name=ANOTHER keeps a sweep apart"
     return text
@@ -177,7 +177,7 @@ def _one_line(planned: Planned) -> str:
     assert run is not None
     text = f"{config.name}, seed {config.seed}: {run.phase}"
     if run.phase == "finished":
-        text += f", {percent(run.accuracy)}" if run.accuracy is not None else ""
+        text += f", {percent_unspaced(run.accuracy)}" if run.accuracy is not None else ""
         return text + (f" in {words.duration(run.seconds)}" if run.seconds is not None else "")
     return f"{text}{': ' * bool(run.message)}{run.message} (mimi show {run.id})"
 

@@ -44,7 +44,7 @@ def require_app(what: str) -> None:
         raise MimiError(f'{what} needs {", ".join(absent)}, which the app brings: pip install "mimi-studio[app]"')
 
 
-def percent(share: float | None) -> str:
+def percent_unspaced(share: float | None) -> str:
     """`88.3%`: the digits of the app, without its blank, so that a line can be split at blanks. Empty for unknown."""
     return "" if share is None or isnan(share) else words.percent(share).replace(" ", "")
 
@@ -54,7 +54,7 @@ def spread(interval: Interval) -> str:
     if isnan(interval.low):
         return ""
     return (
-        percent(interval.half_width)
+        percent_unspaced(interval.half_width)
         if interval.is_symmetric
-        else f"{words.points(interval.low)}-{percent(interval.high)}"
+        else f"{words.points(interval.low)}-{percent_unspaced(interval.high)}"
     )

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from mimi_core.cli.common import RUNS, RunsOption, out, percent
+from mimi_core.cli.common import RUNS, RunsOption, out, percent_unspaced
 from mimi_core.runs.describe import describe_wait
 from mimi_core.runs.queue.dispatcher import wake
 from mimi_core.runs.store import RunSummary, Store
@@ -39,7 +39,7 @@ def list_runs(
             f"{run.cycle}/{run.cycles}",
             f"{run.neurons}/{run.neurons_at_start}",
             f"{run.removed}/{run.sites}",
-            percent(run.accuracy),
+            percent_unspaced(run.accuracy),
         )
     out.print(table)
 

@@ -11,9 +11,9 @@ from rich.table import Table
 from mimi_core.analysis.common import words
 from mimi_core.analysis.common.statistics import Interval
 from mimi_core.analysis.compare.tables import Facts, facts, for_spreadsheets
-from mimi_core.analysis.trade_off import suites as tables
+from mimi_core.analysis.trade_off import suite_results as tables
 from mimi_core.analysis.trade_off.references import published_table, read_references
-from mimi_core.cli.common import err, out, percent, spread
+from mimi_core.cli.common import err, out, percent_unspaced, spread
 from mimi_core.errors import ResourceError
 from mimi_core.resources import REFERENCES
 from mimi_core.runs.store import Store
@@ -23,7 +23,7 @@ from mimi_core.sweeps.suites import Prepared, Suite
 
 def show_tables(store: Store, wanted: Prepared, planned: Sequence[Planned], csv: Path | None) -> None:
     """Print them, where there is a finished run; `csv` gets the accuracy of every run. Raises ResourceError."""
-    scores = tables.scores_table(_facts(store, planned), wanted.varying)
+    scores = tables.suite_scores_table(_facts(store, planned), wanted.varying)
     if len(scores):
         _show(wanted, scores)
         if csv is not None:
@@ -60,15 +60,15 @@ def _results(suite: Suite, tasks: pd.DataFrame, means: pd.DataFrame) -> Table:
         table.add_column(escape(setting), justify="right")
     for group, own in tasks.groupby("group", sort=False):
         for _, row in own.iterrows():
-            table.add_row(escape(row["task"]), *(percent(row[setting]) for setting in means["setting"]))
+            table.add_row(escape(row["task"]), *(percent_unspaced(row[setting]) for setting in means["setting"]))
         if len(suite.groups) > 1:
             told = f"mean of {len(own)} of {len(suite.groups[str(group)])} {group} tasks"
-            table.add_row(f"[bold]{told}[/]", *(percent(value) for value in means[group]))
+            table.add_row(f"[bold]{told}[/]", *(percent_unspaced(value) for value in means[group]))
     one = len(suite.groups) == 1
     for name in [tables.OVER_TASKS] if one else [tables.OVER_GROUPS, tables.OVER_TASKS]:
         cells = zip(means["seeds"], means[name], means[f"low {name}"], means[f"high {name}"], strict=True)
         spans = [Interval(int(n), mean, nan, low, high) for n, mean, low, high in cells]
-        table.add_row(f"[bold]{name}[/]", *(percent(span.mean) + _spread(span) for span in spans))
+        table.add_row(f"[bold]{name}[/]", *(percent_unspaced(span.mean) + _spread(span) for span in spans))
     table.add_row("tasks", *(f"{row.tasks} of {row.of}" for row in means.itertuples()))
     table.add_row("seeds that have all of these", *map(str, means["seeds"]))
     table.add_row("epochs in all", *(f"{epochs:g}" for epochs in means["epochs"]))
@@ -87,7 +87,12 @@ def _published(both: pd.DataFrame, tasks: int, changed: Sequence[str]) -> Table:
             source = f"these runs: {row['tasks']:.0f} of {tasks} tasks, {words.count(int(row['seeds']), 'seed')}"
             source += "" if row["tasks"] == tasks else "; no match for results on all tasks"
             source += f"; set otherwise: {', '.join(changed)}" if changed else ""
-        cells = [escape(row["setting"]), percent(row["accuracy"]), f"{row['parameters'] / 1e6:.2f}M", escape(source)]
+        cells = [
+            escape(row["setting"]),
+            percent_unspaced(row["accuracy"]),
+            f"{row['parameters'] / 1e6:.2f}M",
+            escape(source),
+        ]
         table.add_row(*(cells if row["published"] else [f"[bold]{cell}[/]" for cell in cells]))
     return table
 

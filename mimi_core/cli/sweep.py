@@ -20,7 +20,7 @@ from mimi_core.cli.carry_out import (
     exit_unless_finished,
     listed_seeds,
 )
-from mimi_core.cli.common import RUNS, RunsOption, out, percent, require_app, spread
+from mimi_core.cli.common import RUNS, RunsOption, out, percent_unspaced, require_app, spread
 from mimi_core.config.text import read_config_file
 from mimi_core.errors import ConfigError
 from mimi_core.runs.store import Store
@@ -74,7 +74,7 @@ def _results(store: Store, planned: Sequence[Planned]) -> Table:
         if done:
             known = [fact.memory for fact in done if not isnan(fact.memory)]
             cells += [
-                percent(accuracy.mean),
+                percent_unspaced(accuracy.mean),
                 spread(accuracy),
                 words.decimal(fmean(fact.points[-1].parameters for fact in done), 0),
                 words.decimal(fmean(fact.points[-1].parameters - fact.head for fact in done), 0),

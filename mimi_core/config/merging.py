@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from mimi_core.config.choices import known_one, nearest
 from mimi_core.config.presets import PRESETS
 from mimi_core.config.schema import RunConfig, Section
-from mimi_core.config.short_forms import expand, merge
+from mimi_core.config.short_forms import expand_short_forms, merge
 from mimi_core.config.site_widths import TakenWidths
 from mimi_core.config.text import read_config_file
 from mimi_core.config.typed import inner_type, parse_set
@@ -28,8 +28,8 @@ def make_config(
     Raises:
         ConfigError: unknown preset or key (with the nearest known one), or a value out of range.
     """
-    merged = expand(PRESETS[known_one(preset, PRESETS, "preset")]) if preset else {}
-    merged = merge(merged, expand(values or {}))
+    merged = expand_short_forms(PRESETS[known_one(preset, PRESETS, "preset")]) if preset else {}
+    merged = merge(merged, expand_short_forms(values or {}))
     for assignment in sets or []:
         merged = laid_over(merged, parse_set(assignment))
     return validate(merged)
@@ -37,7 +37,7 @@ def make_config(
 
 def laid_over(values: dict[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """`values` with settings on top, which may be whole sections or paths such as `prune.rho`."""
-    merged = expand(values)
+    merged = expand_short_forms(values)
     for path, value in settings.items():
         merged = merge(merged, _at_path(str(path), value))
     return merged
@@ -103,7 +103,7 @@ def _differences(new: dict[str, Any], old: dict[str, Any], model: type[BaseModel
 def _at_path(path: str, value: Any) -> dict[str, Any]:
     for part in reversed(path.split(".")):
         value = {part: value}
-    return expand(value)
+    return expand_short_forms(value)
 
 
 def _refuse_unknown_keys(values: dict[str, Any], model: type[BaseModel], prefix: str) -> None:

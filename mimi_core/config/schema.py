@@ -10,7 +10,7 @@ from mimi_core.config import cuts
 from mimi_core.config.choices import OneOf
 from mimi_core.config.conditions import OnlyIf
 from mimi_core.config.methods import METHODS, makes_cuts
-from mimi_core.config.short_forms import expand
+from mimi_core.config.short_forms import expand_short_forms
 from mimi_core.config.site_widths import Widths
 from mimi_core.scores.catalogue import SCORES
 from mimi_core.scores.normalisers import NORMALISERS
@@ -167,7 +167,7 @@ class RunConfig(Section):
     @classmethod
     def _short_forms(cls, values: Any) -> Any:
         """`data: digits` and `backbone: demo` are short for `{name: ...}`, and so are `SHORT_METHODS`."""
-        return expand(values) if isinstance(values, dict) else values
+        return expand_short_forms(values) if isinstance(values, dict) else values
 
     @model_validator(mode="after")
     def _target_is_reachable(self) -> Self:

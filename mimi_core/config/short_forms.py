@@ -13,7 +13,7 @@ _ONE_VALUE = ("widths",)
 """Settings whose value is a mapping, and no section whose keys could be set one by one."""
 
 
-def expand(values: Mapping[str, Any]) -> dict[str, Any]:
+def expand_short_forms(values: Mapping[str, Any]) -> dict[str, Any]:
     """Turn short forms such as `data: digits` into sections, so that they can be merged."""
     whole = {k: {"name": v} if k in ("data", "backbone") and isinstance(v, str) else v for k, v in values.items()}
     method = whole.get("method")

@@ -5,4 +5,4 @@ from functools import partial
 from mimi_core.methods import lora
 from mimi_core.methods.peft import method
 
-METHOD = method(partial(lora.settings, dora=True))
+METHOD = method(partial(lora.lora_settings, dora=True))

@@ -6,7 +6,7 @@ from mimi_core.config import RunConfig
 from mimi_core.methods.peft import Targets, method
 
 
-def settings(config: RunConfig, targets: Targets, *, dora: bool = False) -> Any:
+def lora_settings(config: RunConfig, targets: Targets, *, dora: bool = False) -> Any:
     """PEFT's, of LoRA or of DoRA."""
     from peft import LoraConfig
 
@@ -18,4 +18,4 @@ def settings(config: RunConfig, targets: Targets, *, dora: bool = False) -> Any:
     )
 
 
-METHOD = method(settings)
+METHOD = method(lora_settings)

@@ -49,7 +49,7 @@ def prepare(model: nn.Module, config: RunConfig, image_size: int, generator: Gen
 
 
 @torch.no_grad()
-def fold(model: nn.Module) -> None:
+def fold_into_weights(model: nn.Module) -> None:
     """Put scales and shifts into the weights and biases they follow; the model computes the same as before."""
     for name, module in list(model.named_modules()):
         if isinstance(module, Modulated):

@@ -108,7 +108,7 @@ def surviving(folder: Path, state: RunState) -> dict[str, np.ndarray]:
     left = {site: np.arange(neurons) for site, neurons in state.widths[0].items()}
     for cycle, (before, after) in enumerate(zip(state.widths, state.widths[1:], strict=False), 1):
         alive = {site: neurons for site, neurons in before.items() if neurons}
-        kept = scores.read_cut(folder, cycle, alive, after)[1]
+        kept = scores.read_scores_of_cut(folder, cycle, alive, after)[1]
         left = {site: left[site][kept[site]] if site in kept else left[site] for site in left}
     return left
 

@@ -15,24 +15,24 @@ from mimi_core.study.evidence import (
     Evidence,
     averaged,
     contrast,
-    family,
     growth,
+    holm_corrected,
     interval,
     survivors_table,
 )
-from mimi_core.study.figures import curves, differences, survival
+from mimi_core.study.figures import curves, differences_figure, survival
 from mimi_core.study.layer_agreement import Likeness, likeness
 from mimi_core.study.sections import (
     TESTED,
     TOO_FEW,
-    Section,
+    FindingsSection,
     between,
     detectable,
     epochs,
     mean,
     points,
-    size,
     tested,
+    trained_size,
     without_head,
 )
 
@@ -41,11 +41,11 @@ SIGMAS = (2.0, 8.0, 32.0, 128.0, 512.0, 2048.0)
 """Of the sweep over compression: at the start, and after every cut."""
 
 
-def equal_size(evidence: Evidence) -> Section:
+def equal_size(evidence: Evidence) -> FindingsSection:
     """Claim 1: against an adapter that has the final size from the start."""
     sweeps = {task: study.size_of(task).name for task in TASKS}
     known = {task: name for task, name in sweeps.items() if evidence.of(name, MIMI) and evidence.of(name, SMALL)}
-    contrasts = family([between(evidence, task, name, MIMI, SMALL) for task, name in known.items()])
+    contrasts = holm_corrected([between(evidence, task, name, MIMI, SMALL) for task, name in known.items()])
     rows = [
         [
             c.where,
@@ -53,8 +53,8 @@ def equal_size(evidence: Evidence) -> Section:
             mean(evidence.accuracies(known[c.where], MIMI)),
             mean(evidence.accuracies(known[c.where], SMALL)),
             mean(evidence.accuracies(*_probe_beside(c.where, known[c.where]))),
-            size(evidence, known[c.where], MIMI),
-            size(evidence, known[c.where], SMALL),
+            trained_size(evidence, known[c.where], MIMI),
+            trained_size(evidence, known[c.where], SMALL),
             *tested(c),
         ]
         for c in contrasts
@@ -68,7 +68,7 @@ def equal_size(evidence: Evidence) -> Section:
             f"has {min(ratios):.2f} to {max(ratios):.2f} times those of the small adapter, head left out; means below."
         )
         sentences += _beside_other_cuts(evidence)
-    probed = family([between(evidence, task, name, MIMI, study.PROBE) for task, name in known.items()])
+    probed = holm_corrected([between(evidence, task, name, MIMI, study.PROBE) for task, name in known.items()])
     sentences += [
         f"Against a linear probe of as many epochs, on {c.where}: {points(c.interval)} points ({c.verdict})."
         for c in probed
@@ -81,15 +81,15 @@ def equal_size(evidence: Evidence) -> Section:
             f"{epochs(evidence, 'equal-size', MIMI)}, and MiMi is beside it: {points(digits.interval)} points "
             f"({digits.verdict})."
         )
-    for c in family([between(evidence, "digits", "equal-size", study.LARGE, MIMI)]):
+    for c in holm_corrected([between(evidence, "digits", "equal-size", study.LARGE, MIMI)]):
         if c.interval.n > 1:
             sentences.append(
                 "What cutting costs on digits: wide adapters that are never cut, with "
-                f"{size(evidence, 'equal-size', study.LARGE)} trained parameters, against MiMi's cut ones: "
+                f"{trained_size(evidence, 'equal-size', study.LARGE)} trained parameters, against MiMi's cut ones: "
                 f"{points(c.interval)} points ({c.verdict})."
             )
-    picture = differences(contrasts, "MiMi beside an adapter of the same final size", "equal-size")
-    return Section(
+    picture = differences_figure(contrasts, "MiMi beside an adapter of the same final size", "equal-size")
+    return FindingsSection(
         "1. At equal final size and equal total epochs, MiMi beats an adapter trained small from the start",
         sentences,
         [([*head, *TESTED], rows)],
@@ -98,7 +98,7 @@ def equal_size(evidence: Evidence) -> Section:
     )
 
 
-def scores_and_scopes(evidence: Evidence) -> Section:
+def scores_and_scopes(evidence: Evidence) -> FindingsSection:
     """Claim 2, at every compression from 8 on."""
     pairs = [(GLOBAL, LOCAL), (GLOBAL, GRADIENT), (GLOBAL, RANDOM), (GRADIENT, RANDOM)]
     cycles = range(1, len(SIGMAS))
@@ -114,10 +114,12 @@ def scores_and_scopes(evidence: Evidence) -> Section:
         return [contrast(where, (a, means[a]), (b, means[b])) for a, b in pairs]
 
     demo = between(evidence, "at the demo's σ = 32, in cuts of half", "local-vs-global", *SCOPES)
-    *trained, demo = family([*over_all(at, "mean over all five cuts, trained again"), demo])  # one claim, one family
-    bare = family(over_all(right_after, "mean over all five cuts, before training again"))
+    *trained, demo = holm_corrected(
+        [*over_all(at, "mean over all five cuts, trained again"), demo]
+    )  # one claim, one family
+    bare = holm_corrected(over_all(right_after, "mean over all five cuts, before training again"))
     last = len(SIGMAS) - 1
-    grown = family(
+    grown = holm_corrected(
         [
             contrast(
                 f"the difference at σ = {SIGMAS[last]:,.0f} against that at σ = {SIGMAS[1]:g}",
@@ -159,7 +161,7 @@ def scores_and_scopes(evidence: Evidence) -> Section:
         if larger
         else "That any of these gaps grows with compression was not shown."
     )
-    return Section(
+    return FindingsSection(
         "2. global >= local, and mimi >= gradient >= random; the gap grows with compression",
         sentences if trained[0].interval.n > 1 else [TOO_FEW],
         [(["σ", *lines, NONE], curve), (["settings", "where", "seeds", *TESTED], tests)],
@@ -168,7 +170,7 @@ def scores_and_scopes(evidence: Evidence) -> Section:
     )
 
 
-def vanishing(evidence: Evidence) -> Section:
+def vanishing(evidence: Evidence) -> FindingsSection:
     """Claim 3: adapters that go, and whether the task decides which."""
     arms = {task: (study.size_of(task).name, MIMI) for task in TASKS}
     arms = {task: arm for task, arm in arms.items() if len(evidence.of(*arm)) > 1}
@@ -205,7 +207,7 @@ def vanishing(evidence: Evidence) -> Section:
         drawn = survival(table, "In how many runs each layer keeps an adapter", "survival")
         pictures = {"survival": (drawn, "In how many runs a layer keeps its adapter")}
     head = ["task", "runs", "adapters gone, mean", "from .. to", "layers without one in every run"]
-    return Section(
+    return FindingsSection(
         "3. Some adapters disappear completely; which ones depends on the task",
         sentences,
         [([*head, "layers with one in every run"], rows)],
@@ -213,10 +215,10 @@ def vanishing(evidence: Evidence) -> Section:
     )
 
 
-def extreme(evidence: Evidence) -> Section:
+def extreme(evidence: Evidence) -> FindingsSection:
     """Claim 4: where the gain over no adapters at all ends."""
     probe = evidence.accuracies("compression", NONE)
-    contrasts = family(
+    contrasts = holm_corrected(
         [
             contrast(f"σ = {sigma:,.0f}", (GLOBAL, evidence.accuracies("compression", GLOBAL, k)), (NONE, probe))
             for k, sigma in enumerate(SIGMAS)
@@ -260,13 +262,13 @@ def extreme(evidence: Evidence) -> Section:
             f"Going by the means, at {half[0].where} less than half is left of the gain at the start "
             f"({words.points(known[0].interval.mean)} points)."
         )
-    return Section(
+    return FindingsSection(
         "4. Beyond 1000-fold compression something breaks: where?",
         sentences if contrasts[0].interval.n > 1 else [TOO_FEW],
         [(["compression", "neurons", "adapters left", "seeds", *TESTED], rows)],
         {
             "extreme": (
-                differences(contrasts, "The gain over a linear probe at every compression", "extreme"),
+                differences_figure(contrasts, "The gain over a linear probe at every compression", "extreme"),
                 "The gain over no adapters",
             )
         }
@@ -284,13 +286,13 @@ def _probe_beside(task: str, sweep: str) -> tuple[str, str]:
 def _digits_beside_the_probe(evidence: Evidence) -> Contrast:
     """MiMi at the demo's compression and the linear probe of section 4, whose seeds and images are the same."""
     cut, probe = evidence.accuracies("equal-size", MIMI), evidence.accuracies("compression", NONE)
-    return family([contrast("digits", (MIMI, cut), (NONE, probe))])[0]
+    return holm_corrected([contrast("digits", (MIMI, cut), (NONE, probe))])[0]
 
 
 def _beside_other_cuts(evidence: Evidence) -> list[str]:
     """What is not MiMi's score: cuts by other scores, beside the small adapter, on the same seeds."""
     small = ("the small adapter", evidence.accuracies("equal-size", SMALL))
-    others = family(
+    others = holm_corrected(
         [
             contrast(score, (f"{score} cuts", evidence.accuracies("scores", f"score={score}")), small)
             for score in ("random", "taylor")

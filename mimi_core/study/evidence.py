@@ -128,7 +128,7 @@ def contrast(
     return Contrast(where, one, other, differences, difference(ordered, theirs, within))
 
 
-def family(contrasts: Sequence[Contrast]) -> list[Contrast]:
+def holm_corrected(contrasts: Sequence[Contrast]) -> list[Contrast]:
     """The same with p values corrected for their number."""
     tests = corrected([c.test for c in contrasts])
     return [replace(c, test=test) for c, test in zip(contrasts, tests, strict=True)]

@@ -7,19 +7,19 @@ from mimi_core.analysis.common.statistics import SIGNIFICANT, repeated_measures
 from mimi_core.analysis.common.words import listed, p_said
 from mimi_core.study import design as study
 from mimi_core.study.design import MIMI, SEEDS
-from mimi_core.study.evidence import MARGIN, Contrast, Evidence, averaged, contrast, family, within_margin
-from mimi_core.study.figures import differences
-from mimi_core.study.sections import TESTED, TOO_FEW, Section, detectable, epochs, mean, points, tested
+from mimi_core.study.evidence import MARGIN, Contrast, Evidence, averaged, contrast, holm_corrected, within_margin
+from mimi_core.study.figures import differences_figure
+from mimi_core.study.sections import TESTED, TOO_FEW, FindingsSection, detectable, epochs, mean, points, tested
 from mimi_core.sweeps.sweep import expand
 
 RANDOMLY = "random"
 
 
-def schedules(evidence: Evidence) -> Section:
+def schedules(evidence: Evidence) -> FindingsSection:
     """A third of the epochs."""
     full = evidence.accuracies("equal-size", MIMI)
     cases = (study.ANNEALED, study.SETTLED, study.ONE_SHOT)
-    contrasts = family(
+    contrasts = holm_corrected(
         [contrast("digits", (case, evidence.accuracies("schedules", case)), ("cycles", full)) for case in cases]
     )
     rows = [
@@ -35,8 +35,8 @@ def schedules(evidence: Evidence) -> Section:
         if c.interval.n > 1
     ]
     head = ["schedule", "epochs in all", "seeds", "accuracy", "at most 0.5 points worse"]
-    drawn = differences(contrasts, "Schedules with a third of the epochs", "schedules", MARGIN)
-    return Section(
+    drawn = differences_figure(contrasts, "Schedules with a third of the epochs", "schedules", MARGIN)
+    return FindingsSection(
         "5. Is one annealed run as good as the cycles, with a third of their epochs?",
         sentences,
         [([*head, *TESTED], rows)],
@@ -45,7 +45,7 @@ def schedules(evidence: Evidence) -> Section:
     )
 
 
-def scores(evidence: Evidence) -> Section:
+def scores(evidence: Evidence) -> FindingsSection:
     """Every score against random ones of the same start, at the end and right after the cuts."""
     named = {_short(config.name): config.name for config in expand(study.scores()) if config.seed == SEEDS[0]}
     by_chance = evidence.of("scores", named[RANDOMLY]).values()
@@ -54,7 +54,9 @@ def scores(evidence: Evidence) -> Section:
     bare = {name: averaged([evidence.after_the_cut("scores", case, k) for k in cuts]) for name, case in named.items()}
     pairs = [(name, _chance(name)) for name in named if name != _chance(name)]
     trained, damage = (
-        family([contrast(when, (name, accuracies[name]), (chance, accuracies[chance])) for name, chance in pairs])
+        holm_corrected(
+            [contrast(when, (name, accuracies[name]), (chance, accuracies[chance])) for name, chance in pairs]
+        )
         for when, accuracies in (("at the end", end), ("right after the cuts", bare))
     )
     rows = [
@@ -83,8 +85,8 @@ def scores(evidence: Evidence) -> Section:
                 f"{'differ' if differ.p < SIGNIFICANT else 'were not shown to differ'} from one another: F "
                 f"{differ.f:.1f} over {differ.n} seeds, {p_said(differ.p)} by permutation within seeds."
             )
-    drawn = differences(damage, "Scores beside chance, right after the cuts", "scores")
-    return Section(
+    drawn = differences_figure(damage, "Scores beside chance, right after the cuts", "scores")
+    return FindingsSection(
         "6. Which score finds the neurons that matter, and does any beat chance?",
         sentences if trained[0].interval.n > 1 else [TOO_FEW],
         [(["score", "seeds", "at the end", *TESTED, "right after the cuts", *TESTED], rows)],

@@ -21,7 +21,7 @@ _APART = 1.04
 """Between the marks of two settings at one compression, as a factor."""
 
 
-def differences(contrasts: Sequence[Contrast], title: str, name: str, margin: float | None = None) -> str:
+def differences_figure(contrasts: Sequence[Contrast], title: str, name: str, margin: float | None = None) -> str:
     """One row per contrast: a dot for every seed, the mean and its interval, and a line at no difference.
 
     Args:
@@ -32,7 +32,7 @@ def differences(contrasts: Sequence[Contrast], title: str, name: str, margin: fl
 
 
 def differences_chart(contrasts: Sequence[Contrast], margin: float | None) -> Chart:
-    """As for `differences`; tables `seeds` and `means` have the differences in percentage points."""
+    """As for `differences_figure`; tables `seeds` and `means` have the differences in percentage points."""
     seeds = pd.DataFrame(
         [(row + 0.5, 100 * value) for row, c in enumerate(contrasts) for value in c.differences.values()],
         columns=["row", "difference"],
@@ -152,4 +152,4 @@ def _alone(chart: Chart, title: str, description: str, name: str) -> str:
         f".ink{{fill:{PAGES[page]['ink']}}}.quiet{{fill:{PAGES[page]['quiet']}}}{svg.rules(colour_scale(page))}"
         for page in PAGES
     )
-    return svg.source(drawn, f"{svg.ACCENTS}{static.RULES}{light}@media (prefers-color-scheme:dark){{{dark}}}") + "\n"
+    return svg.to_text(drawn, f"{svg.ACCENTS}{static.RULES}{light}@media (prefers-color-scheme:dark){{{dark}}}") + "\n"

@@ -12,7 +12,7 @@ from mimi_core.study.claims import equal_size, extreme, scores_and_scopes, vanis
 from mimi_core.study.design import MORE_SHOTS, SEEDS
 from mimi_core.study.evidence import Evidence, gather
 from mimi_core.study.exploratory import schedules, scores
-from mimi_core.study.sections import Section, Table
+from mimi_core.study.sections import FindingsSection, Table
 
 SECTIONS = (equal_size, scores_and_scopes, vanishing, extreme, schedules, scores)
 PAGE, PICTURES = "findings.md", "findings"
@@ -39,7 +39,7 @@ def write_findings(store: Store, folder: Path) -> tuple[Path, Evidence]:
     return folder / PAGE, evidence
 
 
-def markdown(evidence: Evidence, sections: Sequence[Section]) -> str:
+def markdown(evidence: Evidence, sections: Sequence[FindingsSection]) -> str:
     missing = evidence.planned - evidence.finished
     more = listed([f"{shots} of {task}" for task, shots in MORE_SHOTS.items()])
     parts = [
@@ -91,7 +91,7 @@ def table(content: Table) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _would_show(sections: Sequence[Section]) -> str:
+def _would_show(sections: Sequence[FindingsSection]) -> str:
     """How large a difference the comparisons would have shown."""
     least = sorted(d for section in sections for d in section.detectable if not isnan(d))
     if not least:

@@ -16,7 +16,7 @@ TESTED = ("difference in points", "p", "verdict", "would show")
 
 
 @dataclass(frozen=True)
-class Section:
+class FindingsSection:
     """One claim. Pictures: name of the file -> SVG and what it shows."""
 
     claim: str
@@ -44,7 +44,7 @@ def points(difference: Interval) -> str:
     return points_interval(difference)
 
 
-def size(evidence: Evidence, sweep: str, case: str) -> str:
+def trained_size(evidence: Evidence, sweep: str, case: str) -> str:
     """Trained parameters without the head."""
     sizes = {seed: without_head(run) for seed, run in evidence.of(sweep, case).items()}
     return decimal(fmean(sizes.values()), 0) if sizes else NOTHING

@@ -80,7 +80,7 @@ def seconds_left(planned: Iterable[Planned], paces: Mapping[Kind, Pace], slots: 
     return left / slots
 
 
-def source(configs: Iterable[RunConfig], paces: Mapping[Kind, Pace]) -> str:
+def source_in_words(configs: Iterable[RunConfig], paces: Mapping[Kind, Pace]) -> str:
     """Where the estimate for these comes from, in words."""
     used = [paces[of] for of in {kind(config) for config in configs} if of in paces]
     runs = sum(pace.runs for pace in used)

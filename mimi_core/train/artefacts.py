@@ -12,7 +12,7 @@ from mimi_core.data.sampling import subset
 from mimi_core.runs.formats import cycle_weights
 from mimi_core.runs.formats.gallery import PREDICTIONS
 from mimi_core.runs.recorder import AnyRecorder
-from mimi_core.train.evaluate import predict
+from mimi_core.train.evaluate import predict_batches
 from mimi_core.train.setup import Setup
 
 GALLERY_IMAGES = 32
@@ -47,7 +47,7 @@ def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
 def save_predictions(recorder: AnyRecorder, setup: Setup, cycle: int) -> None:
     """Class probabilities of the gallery, as the model is now."""
     chosen = _gallery_indices(setup)
-    logits = torch.cat([part for part, _ in predict(setup.model, setup.test, setup.vision, chosen)])
+    logits = torch.cat([part for part, _ in predict_batches(setup.model, setup.test, setup.vision, chosen)])
     probabilities = logits.softmax(1).cpu().numpy()
     recorder.save_arrays(cycle, PREDICTIONS, {"index": chosen.numpy(), "probabilities": probabilities})
 

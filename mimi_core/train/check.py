@@ -24,7 +24,7 @@ from mimi_core.runs.jobs.check_report import CheckReport, CycleEstimate, KeptIma
 from mimi_core.runs.recorder import NoRecorder
 from mimi_core.scores.watching import Watcher
 from mimi_core.select import select
-from mimi_core.train.evaluate import EVAL_BATCH, predict
+from mimi_core.train.evaluate import EVAL_BATCH, predict_batches
 from mimi_core.train.loop import train_epoch
 from mimi_core.train.optim import make_optimizer
 from mimi_core.train.progress import Progress
@@ -161,7 +161,7 @@ def _speeds(setup: Setup, tell: Tell) -> tuple[float, float]:
         train_epoch(setup.model, setup.train, order, optimizer, watcher, setup.vision, config, (0, 1), progress)
 
     def evaluate(images: int) -> None:
-        for logits, _ in predict(setup.model, setup.test, setup.vision, _some(setup.test, images, EVAL_BATCH)):
+        for logits, _ in predict_batches(setup.model, setup.test, setup.vision, _some(setup.test, images, EVAL_BATCH)):
             last = logits
         float(last.sum())  # waits until a GPU is done
 

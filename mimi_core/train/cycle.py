@@ -83,7 +83,7 @@ class _Run:
             raise RunError(f"the state this branch starts from cannot be read: branch {self.config.branch.run} again")
         self.begun = state if state and state[1].get("step") else None
         """The safe state within an epoch from which this attempt goes on, until it has done so."""
-        self.given_scores = safe_state.scores(state[0]) if state else {}
+        self.given_scores = safe_state.brought_scores(state[0]) if state else {}
         self.cursor = resume.restore_model(self.model, *state) if state else Cursor()
         self.optimizer = make_optimizer(self.model, self.config.train)
         self.watcher = Watcher(adapters_of(self.model))
@@ -280,7 +280,8 @@ class _Run:
         dataset, counts, ranking = self.setup.dataset, self.initial_parameters, self.setup.method.ranking
         if ranking:
             matrices = ranking.ranks(self.model)
-            sites, widths, keep = ranks.sites(matrices), ranks.at_start(matrices), [ranking.keep(self.config)]
+            sites, widths = ranks.ranked_sites(matrices), ranks.starting_ranks(matrices)
+            keep = [ranking.keep(self.config)]
         else:
             sites = [SiteInfo(name=s.name, block=s.block, position=s.position, width=s.width) for s in self.setup.sites]
             widths, keep = self.initial_widths, [float(keep) for keep in self.plan.keep]

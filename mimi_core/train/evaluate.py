@@ -32,7 +32,7 @@ class Vision:
 
 
 @torch.inference_mode()
-def predict(
+def predict_batches(
     model: nn.Module, pixels: Pixels, vision: Vision, order: Tensor | None = None, progress: Progress | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Logits (B, classes) float32 and labels (B,), batch by batch. Leaves the model in eval mode."""
@@ -50,7 +50,7 @@ def evaluate(model: nn.Module, pixels: Pixels, vision: Vision, progress: Progres
     """Accuracy 0..1 and mean cross entropy over the whole split."""
     correct = torch.zeros((), dtype=torch.int64, device=vision.mean.device)
     loss = torch.zeros((), dtype=torch.float64, device=vision.mean.device)
-    for logits, labels in predict(model, pixels, vision, progress=progress):
+    for logits, labels in predict_batches(model, pixels, vision, progress=progress):
         correct += (logits.argmax(1) == labels).sum()
         loss += F.cross_entropy(logits, labels, reduction="sum").double()
     return int(correct) / len(pixels), float(loss) / len(pixels)

@@ -41,7 +41,7 @@ def fetch_missing(config: DataConfig, tell: Tell) -> None:
         DataError: it could not be downloaded; the message says what to do.
         ResourceError: the folder of datasets cannot be written.
     """
-    on_the_hub = config.name.startswith(hf.PREFIX) and not hf.parse(config.name).is_folder
+    on_the_hub = config.name.startswith(hf.PREFIX) and not hf.parse_name(config.name).is_folder
     source = answering(config.name)
     download = source.download if source else None
     if not (download or on_the_hub) or missing(config) is None:
@@ -51,14 +51,14 @@ def fetch_missing(config: DataConfig, tell: Tell) -> None:
     root = (config.path or datasets_folder()).expanduser()
     try:
         root.mkdir(parents=True, exist_ok=True)
-        place = root / (hf.kept_at(hf.parse(config.name)) if on_the_hub else config.name)
+        place = root / (hf.kept_at(hf.parse_name(config.name)) if on_the_hub else config.name)
         place.parent.mkdir(exist_ok=True)
         with FileLock(place.with_name(f".{place.name}.lock")):
             if (told := missing(config)) is not None:
                 if download:
                     _fetch(config.name, download, root, told, tell)
                 else:
-                    _fetch_from_the_hub(hf.parse(config.name).place, place, told, tell)
+                    _fetch_from_the_hub(hf.parse_name(config.name).place, place, told, tell)
     except OSError as error:
         raise ResourceError(
             f"{root}: cannot be written ({error.strerror or error}); set data.path or MIMI_DATA"

@@ -64,7 +64,7 @@ def augment(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
     return paper + (ink - paper) * grey
 
 
-def evaluate(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+def digit_accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     """Accuracy on plain, upright white-on-black images."""
     model.eval()
     correct = 0
@@ -126,7 +126,7 @@ def pretrain(
                 print(f"\r{told}", end="", flush=True)
         print()
     model.cpu()
-    return model, evaluate(model, test_images, test_labels)
+    return model, digit_accuracy(model, test_images, test_labels)
 
 
 def read_classes(folder: Path, split: str, classes: Sequence[int]) -> tuple[Tensor, Tensor]:

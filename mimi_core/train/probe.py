@@ -31,7 +31,7 @@ from mimi_core.runs.formats import fingerprint
 from mimi_core.runs.formats import probe as probe_file
 from mimi_core.runs.formats.probe import Probe
 from mimi_core.runs.recorder import AnyRecorder, Recorder
-from mimi_core.train.evaluate import predict
+from mimi_core.train.evaluate import predict_batches
 from mimi_core.train.randomness import Purpose, derive
 from mimi_core.train.setup import Setup
 
@@ -221,7 +221,7 @@ def _batches(
 ) -> Iterator[Labelled]:
     """Features as the run's own evaluations see images: no augmentation, the same precision."""
     last = time.monotonic()
-    for rows, labels in predict(backbone, pixels, setup.vision, order):
+    for rows, labels in predict_batches(backbone, pixels, setup.vision, order):
         now = time.monotonic()
         counter.add(len(labels), now - last)
         yield rows.double().cpu().numpy(), labels.cpu().numpy()

@@ -7,7 +7,7 @@ from mimi_core.methods.method import RankedMatrix
 from mimi_core.runs.events import Ranked, SiteInfo
 
 
-def sites(matrices: Sequence[RankedMatrix]) -> list[SiteInfo]:
+def ranked_sites(matrices: Sequence[RankedMatrix]) -> list[SiteInfo]:
     """The matrices as a run's sites. That they have a cost says that their widths are ranks."""
     return [
         SiteInfo(name=m.matrix, block=m.site.block, position=m.site.position, width=m.site.width, cost=m.cost)
@@ -15,7 +15,7 @@ def sites(matrices: Sequence[RankedMatrix]) -> list[SiteInfo]:
     ]
 
 
-def at_start(matrices: Sequence[RankedMatrix]) -> dict[str, int]:
+def starting_ranks(matrices: Sequence[RankedMatrix]) -> dict[str, int]:
     """RankedMatrix -> ranks at the start."""
     return {m.matrix: m.start for m in matrices}
 

@@ -47,7 +47,7 @@ def _scores(stored: Mapping[str, StoredRun], settings: Mapping[str, list[Facts]]
         names = list(SCORES)
         usual = names.index(RunConfig().prune.score if SCORES[decided].by_lot else decided)
         against = st.selectbox("With the score", names, index=usual, key="against", bind="query-params", width=160)
-    table = agreement.scores_table(
+    table = agreement.score_agreement_table(
         (cycle, _correlations(str(folder), cycle, stamp(folder, cycle), against, stored[run.id]))
         for run in members
         for folder in [stored[run.id].run.folder]

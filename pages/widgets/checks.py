@@ -6,7 +6,7 @@ import streamlit as st
 from mimi_core.analysis.common import words
 from mimi_core.analysis.common.labels import layers
 from mimi_core.analysis.launch.figures import widths_at_start_figure
-from mimi_core.analysis.launch.tables import cycles_table
+from mimi_core.analysis.launch.tables import planned_cycles_table
 from mimi_core.analysis.launch.words import about_images
 from mimi_core.config import RunConfig
 from mimi_core.errors import MimiError
@@ -133,7 +133,7 @@ def _facts(check: CheckReport) -> list[tuple[str, str, str]]:
 
 
 def _cycles(check: CheckReport) -> None:
-    table = cycles_table(check)
+    table = planned_cycles_table(check)
     if table.empty:
         return
     number = st.column_config.NumberColumn

@@ -21,7 +21,7 @@ LIVE_SECONDS = 5.0
 Value = TypeVar("Value")
 
 
-class Kept(Generic[Value]):
+class CachedPerRun(Generic[Value]):
     """What a function makes of a run; made again when the store has made a new summary, because its files changed.
 
     Not `st.cache_data`: hashing and unpickling for a thousand runs takes longer than all the rest of a page.
@@ -85,5 +85,5 @@ def _read(stored: StoredRun) -> Facts | None:
         return None
 
 
-_facts = Kept(_read)
-_task = Kept(lambda stored: task_of(stored.store.config(stored.run.id)))
+_facts = CachedPerRun(_read)
+_task = CachedPerRun(lambda stored: task_of(stored.store.config(stored.run.id)))

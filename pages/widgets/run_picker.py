@@ -92,7 +92,7 @@ def short_id(run: RunSummary) -> str:
     return run.id.rpartition("-")[2]
 
 
-def makes_cuts(run: RunSummary) -> bool:
+def run_makes_cuts(run: RunSummary) -> bool:
     """Whether there are, or will be, cuts to look at."""
     return run.cycles > 0 and run.phase != "broken"
 

@@ -34,7 +34,7 @@ def across_seeds(stored: StoredRun, runs: list[StoredRun]) -> None:
         link_to("launch", "Launch it with other seeds")
         return
     table, agree = seeds.survival_table(found_runs), agreement([run.widths[-1] for run in found_runs])
-    st.markdown(plain(seeds.told(table)))
+    st.markdown(plain(seeds.survival_in_words(table)))
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.plotly_chart(

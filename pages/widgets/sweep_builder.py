@@ -212,7 +212,8 @@ def _numbers(planned: Sequence[Planned], todo: Sequence[Planned], paces: Mapping
         st.caption("No run of every kind has finished here yet, so the time is not known: check for an estimate.")
     else:
         st.caption(
-            f"Expected by {estimate.source((p.config for p in todo), paces)}; {words.count(at_once, 'run')} at a time."
+            f"Expected by {estimate.source_in_words((p.config for p in todo), paces)}; "
+            f"{words.count(at_once, 'run')} at a time."
         )
 
 

@@ -107,7 +107,7 @@ def decided_anew(
         if settings == cut.real:
             st.markdown("These are the settings of the run: move one and see at once what it would have changed.")
         else:
-            st.markdown(f"**What if:** {plain(why_words.differences(table))}")
+            st.markdown(f"**What if:** {plain(why_words.layers_moved(table))}")
             st.caption(f"Worked out from the stored scores in {milliseconds:.1f} ms, without training.")
     return outcome, table
 

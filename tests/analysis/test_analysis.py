@@ -208,9 +208,9 @@ def test_two_runs_compared(small: RunState) -> None:
     sites = small.sites
     ours = tables.widths_table(small)
     theirs = tables.widths_table(state_of([[4, 4, 8, 8], [0, 3, 3, 6]], sites, {}))
-    assert sentences.compared(ours, theirs) == "Both lost 1.1 attn. Only the first lost 1.1 mlp."
+    assert sentences.losses_compared(ours, theirs) == "Both lost 1.1 attn. Only the first lost 1.1 mlp."
     other = tables.widths_table(state_of([[4, 4]], vit_sites(1), {}))
-    assert "different layers" in sentences.compared(ours, other)
+    assert "different layers" in sentences.losses_compared(ours, other)
 
 
 def test_numbers_as_people_write_them() -> None:

@@ -15,7 +15,7 @@ from mimi_core.analysis.common.words import p_said
 from mimi_core.analysis.compare import agreement
 from mimi_core.analysis.compare import figures as comparison_figures
 from mimi_core.analysis.compare import words as comparison_words
-from mimi_core.analysis.compare.contrasts import MEASURES, curves_table, levels_table, measures, pairs_table
+from mimi_core.analysis.compare.contrasts import MEASURES, curves_by_level_table, levels_table, measures, pairs_table
 from mimi_core.analysis.compare.design import EVERY, by_level, design, task_of
 from mimi_core.analysis.compare.tables import Facts, Point, facts, for_spreadsheets, points_table, runs_table, with_area
 from mimi_core.analysis.why.cut_scores import read_cut
@@ -297,7 +297,7 @@ def test_scores_that_rank_alike_agree(store: Store) -> None:
     doubled = replace(cut, raw={"mimi": cut.raw["mimi"], "l2": {s: 2 * v for s, v in cut.raw["mimi"].items()}})
     assert agreement.score_correlations(doubled, "mimi") == {"l2": pytest.approx(1.0)}
     assert agreement.score_correlations(doubled, "taylor") == {}
-    table = agreement.scores_table([(1, {"l2": 0.2}), (1, {"l2": 0.6}), (2, {"l2": nan})])
+    table = agreement.score_agreement_table([(1, {"l2": 0.2}), (1, {"l2": 0.6}), (2, {"l2": nan})])
     assert list(table.columns) == agreement.COLUMNS
     assert table.loc[0, ["tau", "low", "high", "n"]].tolist() == pytest.approx([0.4, 0.2, 0.6, 2])
     assert table.loc[1, "n"] == 0
@@ -323,7 +323,7 @@ def test_figures_are_what_the_schema_allows_and_names_are_data() -> None:
     ]
     how = design([one.values for one in runs])
     levels, points = (by_level(table, how, EVERY) for table in (runs_table(runs, how), points_table(runs, how)))
-    means, curves = levels_table(levels, ACCURACY, "t"), curves_table(points, "without_head", "t")
+    means, curves = levels_table(levels, ACCURACY, "t"), curves_by_level_table(points, "without_head", "t")
     assert list(curves["cycle"]) == [0, 1, 2, 0, 1, 2]
     assert list(curves["parameters"][:3]) == [1000, 500, 250]
     specs = [

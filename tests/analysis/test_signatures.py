@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mimi_core.analysis.common.statistics import mean_interval
-from mimi_core.analysis.monitor.signatures import findings, linear_probe
+from mimi_core.analysis.monitor.signatures import linear_probe, signs_of_failure
 from mimi_core.config import RunConfig, make_config
 from mimi_core.runs.events import EpochEnded, Evaluated, Event, Pruned, RunEnded, RunStarted, RunState, SiteInfo, fold
 from mimi_core.runs.store import Store
@@ -54,7 +54,7 @@ FINE = [started(), *cycle(0, *GOOD, 0.9), *cut(1, (2, 2), 8, 0.6), *cycle(1, *GO
 
 def titles(events: list[Event], config: RunConfig = CONFIG, probe: float | None = None) -> list[tuple[str, str]]:
     interval = None if probe is None else mean_interval([probe, probe])
-    return [(f.severity, f.title) for f in findings(fold(events), config, interval)]
+    return [(f.severity, f.title) for f in signs_of_failure(fold(events), config, interval)]
 
 
 def test_a_run_as_it_should_be_has_none() -> None:
@@ -65,7 +65,7 @@ def test_a_run_as_it_should_be_has_none() -> None:
 
 def test_the_bundled_examples_have_none() -> None:
     store = Store(ROOT / "mimi_core" / "resources" / "examples")
-    assert [findings(store.state(run.id), store.config(run.id)) for run in store.list()] == [[], []]
+    assert [signs_of_failure(store.state(run.id), store.config(run.id)) for run in store.list()] == [[], []]
 
 
 def test_a_cut_that_removed_nothing() -> None:
@@ -128,10 +128,10 @@ def test_worse_than_a_linear_probe() -> None:
 def test_all_adapters_gone_and_unread_lines() -> None:
     gone = [started(), *cycle(0, *GOOD, 0.9), *cut(1, (0, 0), 8, 0.8), *cycle(1, *GOOD, 0.88)]
     assert titles(gone) == [("warning", "No adapter is left after cut 1")]
-    assert [f.title for f in findings(fold(FINE, unreadable_lines=3), CONFIG)] == [
+    assert [f.title for f in signs_of_failure(fold(FINE, unreadable_lines=3), CONFIG)] == [
         "3 lines of the event file cannot be read"
     ]
-    assert [f.title for f in findings(RunState(unreadable_lines=1), CONFIG)] == [
+    assert [f.title for f in signs_of_failure(RunState(unreadable_lines=1), CONFIG)] == [
         "1 line of the event file cannot be read"
     ]
 

@@ -167,7 +167,7 @@ def test_a_contrast_is_drawn_in_percentage_points() -> None:
 
 def test_names_are_text_and_nothing_is_fetched() -> None:
     chart = kept_chart(kept([HOSTILE, f"{HOSTILE} 2"]), 800)
-    source = svg.source(picture([chart], 800, HOSTILE, HOSTILE, "n"), "")
+    source = svg.to_text(picture([chart], 800, HOSTILE, HOSTILE, "n"), "")
     root = ElementTree.fromstring(source)
     tags = {part.tag.rpartition("}")[2] for part in root.iter()}
     assert tags <= {"svg", "style", "title", "desc", "g", "path", "line", "rect", "text"}
@@ -190,7 +190,7 @@ def test_pictures_can_be_drawn_by_several_at_once() -> None:
     charts = [kept_chart(kept([f"setting {i}"]), 500) for i in range(6)]
 
     def draw(number: int) -> str:
-        return svg.source(picture([charts[number]], 500, "t", "d", "n"))
+        return svg.to_text(picture([charts[number]], 500, "t", "d", "n"))
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(draw, range(6))) == [draw(number) for number in range(6)]

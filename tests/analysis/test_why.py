@@ -135,10 +135,10 @@ def test_a_what_if_takes_less_than_100_ms_with_1500_neurons_at_each_of_24_sites(
     for score in ("mimi", "gradient", "l2", "taylor", "activation"):
         started = time.perf_counter()
         outcome = why.what_if(cut, replace(cut.real, score=score, keep=Fraction(1, 3)))
-        why_words.differences(why.layers_table(named, outcome, real))
+        why_words.layers_moved(why.layers_table(named, outcome, real))
         times.append(time.perf_counter() - started)
     assert np.median(times) < 0.1
-    drawn = why.thinned(why.neurons_table(named, outcome, real))
+    drawn = why.thinned_neurons(why.neurons_table(named, outcome, real))
     assert len(drawn) <= 4500
     assert drawn["site"].nunique() == 24
 
@@ -171,7 +171,7 @@ def test_the_words_follow_one_layer(store: Store) -> None:
     mild = why.what_if(cut, replace(cut.real, keep=cut.keep_before * Fraction(19, 20)))
     now = why.layers_table(named, mild, real)
     assert why_words.of_layer(now, lost["site"], mild).endswith("in the run it kept none.")
-    assert "would keep" in why_words.differences(now)
+    assert "would keep" in why_words.layers_moved(now)
 
 
 def test_layers_are_chosen_by_site_stage_or_position() -> None:
@@ -192,7 +192,7 @@ def test_the_figures_draw_every_shape(store: Store, sites: list[SiteInfo], scope
     table = why.layers_table(named, outcome, real)
     height = why_figures.rows_height(table)
     assert height >= 11 * len(table)
-    neurons = why.thinned(why.neurons_table(named, outcome, real))
+    neurons = why.thinned_neurons(why.neurons_table(named, outcome, real))
     figure = why_figures.scores_figure(neurons, table, threshold=outcome.threshold, unit="score", height=height)
     data = figure["datasets"]
     assert (len(data["common"]), len(data["own"]) > 0) == ((1, False) if scope == "global" else (0, True))

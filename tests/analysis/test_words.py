@@ -20,7 +20,7 @@ from mimi_core.analysis.common.words import (
     rounded,
 )
 from mimi_core.analysis.compare.contrasts import MEASURES
-from mimi_core.cli.common import percent as percent_of_commands
+from mimi_core.cli.common import percent_unspaced as percent_of_commands
 
 
 @pytest.mark.parametrize(

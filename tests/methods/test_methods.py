@@ -19,7 +19,7 @@ from mimi_core.config.methods import METHODS
 from mimi_core.errors import ConfigError, MimiError
 from mimi_core.methods import implementation
 from mimi_core.methods.method import Method
-from mimi_core.methods.ssf import fold
+from mimi_core.methods.ssf import fold_into_weights
 from mimi_core.methods.vpt import Prompted
 from tests.adapters.conftest import EDGE, tiny_vit
 
@@ -129,7 +129,7 @@ def test_ssf_can_be_folded_away(model: Callable[[], nn.Module]) -> None:
     step(tuned, 0.1)
     expected = tuned(images())
     assert not torch.allclose(expected, bare(images()), atol=1e-3)
-    fold(tuned)
+    fold_into_weights(tuned)
     torch.testing.assert_close(tuned(images()), expected, rtol=1e-4, atol=1e-4)
     assert {name for name, _ in tuned.named_modules()} == {name for name, _ in bare.named_modules()}
 

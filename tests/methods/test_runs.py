@@ -15,7 +15,7 @@ from mimi_core.runs.events import EpochEnded, Event, RunEnded, RunStarted
 from mimi_core.runs.recorder import NoRecorder, Recorder
 from mimi_core.runs.store import Store
 from mimi_core.train import cycle
-from mimi_core.train.evaluate import predict
+from mimi_core.train.evaluate import predict_batches
 from mimi_core.train.loop import EpochResult
 
 VIT = ["backbone.name=vit_tiny_patch16_224", "backbone.pretrained=false", "backbone.image_size=32"]
@@ -59,7 +59,7 @@ def test_one_epoch_is_saved_whole(method: str, tmp_path: Path) -> None:
         for name, tensor in saved.items():
             own[names.get(name, name.removeprefix("model."))].copy_(tensor)
     with np.load(folder / "cycles" / "0" / "predictions.npz") as stored:
-        batches = predict(fresh.model, fresh.test, fresh.vision, torch.from_numpy(stored["index"]))
+        batches = predict_batches(fresh.model, fresh.test, fresh.vision, torch.from_numpy(stored["index"]))
         probabilities = torch.cat([logits for logits, _ in batches]).softmax(1).numpy()
         np.testing.assert_allclose(probabilities, stored["probabilities"], atol=1e-6)
     assert len(set(probabilities[:, 0])) > 1

@@ -76,7 +76,7 @@ def test_a_group_is_summed_up_by_what_differs(open_page: Open, make_run: MakeRun
 
 def test_a_card_says_what_is_known(make_run: MakeRun, store: Store) -> None:
     def facts(run_id: str) -> dict[str, str]:
-        return cards.facts(store.summary(run_id), store.state(run_id))
+        return cards.key_numbers(store.summary(run_id), store.state(run_id))
 
     done = facts(make_run())
     assert done["accuracy"] == "87.0 %"
@@ -99,7 +99,7 @@ def test_the_picture_has_a_cell_for_every_adapter_left_and_a_dot_for_every_one_l
 ) -> None:
     run_id = make_run(cuts=3, outcome="stopped")
     state = store.state(run_id)
-    source, said = cards.rain(state, LIGHT) or ("", "")
+    source, said = cards.rain_picture(state, LIGHT) or ("", "")
     root = ElementTree.fromstring(source)
     boxes = {e.get("class", ""): e.get("d", "").count("M") for e in root.iter() if e.get("d")}
     left = sum(n > 0 for widths in state.widths for n in widths.values())
@@ -112,9 +112,9 @@ def test_the_picture_has_a_cell_for_every_adapter_left_and_a_dot_for_every_one_l
 def test_pictures_escape_what_they_are_told() -> None:
     drawn = svg.picture(10, 10, f"{HOSTILE}\x00\x1b\u202e", "x", "a")
     svg.add(drawn, "text", "</svg><script>")
-    root = ElementTree.fromstring(svg.source(drawn))  # XML that can be read again: nothing broke out
+    root = ElementTree.fromstring(svg.to_text(drawn))  # XML that can be read again: nothing broke out
     assert [element.tag.rpartition("}")[2] for element in root] == ["title", "desc", "text"]
-    assert "\u202e" not in svg.source(drawn)
+    assert "\u202e" not in svg.to_text(drawn)
 
 
 @pytest.mark.parametrize("page", ["light", "dark"])
@@ -136,6 +136,6 @@ def test_more_is_never_drawn_as_less() -> None:
 
 
 def test_a_deep_backbone_still_fits(make_run: MakeRun, store: Store) -> None:
-    source, _ = cards.rain(store.state(make_run(sites=swin_sites(8))), LIGHT) or ("", "")
+    source, _ = cards.rain_picture(store.state(make_run(sites=swin_sites(8))), LIGHT) or ("", "")
     drawn = [part.split() for e in ElementTree.fromstring(source).iter() for part in e.get("d", "").split("M")[1:]]
     assert 290 < max(float(x) + float(rest.split("h")[1].split("v")[0]) for x, rest in drawn) <= 300

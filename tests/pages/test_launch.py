@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from mimi_core.analysis.common.labels import layers
 from mimi_core.analysis.launch import figures, words
-from mimi_core.analysis.launch.tables import cycles_table
+from mimi_core.analysis.launch.tables import planned_cycles_table
 from mimi_core.config import PRESETS, DataConfig, make_config, to_yaml
 from mimi_core.config.settings import from_link, link
 from mimi_core.data import known
@@ -275,11 +275,11 @@ def test_a_check_can_be_cancelled_and_one_that_fails_says_why(open_page: Open, a
 
 
 def test_cycles_of_a_check_add_up() -> None:
-    table = cycles_table(REPORT)
+    table = planned_cycles_table(REPORT)
     assert list(table["name"]) == ["start", "cut 1"]
     assert list(table["head_parameters"]) == [20, 20]
     assert list(table["done"]) == [35, 65]
-    assert cycles_table(CheckReport(ok=True)).empty
+    assert planned_cycles_table(CheckReport(ok=True)).empty
     figure = figures.widths_at_start_figure(layers(swin_sites()), REPORT.initial_widths)
     hold_to_schema(figure)
     assert list(figure["datasets"]["layers"]["neurons"]) == list(REPORT.initial_widths.values())

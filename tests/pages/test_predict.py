@@ -109,9 +109,9 @@ def test_the_course_is_told() -> None:
 
 def test_one_image_is_told_in_words_and_shares() -> None:
     said = probabilities(["00122"])[:, 0]
-    told = gallery.course(said, range(5), NAMES)
+    told = gallery.course_in_words(said, range(5), NAMES)
     assert told == "Taken for cat at the start, for dog from cut 2 on and owl from cut 3 on."
-    assert gallery.course(said[:2], range(2), NAMES) == "Taken for cat in every cycle."
+    assert gallery.course_in_words(said[:2], range(2), NAMES) == "Taken for cat in every cycle."
     shares = gallery.shares_table(said, range(5), NAMES, truth=1)
     assert list(dict.fromkeys(shares["label"])) == ["dog", "cat", "owl"]
     assert shares.groupby("cycle")["probability"].sum().tolist() == pytest.approx([1] * 5)
@@ -183,7 +183,7 @@ def test_what_is_wrong_with_the_gallery_is_one_error(store: Store, make_run: Mak
             read_gallery(folder)
     written(gallery_path(folder), {**whole, "label": whole["label"] + 3})
     with pytest.raises(RunError, match="classes that the run does not have"):
-        gallery.read_seen(folder, store.state(folder.name))
+        gallery.read_predictions(folder, store.state(folder.name))
     for content in (b"", b"PK", bytes(1000)):
         gallery_path(folder).write_bytes(content)
         with pytest.raises(RunError, match="cannot be read"):
@@ -208,7 +208,7 @@ def test_what_is_wrong_with_predictions_is_one_error(store: Store, make_run: Mak
         written(path, whole | change)
         with pytest.raises(RunError, match="predictions of cycle 2"):
             read_probabilities(folder, 2, shown, 3)
-    seen = gallery.read_seen(folder, store.state(folder.name))
+    seen = gallery.read_predictions(folder, store.state(folder.name))
     assert seen.cycles == [0, 1, 3, 4]
     assert len(seen.problems) == 1
 

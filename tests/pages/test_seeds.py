@@ -54,7 +54,7 @@ def test_survival_is_counted_layer_by_layer() -> None:
     assert list(last["fewest"]) == [1, 0, 0, 0]
     assert list(last["most"]) == [3, 0, 2, 0]
     assert list(last["vanished"]) == [False, True, False, True]
-    assert seeds.told(table) == (
+    assert seeds.survival_in_words(table) == (
         "1 mlp and 2 mlp lost their adapters in all 3 runs; 1 attn kept its adapter in all of them; "
         "for 2 attn it depends on the seed."
     )
@@ -64,9 +64,12 @@ def test_survival_is_counted_layer_by_layer() -> None:
 
 
 def test_words_for_runs_that_agree() -> None:
-    assert seeds.told(seeds.survival_table([run([1, 1, 1, 1])] * 2)) == "All 4 layers kept an adapter in all 2 runs."
-    assert "; the seed made no difference." in seeds.told(seeds.survival_table([run([1, 0, 1, 1])] * 2))
-    none = seeds.told(seeds.survival_table([run([1, 1, 0, 0]), run([0, 0, 1, 1])]))
+    assert (
+        seeds.survival_in_words(seeds.survival_table([run([1, 1, 1, 1])] * 2))
+        == "All 4 layers kept an adapter in all 2 runs."
+    )
+    assert "; the seed made no difference." in seeds.survival_in_words(seeds.survival_table([run([1, 0, 1, 1])] * 2))
+    none = seeds.survival_in_words(seeds.survival_table([run([1, 1, 0, 0]), run([0, 0, 1, 1])]))
     assert none.startswith("No layer lost its adapter in all 2 runs; none kept it in all of them; for 1 attn, ")
 
 

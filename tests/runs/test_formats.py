@@ -32,7 +32,7 @@ def test_files_from_before_there_were_versions_open(example: Path) -> None:
     with safe_open(cycle_weights.path_of(example, 1), framework="numpy") as file:
         assert versions.KEY not in (file.metadata() or {})
     assert cycle_weights.read(example, 1)
-    raw, survivors = scores.read_cut(example, 1, alive[0], state.widths[1])
+    raw, survivors = scores.read_scores_of_cut(example, 1, alive[0], state.widths[1])
     assert {site: len(kept) for site, kept in survivors.items()} == {s: state.widths[1][s] for s in alive[0]}
     assert raw["mimi"].keys() == alive[0].keys()
     assert scores.read_end(example, len(alive) - 1, alive[-1])["mimi"].keys() == alive[-1].keys()
@@ -115,6 +115,6 @@ def test_keys_name_what_they_hold() -> None:
     )
     assert cycle_weights.adapter_part(cycle_weights.model_key("head.fc.weight")) is None
     assert cycle_weights.model_name(cycle_weights.model_key("head.fc.weight")) == "head.fc.weight"
-    assert safe_state.scores({safe_state.score_key("mimi", "a/b"): np.ones(1), "model/x": np.ones(1)}).keys() == {
-        "mimi"
-    }
+    assert safe_state.brought_scores(
+        {safe_state.score_key("mimi", "a/b"): np.ones(1), "model/x": np.ones(1)}
+    ).keys() == {"mimi"}

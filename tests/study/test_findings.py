@@ -22,9 +22,9 @@ from mimi_core.study.evidence import (
     Evidence,
     averaged,
     contrast,
-    family,
     gather,
     growth,
+    holm_corrected,
     survivors_table,
     within_margin,
 )
@@ -95,7 +95,7 @@ def test_verdicts_claim_no_more_than_the_corrected_p_allows() -> None:
     worse = contrast("", ("a", dict.fromkeys(range(1, 5), 0.8)), ("b", {1: 0.90, 2: 0.91, 3: 0.92, 4: 0.90}))
     faint = contrast("", ("a", {1: 0.9, 2: 0.8, 3: 0.81}), ("b", {1: 0.85, 2: 0.83, 3: 0.79}))
     lonely = contrast("", ("a", {1: 0.9}), ("b", {1: 0.1}))
-    verdicts = [c.verdict for c in family([clear, worse, faint, lonely])]
+    verdicts = [c.verdict for c in holm_corrected([clear, worse, faint, lonely])]
     assert verdicts == ["a is better", "b is better", "undecided", "too few runs"]
 
 
@@ -106,13 +106,13 @@ def test_equivalent_is_said_where_it_is_shown_and_nowhere_else() -> None:
     def beside(by: float, times: float = 1.0) -> Contrast:
         return contrast("", ("a", {s: 0.8 + by + times * of for s, of in spread.items()}), ("b", base))
 
-    same, small, wide = family([beside(0.0), beside(0.005), beside(0.0, 12)])
+    same, small, wide = holm_corrected([beside(0.0), beside(0.005), beside(0.0, 12)])
     assert same.verdict == "equivalent within 1 point"
     assert small.verdict == "a is better, though within 1 point"
     assert wide.verdict == "undecided"
     assert wide.test.detectable == pytest.approx(12 * same.test.detectable)
     assert [c.test.verdict for c in (same, small, wide)] == ["equivalent", "higher", "undecided"]
-    assert family([beside(-0.005)])[0].test.verdict == "lower"
+    assert holm_corrected([beside(-0.005)])[0].test.verdict == "lower"
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def add(parent: Element, tag: str, text: str | None = None, /, **attributes: obj
     return element
 
 
-def source(svg: Element, rules: str | None = None) -> str:
+def to_text(svg: Element, rules: str | None = None) -> str:
     """The picture as text; with `rules` it needs no page around it."""
     if rules is not None:
         style = Element("style")

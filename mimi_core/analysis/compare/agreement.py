@@ -34,7 +34,7 @@ def score_correlations(cut: Cut, against: ScoreName) -> dict[ScoreName, float]:
     return {s: rank_correlation(ranked[against], values) for s, values in ranked.items() if s != against}
 
 
-def scores_table(correlations: Iterable[tuple[int, Mapping[ScoreName, float]]]) -> pd.DataFrame:
+def score_agreement_table(correlations: Iterable[tuple[int, Mapping[ScoreName, float]]]) -> pd.DataFrame:
     """One row per score and cut, over the runs. `correlations` holds (cut, `score_correlations`) of each run and cut.
 
     Columns: label (the score), cut, tau (mean over the runs), low, high (among them), n (runs).

@@ -120,7 +120,7 @@ def levels_table(levels: Levels, measure: Measure, kind: IntervalKind) -> pd.Dat
     return pd.DataFrame(rows, columns=["block", "level", "n", "mean", "std", "low", "high", *others])
 
 
-def curves_table(levels: Levels, parameters: str, kind: IntervalKind) -> pd.DataFrame:
+def curves_by_level_table(levels: Levels, parameters: str, kind: IntervalKind) -> pd.DataFrame:
     """The mean path along the cuts. One row per block, level and cycle; made from the levels of a `points_table`.
 
     Columns: block, level, cycle, n, parameters (mean of that column), mean, low, high (accuracy, 0..1).

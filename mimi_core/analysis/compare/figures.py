@@ -41,7 +41,7 @@ def curves_figure(curves: pd.DataFrame, points: pd.DataFrame, *, order: Sequence
     A click on a name in the legend dims all others.
 
     Args:
-        curves: a `curves_table` of one block.
+        curves: a `curves_by_level_table` of one block.
         points: the `points_table` that it was made from, with `level`.
         order: all levels, as they are shown; a level keeps its colour in every block.
         parameters: the column of `points` on the axis.

@@ -7,7 +7,7 @@ from mimi_core.data.intake.preview import Preview
 from mimi_core.runs.jobs.check_report import CheckReport
 
 
-def cycles_table(report: CheckReport) -> pd.DataFrame:
+def planned_cycles_table(report: CheckReport) -> pd.DataFrame:
     """A row for each cycle.
 
     Columns: cycle, name, neurons, adapter_parameters, head_parameters (all that is trained besides the adapters),

@@ -34,7 +34,7 @@ class Finding:
     advice: str
 
 
-def findings(state: RunState, config: RunConfig, probe: Interval | None = None) -> list[Finding]:
+def signs_of_failure(state: RunState, config: RunConfig, probe: Interval | None = None) -> list[Finding]:
     """What looks wrong in a run, the worst first.
 
     Args:

@@ -11,7 +11,7 @@ from mimi_core.runs.status import ENDED, Status
 from mimi_core.runs.store import RunSummary
 
 
-def finding(run: RunSummary, state: RunState) -> tuple[str, str]:
+def finding_so_far(run: RunSummary, state: RunState) -> tuple[str, str]:
     """What a run has found so far: a headline and a few sentences. Empty texts before it has begun."""
     if not state.started:
         return "", ""
@@ -25,7 +25,7 @@ def finding(run: RunSummary, state: RunState) -> tuple[str, str]:
     return headline, f"{reached}{adapters}{count(state.started.trained_parameters, 'parameter')} are trained."
 
 
-def facts(run: RunSummary, state: RunState) -> dict[str, str]:
+def key_numbers(run: RunSummary, state: RunState) -> dict[str, str]:
     """Up to three numbers with what they are, most wanted first. What is not known yet is left out."""
     numbers = {}
     if run.accuracy is not None:
@@ -43,7 +43,7 @@ def facts(run: RunSummary, state: RunState) -> dict[str, str]:
     return numbers
 
 
-def rain(state: RunState, scale: Scale, size: tuple[int, int] = (300, 78)) -> tuple[str, str] | None:
+def rain_picture(state: RunState, scale: Scale, size: tuple[int, int] = (300, 78)) -> tuple[str, str] | None:
     """The widths of a run as a small SVG, and the same in words; None for a run without adapters."""
     if not state.widths or not state.sites:
         return None
@@ -53,7 +53,7 @@ def rain(state: RunState, scale: Scale, size: tuple[int, int] = (300, 78)) -> tu
     else:
         said = f"{count(len(state.sites), 'layer')} over {count(done, 'cut')}: {count(gone, 'adapter')} gone."
     drawn = svg.rain(layers(state.sites), state.widths, max(state.total_cuts, done), said, "rain", size=size)
-    return svg.source(drawn, svg.rules(scale) + svg.ACCENTS), said
+    return svg.to_text(drawn, svg.rules(scale) + svg.ACCENTS), said
 
 
 def doing(status: Status) -> str:

@@ -31,7 +31,7 @@ OTHERS = "all others"
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class GalleryPredictions:
     """A gallery with what every cycle said about it.
 
     Attributes:
@@ -55,7 +55,7 @@ class Seen:
         return [int(n) for n in (self.probabilities.argmax(2) == self.gallery.label).sum(1)]
 
 
-def read_seen(run: Path, state: RunState) -> Seen:
+def read_predictions(run: Path, state: RunState) -> GalleryPredictions:
     """The gallery of a run and the predictions of all cycles that are done.
 
     Raises:
@@ -74,7 +74,7 @@ def read_seen(run: Path, state: RunState) -> Seen:
             problems.append(str(error))
     if not read:
         raise RunError(problems[0] if problems else "the run has not come to the end of a cycle yet")
-    return Seen(gallery, names, list(read), np.stack(list(read.values())), problems)
+    return GalleryPredictions(gallery, names, list(read), np.stack(list(read.values())), problems)
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ def cells_table(
     return table.assign(right=pd.array(right, dtype="boolean"))
 
 
-def pictures_table(seen: Seen, rows: Sequence[int], urls: Sequence[str]) -> pd.DataFrame:
+def pictures_table(seen: GalleryPredictions, rows: Sequence[int], urls: Sequence[str]) -> pd.DataFrame:
     """image, url, truth (the true class in short), of the images to show."""
     return pd.DataFrame(
         {"image": rows, "url": [urls[row] for row in rows], "truth": [seen.name(row) for row in rows]},
@@ -177,7 +177,7 @@ def shares_table(
     known = [] if truth is None else [truth]
     likely = np.argsort(-probabilities.mean(0), kind="stable")
     kept = list(dict.fromkeys(int(c) for c in (*known, *probabilities.argmax(1), *likely)))[:TOP_CLASSES]
-    labels = distinct([names[c] for c in kept])
+    labels = distinct_labels([names[c] for c in kept])
     shares = {
         label: ("truth" if c == truth else "other class", probabilities[:, c])
         for label, c in zip(labels, kept, strict=True)
@@ -229,7 +229,7 @@ def sentence(images: pd.DataFrame, cells: pd.DataFrame, cuts: int) -> str:
     return f"{' and '.join(parts)}. {told[0].upper()}{told[1:]}."
 
 
-def course(probabilities: np.ndarray, cycles: Sequence[int], names: Sequence[str]) -> str:
+def course_in_words(probabilities: np.ndarray, cycles: Sequence[int], names: Sequence[str]) -> str:
     """How the predictions for one image went, from its (cycles, classes). Plain text."""
     said = probabilities.argmax(1)
     first = clipped(names[said[0]], 40)
@@ -260,7 +260,7 @@ def _cuts(some: pd.DataFrame) -> str:
     return f"cut{'s' if len(numbers) > 1 else ''} {listed(numbers)}"
 
 
-def distinct(labels: Sequence[str]) -> list[str]:
+def distinct_labels(labels: Sequence[str]) -> list[str]:
     """Short labels that can be told apart in a chart, also where names are empty or the same."""
     short = [clipped(label) for label in labels]
     return short if len(set(short)) == len(short) else [f"{i} {label}" for i, label in enumerate(short, start=1)]

@@ -27,7 +27,7 @@ MOST_RUNS, MOST_PICTURES, MOST_SETTINGS = 200, 40, 40
 
 
 @dataclass(frozen=True)
-class Kept:
+class SurvivalCounts:
     """Of the finished runs of a setting, one for each seed, in how many each layer had its adapter at the end."""
 
     label: str
@@ -105,7 +105,7 @@ def _finding(compared: list[Variant]) -> tuple[str, str]:
     return headline, " ".join([*highest, comparison_words.finding(means, pairs, measure)])
 
 
-def _agreement(kept: list[Kept]) -> str:
+def _agreement(kept: list[SurvivalCounts]) -> str:
     parts = []
     for told in [k for k in kept if k.alike is not None][:6]:
         always = sum(number == 0 for number in told.number)
@@ -182,7 +182,7 @@ def _differences(compared: list[Variant]) -> Table | None:
     return {"columns": ["Setting", *paths], "text": ["Setting", *paths], "rows": rows}
 
 
-def _kept(store: Store, variant: Variant) -> Kept | None:
+def _kept(store: Store, variant: Variant) -> SurvivalCounts | None:
     """None for a setting without cuts, or whose runs have different layers."""
     cut = [run for run in variant.finished if run.sites and run.cycle]
     finished = one_per_seed(cut, lambda run: variant.seeds[run.id])
@@ -192,10 +192,10 @@ def _kept(store: Store, variant: Variant) -> Kept | None:
     named = layers(states[0].sites)
     last = [state.widths[-1] for state in states]
     number = [sum(widths.get(layer.site, 0) > 0 for widths in last) for layer in named]
-    return Kept(variant.label, named, number, len(states), agreement(last) if len(states) > 1 else None)
+    return SurvivalCounts(variant.label, named, number, len(states), agreement(last) if len(states) > 1 else None)
 
 
-def _comparable(kept: list[Kept]) -> bool:
+def _comparable(kept: list[SurvivalCounts]) -> bool:
     return any(k.runs > 1 for k in kept) and all(k.named == kept[0].named for k in kept)
 
 

@@ -27,7 +27,7 @@ def drawn(picture: svg.Element) -> Markup:
     """A picture as a part of a page; its own text was escaped when it was built."""
     view = picture.get("viewBox", "").split()
     picture.attrib |= {"width": view[2], "height": view[3]}
-    return Markup(svg.source(picture))
+    return Markup(svg.to_text(picture))
 
 
 @cache

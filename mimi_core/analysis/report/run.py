@@ -42,7 +42,7 @@ def run_report(store: Store, run_id: str) -> str:
         config = None
     if config is None and state.started is None:
         raise RunError(f"nothing can be read of {run_id}: its config and its events are missing or broken")
-    headline, story = cards.finding(run, state)
+    headline, story = cards.finding_so_far(run, state)
     probe = probe_file.read(run.folder)
     cycles = tables.cycles_table(state)
     widths = tables.widths_table(state)

@@ -69,7 +69,7 @@ def read_cut(run: Path, state: RunState, cycle: int) -> Cut:
     before, after = state.widths[cycle - 1], state.widths[cycle]
     alive = {site: neurons for site, neurons in before.items() if neurons}
     path = scores.path_of(run, cycle)
-    raw, survivors = scores.read_cut(run, cycle, alive, after)
+    raw, survivors = scores.read_scores_of_cut(run, cycle, alive, after)
     real = _real_settings(state, cycle)
     if real.score not in raw:
         raise RunError(f"{path} does not hold the {real.score} score that decided cut {cycle}")

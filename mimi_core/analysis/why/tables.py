@@ -140,7 +140,7 @@ def nearest_table(neurons: pd.DataFrame, scope: Scope, each: int = 8) -> pd.Data
     return neurons.iloc[[*inside[::-1], *outside]].reset_index(drop=True)
 
 
-def thinned(neurons: pd.DataFrame, at_most: int = 4500, bins: int = 400) -> pd.DataFrame:
+def thinned_neurons(neurons: pd.DataFrame, at_most: int = 4500, bins: int = 400) -> pd.DataFrame:
     """A `neurons_table` that a chart can draw: where there are too many, neighbours in a layer stand for each other.
 
     Neighbours have equal fate and are close in rank: 1/`bins` of all, or twice that as often as it takes.

@@ -37,7 +37,7 @@ def because(layers: pd.DataFrame, real: Outcome) -> str:
     return said
 
 
-def differences(layers: pd.DataFrame) -> str:
+def layers_moved(layers: pd.DataFrame) -> str:
     """Whose adapters other settings would take or spare. `layers` is the `layers_table` of their outcome."""
     moved = [
         f"{_names(those, 8)} would {verb} {'their adapters' if len(those) > 1 else 'its adapter'}"

@@ -59,7 +59,7 @@ def survival_table(runs: Sequence[RunState]) -> pd.DataFrame:
     return table
 
 
-def told(table: pd.DataFrame) -> str:
+def survival_in_words(table: pd.DataFrame) -> str:
     """Which layers all runs agree on, after the last cut of a `survival_table`. Plain text."""
     last = table[table["cycle"] == table["cycle"].max()]
     runs = int(last["runs"].iloc[0])

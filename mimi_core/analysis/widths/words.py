@@ -30,7 +30,7 @@ def story(widths: pd.DataFrame, cycles: pd.DataFrame, cycle: int) -> str:
     return " ".join(part for part in parts if part)
 
 
-def compared(ours: pd.DataFrame, theirs: pd.DataFrame) -> str:
+def losses_compared(ours: pd.DataFrame, theirs: pd.DataFrame) -> str:
     """Which adapters two runs lost after their last cuts. Both are `widths_table`s."""
     last = [table[table["cycle"] == table["cycle"].max()] for table in (ours, theirs)]
     if set(last[0]["site"]) != set(last[1]["site"]):

@@ -59,7 +59,7 @@ def _is_path(place: str) -> bool:
     return place.startswith(("/", "~", "."))
 
 
-def parse(name: str) -> Name:
+def parse_name(name: str) -> Name:
     """Raises a DataError for what is neither a folder nor a name of the Hub, and for unknown words after the `#`."""
     place, _, choices = name.removeprefix(PREFIX).partition("#")
     chosen: dict[str, str] = {}
@@ -102,7 +102,7 @@ def scan(config: DataConfig, seconds: float) -> Dataset:
 
 def missing(config: DataConfig) -> str | None:
     """What is missing, and how to get it; None where its files are there."""
-    name = parse(config.name)
+    name = parse_name(config.name)
     if not name.is_folder:
         return missing_from(config, (kept_at(name),), _how(config))
     try:
@@ -139,7 +139,7 @@ def stamp(config: DataConfig) -> tuple[int, ...]:
 
 
 def _how(config: DataConfig) -> str:
-    name = parse(config.name)
+    name = parse_name(config.name)
     place = root_of(config) / kept_at(name)
     nearby = f"; or did you mean {PREFIX}./{name.place}?" if Path(name.place).is_dir() else ""
     return (
@@ -149,7 +149,7 @@ def _how(config: DataConfig) -> str:
 
 
 def _folder(config: DataConfig) -> Path:
-    name = parse(config.name)
+    name = parse_name(config.name)
     if not name.is_folder:
         return find(config, (kept_at(name),), _how(config))
     folder = Path(os.path.expanduser(name.place)).absolute()
@@ -167,7 +167,7 @@ def _tables(config: DataConfig, patient: bool) -> dict[str, Any]:
     Args:
         patient: also where it takes long.
     """
-    folder, chosen = _folder(config), parse(config.name).config
+    folder, chosen = _folder(config), parse_name(config.name).config
     library = library_datasets()
     try:
         if any((folder / file).is_file() for file in _SAVED):
@@ -311,7 +311,7 @@ def _columns(config: DataConfig, tables: Mapping[str, Any]) -> tuple[str, str]:
     Raises:
         DataError: there is none, or more than one and nobody said which; the message names them.
     """
-    library, name = library_datasets(), parse(config.name)
+    library, name = library_datasets(), parse_name(config.name)
     wanted = {"image": (name.image, library.Image, "pictures"), "label": (name.label, library.ClassLabel, "classes")}
     features = tables["train"].features
     chosen = []

@@ -44,7 +44,7 @@ class Sprite:
 
 
 @dataclass(frozen=True)
-class Task:
+class SpriteTask:
     summary: str
     class_names: tuple[str, ...]
     sprites: Callable[[np.random.RandomState, int], list[Sprite]]
@@ -237,13 +237,13 @@ def _counted(random: np.random.RandomState, label: int) -> list[Sprite]:
 
 
 TASKS = {
-    "sprites-location": Task(
+    "sprites-location": SpriteTask(
         "in which of 16 places is it? 64x64 pixels, 16 classes",
         tuple(f"{row} {column}" for row in ROWS for column in COLUMNS),
         _located,
     ),
-    "sprites-orientation": Task("which way does it point? 64x64 pixels, 16 classes", tuple(WINDS), _oriented),
-    "sprites-count": Task("how many are there, one to six? 64x64 pixels, 6 classes", NUMBERS, _counted),
+    "sprites-orientation": SpriteTask("which way does it point? 64x64 pixels, 16 classes", tuple(WINDS), _oriented),
+    "sprites-count": SpriteTask("how many are there, one to six? 64x64 pixels, 6 classes", NUMBERS, _counted),
 }
 
 

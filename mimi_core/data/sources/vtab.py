@@ -27,7 +27,7 @@ HOW = (
 
 
 @dataclass(frozen=True)
-class Task:
+class VtabTask:
     """`group`: "natural", "specialised" or "structured". `class_names` are "class 17" where there are no short ones."""
 
     group: str
@@ -38,12 +38,12 @@ def _numbered(classes: int) -> tuple[str, ...]:
     return tuple(f"class {number}" for number in range(classes))
 
 
-def _task(group: str, known: tuple[str, ...] | int) -> Task:
-    return Task(group, known if isinstance(known, tuple) else _numbered(known))
+def _task(group: str, known: tuple[str, ...] | int) -> VtabTask:
+    return VtabTask(group, known if isinstance(known, tuple) else _numbered(known))
 
 
 _natural, _specialised, _structured = (partial(_task, group) for group in ("natural", "specialised", "structured"))
-TASKS: dict[str, Task] = {
+TASKS: dict[str, VtabTask] = {
     "cifar": _natural(names.CIFAR100),
     "caltech101": _natural(102),
     "dtd": _natural(names.DTD),
@@ -99,7 +99,7 @@ def _dataset(config: DataConfig, check: Check) -> Dataset:
     return dataset(config, class_names, lists, check)
 
 
-def task(name: str) -> Task:
+def task(name: str) -> VtabTask:
     """Raises a DataError with the nearest known task."""
     wanted = name.removeprefix(PREFIX)
     try:

@@ -59,7 +59,7 @@ def under(tensors: Arrays, prefix: str) -> dict[str, np.ndarray]:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
-def scores(tensors: Arrays) -> dict[str, dict[str, np.ndarray]]:
+def brought_scores(tensors: Arrays) -> dict[str, dict[str, np.ndarray]]:
     """Score -> site -> (N,) that a branch brought along."""
     brought: dict[str, dict[str, np.ndarray]] = {}
     for key, values in under(tensors, "scores/").items():

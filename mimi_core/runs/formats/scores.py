@@ -27,7 +27,7 @@ def arrays(raw: Mapping[str, Mapping[str, np.ndarray]], survivors: Mapping[str, 
     return named | {f"{_SURVIVORS}/{site}": kept for site, kept in survivors.items()}
 
 
-def read_cut(
+def read_scores_of_cut(
     run: Path, cycle: int, before: Mapping[str, int], after: Mapping[str, int]
 ) -> tuple[dict[str, BySite], BySite]:
     """The scores that decided a cut or could have, and its survivors.

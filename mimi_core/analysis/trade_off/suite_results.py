@@ -14,7 +14,7 @@ from mimi_core.sweeps.suites import Suite
 OVER_GROUPS, OVER_TASKS = "mean of the group means", "mean of all tasks"
 
 
-def scores_table(runs: Sequence[Facts], varying: Sequence[str]) -> pd.DataFrame:
+def suite_scores_table(runs: Sequence[Facts], varying: Sequence[str]) -> pd.DataFrame:
     """One row per finished run.
 
     Columns: setting (what `varying` has, in words), task (name of the dataset), seed, accuracy (test, 0..1),
