@@ -67,15 +67,36 @@ class Plan:
         return sum(self.epochs)
 
 
-def plan(config: RunConfig) -> Plan:
+def plan(config: RunConfig, neurons: int | None = None) -> Plan:
     """What a run will do. Without cuts it trains once, in `train.cycles` courses of the learning rate, so that it can
-    have those of a run with cuts. A branch begins with its parent's cuts."""
-    prune, epochs, keep = config.prune, config.train.epochs, config.kept_shares
+    have those of a run with cuts. A branch begins with its parent's cuts.
+
+    Args:
+        neurons: of all adapters at the start, where that is known: then no cut comes behind a single neuron.
+    """
+    prune, epochs, keep = config.prune, config.train.epochs, config.shares_kept(neurons)
     annealed = prune.schedule == "anneal" and METHODS[config.method].cuts
     if annealed and keep:
-        when = annealing_epochs(epochs, prune.warm, prune.settle, prune.every)
+        when = annealing_epochs(epochs, prune.warm, prune.settle, prune.every)[: len(keep)]
         return Plan(keep, tuple(after - before for before, after in pairwise((0, *when, epochs))), one_training=True)
     if not keep and config.train.cycles > 1:
         return Plan(keep, (epochs * config.train.cycles,), course=epochs)
     after_cuts = (epochs * (prune.retrain_last or k < len(keep)) for k, _ in enumerate(keep, 1))
     return Plan(keep, (epochs, *after_cuts), one_training=annealed)
+
+
+def planned_away(config: RunConfig, neurons: int, token_widths: Iterable[int]) -> str | None:
+    """Says which cuts of those that were asked for will not be made, since a single neuron is left; None if all will.
+
+    Args:
+        neurons: of all adapters at the start.
+        token_widths: M of every site.
+    """
+    cuts, asked = plan(config, neurons).keep, config.kept_shares
+    if cuts == asked:
+        return None
+    behind, target = len(asked) - len(cuts), config.prune.sigma_target
+    left_out = f": {behind} later cut{'s' * (behind > 1)} would cut nothing and will not be made" if behind else ""
+    beyond = f"; prune.sigma_target={target:g} is beyond that" if asked[-1] * neurons < 1 else ""
+    compression = sigma(token_widths, [1])
+    return f"cut {len(cuts)} leaves a single neuron of {neurons:,} (compression {compression:,.0f}){left_out}{beyond}"

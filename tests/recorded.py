@@ -8,7 +8,7 @@ import numpy as np
 
 from mimi_core.budget import initial_width, sigma
 from mimi_core.config import RunConfig, make_config
-from mimi_core.config.cuts import keep_fractions
+from mimi_core.config.cuts import keep_fractions, last_share
 from mimi_core.runs.events import EpochEnded, Evaluated, Pruned, RunEnded, RunStarted, Scored, SiteInfo, Warned
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store, versions
@@ -57,7 +57,7 @@ def record(
     sites = sites or swin_sites()
     run_id = store.create(config)
     folder = store.folder(run_id)
-    fractions = keep_fractions(config.adapter.sigma_0, config.prune.sigma_target, config.prune.rho)
+    fractions = keep_fractions(last_share(config.adapter.sigma_0, config.prune.sigma_target), config.prune.rho)
     start = {site.name: initial_width(site.width, config.adapter.sigma_0) for site in sites}
     tokens = [site.width for site in sites]
     clock = time.time() - 60

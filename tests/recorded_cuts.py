@@ -4,7 +4,7 @@ import numpy as np
 
 from mimi_core.budget import initial_width
 from mimi_core.config import make_config
-from mimi_core.config.cuts import keep_fractions
+from mimi_core.config.cuts import keep_fractions, last_share
 from mimi_core.runs.events import Evaluated, Pruned, RunEnded, RunStarted, Scored, SiteInfo
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store
@@ -22,7 +22,7 @@ def run_with_scores(
     rng = np.random.default_rng(seed)
     tokens = {site.name: site.width for site in sites}
     start = {site.name: initial_width(site.width, config.adapter.sigma_0) for site in sites}
-    keeps = keep_fractions(config.adapter.sigma_0, config.prune.sigma_target, config.prune.rho)
+    keeps = keep_fractions(last_share(config.adapter.sigma_0, config.prune.sigma_target), config.prune.rho)
     run_id, widths = store.create(config), dict(start)
     with Recorder(store.folder(run_id)) as recorder:
         recorder.emit(

@@ -6,10 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mimi_core.budget import initial_width, plan, sigma
-from mimi_core.config import make_config
-from mimi_core.config.cuts import keep_fractions
+from mimi_core.budget import initial_width, plan, planned_away, sigma
+from mimi_core.config import Branch, make_config
+from mimi_core.config.cuts import keep_fractions as fractions_to
+from mimi_core.config.cuts import last_share
 from mimi_core.errors import ConfigError
+
+
+def keep_fractions(sigma_0: float, sigma_target: float, rho: float) -> list[Fraction]:
+    return fractions_to(last_share(sigma_0, sigma_target), rho)
 
 
 def test_the_papers_schedule() -> None:
@@ -118,3 +123,48 @@ def test_the_most_cuts_are_counted_exactly(sets: list[str], cuts: int) -> None:
 def test_more_cuts_are_refused_before_they_are_worked_out(sets: list[str]) -> None:
     with pytest.raises(ConfigError, match="cuts, more than 1,000: raise prune"):
         make_config(sets=sets)
+
+
+# --- a target beyond the last neuron ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sets", "left", "cuts_asked"),
+    [
+        (["prune.sigma_target=1e6"], [48, 24, 12, 6, 3, 1], 17),
+        (["prune.sigma_target=1e6", "prune.rho=0.9"], [9, 1], 6),
+        (["prune.sigma_target=1e9", "prune.schedule=one_shot"], [1], 1),
+        (["prune.sigma_target=1e9", "prune.schedule=anneal", "train.epochs=6"], [41, 12, 2, 1], 4),
+        (["prune.sigma_target=768"], [48, 24, 12, 6, 3, 1], 7),
+    ],
+)
+def test_no_cut_comes_behind_the_last_neuron(sets: list[str], left: list[int], cuts_asked: int) -> None:
+    """96 neurons, whose adapters sit at tokens of 768 features in all."""
+    config = make_config(sets=sets)
+    planned = plan(config, 96)
+    assert [int(share * 96) for share in planned.keep] == left
+    assert len(config.kept_shares) == cuts_asked
+    assert len(planned.epochs) == len(left) + 1
+    told = planned_away(config, 96, [512, 256]) or ""
+    assert f"cut {len(left)} leaves a single neuron of 96 (compression 768)" in told
+    assert (f"{cuts_asked - len(left)} later cut" in told) == (len(left) < cuts_asked)
+    assert ("is beyond that" in told) == ("prune.sigma_target=768" not in sets)
+
+
+@given(st.floats(1, 64), st.floats(64, 1e9), st.floats(0.05, 0.95), st.integers(1, 5000))
+def test_a_target_with_neurons_left_is_planned_as_ever(sigma_0: float, target: float, rho: float, n: int) -> None:
+    config = make_config({"adapter": {"sigma_0": sigma_0}, "prune": {"sigma_target": target, "rho": rho}})
+    planned, asked = plan(config, n), plan(config)
+    assert all(share * n >= 1 for share in planned.keep)
+    assert all(share * n >= 2 for share in planned.keep[:-1])
+    assert planned.keep[:-1] == asked.keep[: max(0, len(planned.keep) - 1)]
+    if not asked.keep or asked.keep[-1] * n >= 2:
+        assert planned == asked
+        assert planned_away(config, n, [8 * n]) is None
+
+
+def test_a_branch_of_cuts_beyond_the_last_neuron_makes_no_more() -> None:
+    """An earlier version made them."""
+    branch = Branch(run="r", cycle=2, keep=("1/2", "1/2000"))
+    config = make_config(sets=["prune.sigma_target=1e6"]).model_copy(update={"branch": branch})
+    assert plan(config, 96).keep == (Fraction(1, 2), Fraction(1, 2000))

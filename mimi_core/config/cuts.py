@@ -13,10 +13,21 @@ def exact(value: float) -> Fraction:
     return Fraction(str(value))
 
 
-def keep_fractions(sigma_0: float, sigma_target: float, rho: float, made: Sequence[Fraction] = ()) -> list[Fraction]:
-    """keep_k = max((1 - rho)^k, sigma_0 / sigma_target) for k = 1 .. K, the smallest K that reaches sigma_target.
+def last_share(sigma_0: float, sigma_target: float, neurons: int | None = None) -> Fraction:
+    """What the last cut keeps: sigma_0 / sigma_target; of so many neurons at the start one at least."""
+    return max(exact(sigma_0) / exact(sigma_target), Fraction(1, neurons) if neurons else Fraction(0))
 
-    Empty when sigma_target equals sigma_0: then nothing is pruned.
+
+def until_one_is_left(shares: Sequence[Fraction], neurons: int, made: int) -> Sequence[Fraction]:
+    """Without the cuts that come behind a single neuron, and so would cut nothing; those that were `made` stay."""
+    single = next((k for k, share in enumerate(shares, 1) if share * neurons < 2), len(shares))
+    return shares[: max(single, made)]
+
+
+def keep_fractions(last: Fraction, rho: float, made: Sequence[Fraction] = ()) -> list[Fraction]:
+    """keep_k = max((1 - rho)^k, last) for k = 1 .. K, the smallest K that reaches `last`, the `last_share`.
+
+    Empty when that is 1: then nothing is pruned.
 
     Args:
         made: cuts that were made already, under whatever settings; the others go on from there.
@@ -24,14 +35,12 @@ def keep_fractions(sigma_0: float, sigma_target: float, rho: float, made: Sequen
     Raises:
         ValueError: far more than `MOST_CUTS`, which would take forever; a few more are for the caller to refuse.
     """
-    return list(_keep_fractions(sigma_0, sigma_target, rho, tuple(made)))
+    return list(_keep_fractions(last, rho, tuple(made)))
 
 
 @lru_cache(256)  # runs of a sweep share few settings, and pages ask for a thousand runs
-def _keep_fractions(
-    sigma_0: float, sigma_target: float, rho: float, made: tuple[Fraction, ...]
-) -> tuple[Fraction, ...]:
-    share, last = 1 - exact(rho), exact(sigma_0) / exact(sigma_target)
+def _keep_fractions(last: Fraction, rho: float, made: tuple[Fraction, ...]) -> tuple[Fraction, ...]:
+    share = 1 - exact(rho)
     fractions = list(made)
     keep = fractions[-1] if fractions else Fraction(1)
     about = _logarithm(max(keep / last, Fraction(1))) / -log1p(-rho)
@@ -43,9 +52,8 @@ def _keep_fractions(
     return tuple(fractions)
 
 
-def one_shot(sigma_0: float, sigma_target: float, made: Sequence[Fraction] = ()) -> list[Fraction]:
-    """A single cut to the target; none where what was `made` has reached it."""
-    last = exact(sigma_0) / exact(sigma_target)
+def one_shot(last: Fraction, made: Sequence[Fraction] = ()) -> list[Fraction]:
+    """A single cut to the `last_share`; none where what was `made` has reached it."""
     return [*made, last] if last < (made[-1] if made else 1) else list(made)
 
 
@@ -56,15 +64,14 @@ def annealing_epochs(epochs: int, warm: float, settle: float, every: int) -> ran
     return range(warmed, epochs - settled + 1, every)
 
 
-def annealed(sigma_0: float, sigma_target: float, when: range) -> list[Fraction]:
-    """The budget falls within one training: keep_k = r + (1 - r) (1 - k / K)^3 with r = sigma_0 / sigma_target.
+def annealed(last: Fraction, when: range) -> list[Fraction]:
+    """The budget falls within one training: keep_k = r + (1 - r) (1 - k / K)^3, r being the `last_share`.
 
     The cubic schedule of AdaLoRA (arXiv 2303.10512, appendix A), after Zhu and Gupta (arXiv 1710.01878).
 
     Raises:
         ValueError: `when` holds more than `MOST_CUTS` epochs.
     """
-    last = exact(sigma_0) / exact(sigma_target)
     if last >= 1:
         return []
     if len(when) > MOST_CUTS:

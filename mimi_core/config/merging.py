@@ -14,7 +14,7 @@ from mimi_core.config.schema import RunConfig, Section
 from mimi_core.config.short_forms import expand_short_forms, merge
 from mimi_core.config.site_widths import TakenWidths
 from mimi_core.config.text import read_config_file
-from mimi_core.config.typed import inner_type, parse_set
+from mimi_core.config.typed import parse_set
 from mimi_core.errors import ConfigError
 
 Parsed = TypeVar("Parsed", bound="Section")
@@ -112,8 +112,6 @@ def _refuse_unknown_keys(values: dict[str, Any], model: type[BaseModel], prefix:
             raise ConfigError(f"unknown key '{prefix}{key}'{nearest(key, model.model_fields)}")
         section = _section(model.model_fields[key].annotation)
         if section is None:
-            if isinstance(value, bool) and inner_type(model.model_fields[key])[0] in (int, float):
-                raise ConfigError(f"{prefix}{key}: a number is needed (got {str(value).lower()})")
             continue
         if value is None:
             raise ConfigError(f"'{prefix}{key}' is empty: remove the line or give it keys")
@@ -135,5 +133,6 @@ def _explain(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"] if not str(part).startswith(("constrained-", "function-")))
     if not where:
         return message
-    got = repr(error["input"])
+    given = error["input"]
+    got = str(given).lower() if isinstance(given, bool) else repr(given)  # as it was written
     return f"{where}: {message[0].lower()}{message[1:]} (got {got if len(got) <= 200 else got[:200] + '…'})"

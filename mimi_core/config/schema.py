@@ -4,11 +4,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from mimi_core.config import cuts
 from mimi_core.config.choices import OneOf
 from mimi_core.config.conditions import OnlyIf
+from mimi_core.config.fields import takes_numbers
 from mimi_core.config.methods import METHODS, makes_cuts
 from mimi_core.config.short_forms import expand_short_forms
 from mimi_core.config.site_widths import Widths
@@ -25,15 +26,28 @@ NormaliserName = Annotated[str, OneOf("normaliser", NORMALISERS)]
 MethodName = Annotated[str, OneOf("method", METHODS)]
 
 
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, lt=2**53)]
+"""As far as JSON and tables hold whole numbers exactly."""
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 DEMO_BACKBONE = "demo"
 
 
-class Section(BaseModel):
-    """Base of all parts: frozen, and unknown keys are refused."""
+class Checked(BaseModel):
+    """Frozen; unknown keys are refused, and as a number whatever is none: infinity, NaN, `true` and `on`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        switched = any(isinstance(one, bool) for one in (value if isinstance(value, list) else [value]))
+        if switched and takes_numbers(cls.model_fields[str(info.field_name)]):
+            raise ValueError("a number is needed")
+        return value
+
+
+class Section(Checked):
+    """Base of all parts."""
 
 
 class BackboneConfig(Section):
@@ -129,10 +143,9 @@ class TrainConfig(Section):
     workers: Annotated[int, Field(ge=0, le=64)] = Field(2, description="threads that decode images")
 
 
-class Branch(BaseModel):
+class Branch(Checked):
     """Where a run comes from that goes on from the end of another run's cycle."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     run: str
     cycle: Annotated[int, Field(ge=0)]
     keep: tuple[Annotated[str, Field(pattern=r"^[1-9]\d{0,300}/[1-9]\d{0,300}$")], ...]
@@ -215,14 +228,25 @@ class RunConfig(Section):
 
     @property
     def kept_shares(self) -> tuple[Fraction, ...]:
-        """What each of the run's cuts keeps, as a share of the initial neurons. A branch begins with its parent's."""
+        """What each of the run's cuts keeps, where nobody knows how many neurons there are: see `shares_kept`."""
+        return self.shares_kept()
+
+    def shares_kept(self, neurons: int | None = None) -> tuple[Fraction, ...]:
+        """What each of the run's cuts keeps, as a share of the initial neurons. A branch begins with its parent's.
+
+        Args:
+            neurons: at the start. No cut comes behind the one that leaves a single neuron.
+        """
         prune, sigma_0 = self.prune, self.adapter.sigma_0
         if not makes_cuts(self.method):
             return ()
+        made = [Fraction(share) for share in self.branch.keep] if self.branch else []
+        last = cuts.last_share(sigma_0, prune.sigma_target, neurons)
         if prune.schedule == "anneal":
             when = cuts.annealing_epochs(self.train.epochs, prune.warm, prune.settle, prune.every)
-            return tuple(cuts.annealed(sigma_0, prune.sigma_target, when))
-        made = [Fraction(share) for share in self.branch.keep] if self.branch else []
-        if prune.schedule == "one_shot":
-            return tuple(cuts.one_shot(sigma_0, prune.sigma_target, made))
-        return tuple(cuts.keep_fractions(sigma_0, prune.sigma_target, prune.rho, made))
+            shares = cuts.annealed(last, when)
+        elif prune.schedule == "one_shot":
+            shares = cuts.one_shot(last, made)
+        else:
+            shares = cuts.keep_fractions(last, prune.rho, made)
+        return tuple(cuts.until_one_is_left(shares, neurons, len(made)) if neurons else shares)

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from mimi_core.config import PRESETS, RunConfig, differences, make_config
 from mimi_core.config.choices import OneOf
 from mimi_core.config.conditions import OnlyIf
-from mimi_core.config.typed import inner_type
+from mimi_core.config.fields import inner_type
 from mimi_core.errors import ConfigError
 
 MOST_SETS, LONGEST_SET = 100, 500

@@ -1,27 +1,17 @@
 """What a `--set` says, read by the type of its key: a text is what was typed, whatever YAML would make of it."""
 
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from mimi_core.config.fields import inner_type
 from mimi_core.config.schema import RunConfig
 from mimi_core.config.text import read_value
 from mimi_core.errors import ConfigError
 
 _SWEEPS = ("base.", "grid.")
 """What stands before a run's setting in a sweep."""
-
-
-def inner_type(info: FieldInfo) -> tuple[Any, bool]:
-    """The type of a field without `None` and annotations, and whether it may be None."""
-    annotation: Any = info.annotation
-    parts = get_args(annotation) if get_origin(annotation) is not Literal else ()
-    optional = type(None) in parts
-    inner = next((part for part in parts if part is not type(None)), annotation) if optional else annotation
-    while get_origin(inner) is not None and get_origin(inner) is not Literal and hasattr(inner, "__metadata__"):
-        inner = get_args(inner)[0]
-    return inner, optional
 
 
 def parse_set(assignment: str, lists: bool = False) -> dict[str, Any]:

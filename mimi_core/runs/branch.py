@@ -50,10 +50,10 @@ def branch(source: Store, run_id: str, cycle: int, sets: Sequence[str], target: 
     stored = known_scores(folder, state, cycle, config)
     widths = _alive(state, cycle)
     tensors = _adapters(folder, cycle) | _as_tensors(stored)
-    events = _events_until(folder, cycle)
+    events, neurons = _events_until(folder, cycle), sum(state.widths[0].values())
 
     def fill(draft: Path, new_id: str, complete: RunConfig) -> None:
-        lines = [to_line(_own(event, new_id, complete)) for event in events]
+        lines = [to_line(_own(event, new_id, complete, neurons)) for event in events]
         writing.write_bytes(draft, files.EVENTS, b"".join(lines))
         for done in range(cycle + 1):
             writing.make_folder(draft, files.in_cycle(done))
@@ -64,7 +64,7 @@ def branch(source: Store, run_id: str, cycle: int, sets: Sequence[str], target: 
             writing.copy(folder, draft, name)
         when = time.strftime("%Y-%m-%d %H:%M:%S")
         writing.write_text(draft, files.LOG, f"{when}  goes on from the end of cycle {cycle} of {run_id}\n")
-        cursor = {"cycle": cycle, "epoch": plan(complete).epochs[cycle], "seconds": 0.0}
+        cursor = {"cycle": cycle, "epoch": plan(complete, neurons).epochs[cycle], "seconds": 0.0}
         safe_state.write(draft, tensors, {**cursor, "widths": widths})
 
     return target.create(config, fill=fill, owner=owner)
@@ -82,7 +82,8 @@ def changed(parent: RunConfig, state: RunState, run_id: str, cycle: int, sets: S
     if cycle not in done:
         known = f"cycles {done[0]} to {done[-1]} can be branched from" if done else "none has been trained to its end"
         raise RunError(f"{run_id} has no cycle {cycle} that was trained to its end; {known}")
-    made = plan(parent).keep[:cycle]
+    neurons = sum(state.widths[0].values())
+    made = plan(parent, neurons).keep[:cycle]
     values = {**parent.model_dump(mode="json"), "name": title(parent, cycle), "group": "", "branch": None}
     if parent.prune.schedule == "anneal":
         values = laid_over(values, {"prune.schedule": "cycles"})
@@ -101,7 +102,7 @@ def changed(parent: RunConfig, state: RunState, run_id: str, cycle: int, sets: S
     backbone = parent.backbone
     if config.seed != parent.seed and not backbone.pretrained and not backbone.checkpoint:
         raise RunError("a branch of this run must keep its seed: the weights of its backbone are random and made of it")
-    if len(plan(config).keep) == cycle:
+    if len(plan(config, neurons).keep) == cycle:
         sigma = parent.adapter.sigma_0 / float(made[-1]) if made else parent.adapter.sigma_0
         raise RunError(
             f"nothing would be left to cut after cycle {cycle}, where the compression is {sigma:g}: set "
@@ -123,11 +124,11 @@ def _events_until(folder: Path, cycle: int) -> list[Event]:
     return [event for event in events[: last + 1] if not isinstance(event, RunEnded)]
 
 
-def _own(event: Event, run_id: str, config: RunConfig) -> Event:
+def _own(event: Event, run_id: str, config: RunConfig, neurons: int) -> Event:
     """The start is told as the new run's own: its id, its config, its plan of cuts."""
     if not isinstance(event, RunStarted):
         return event
-    keep = [float(share) for share in plan(config).keep]
+    keep = [float(share) for share in plan(config, neurons).keep]
     return event.model_copy(update={"run_id": run_id, "config": config.model_dump(mode="json"), "keep_fractions": keep})
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from mimi_core.adapters.attach import adapters_of, head_parameters
 from mimi_core.adapters.sites import Site
 from mimi_core.backbones.loading import load_backbone
-from mimi_core.budget import Plan, plan
+from mimi_core.budget import Plan, plan, planned_away
 from mimi_core.config import RunConfig
 from mimi_core.config.site_widths import TakenWidths
 from mimi_core.data import Dataset, load
@@ -114,12 +114,15 @@ def set_up(config: RunConfig, recorder: AnyRecorder) -> Setup:
         shown = "; ".join(dataset.skipped[:5])
         warnings.append(f"left out because they could not be used, {len(dataset.skipped)} in all: {shown}")
     warnings += in_words(dataset.unused)
+    neurons = sum(adapter.hidden_width for adapter in adapters_of(model).values())
+    if told := planned_away(config, neurons, [site.width for site in sites]):
+        warnings.append(told)
     return Setup(
         config=config,
         method=implementation(config.method),
         model=model,
         sites=sites,
-        plan=plan(config),
+        plan=plan(config, neurons),
         dataset=dataset,
         image_size=image_size,
         train=pixels[0],

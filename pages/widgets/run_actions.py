@@ -196,7 +196,7 @@ def branch_off(stored: StoredRun, config: RunConfig, state: RunState, ready: lis
     except MimiError as error:
         _refused(error)
         return
-    shares = [percent(float(share)) for share in plan(wanted).keep]
+    shares = [percent(float(share)) for share in plan(wanted, sum(state.widths[0].values())).keep]
     to_come = listed([f"{k} ({share})" for k, share in enumerate(shares, start=1) if k > cycle])
     st.markdown(f":material/timeline: Cuts to come, and the neurons of the start that they leave: {to_come}.")
     _start("Start the branch", lambda: acting.branch_off(stored.store, stored.run.id, cycle, sets))

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import safe_open
 
+from mimi_core.analysis.monitor.curves import total_steps
 from mimi_core.budget import sigma
 from mimi_core.config import RunConfig, make_config
 from mimi_core.errors import RunError
@@ -217,6 +218,21 @@ def test_a_target_at_the_start_cuts_nothing_and_a_tiny_budget_warns() -> None:
     assert sum(1 for e in events if isinstance(e, Pruned) and e.neurons_before == e.neurons_after) == sum(
         1 for e in events if e.event == "warned" and e.code == "no_op_cut"
     )
+
+
+def test_cuts_behind_the_last_neuron_are_not_made() -> None:
+    """24 neurons, and a target that asked for 14 cuts."""
+    sets = ["adapter.sigma_0=200", "prune.sigma_target=2e6", "train.epochs=1"]
+    config = make_config(preset="quick", sets=[*QUICK, *sets])
+    state = fold(list(run(config)))
+    assert [sum(widths.values()) for widths in state.widths] == [24, 12, 6, 3, 1]
+    assert state.started
+    assert state.started.keep_fractions == [1 / 2, 1 / 4, 1 / 8, 1 / 16]
+    (told,) = [warning for warning in state.warnings if "single neuron" in str(warning)]
+    assert "cut 4 leaves a single neuron of 24" in str(told)
+    assert "10 later cuts would cut nothing" in str(told)
+    assert "prune.sigma_target=2e+06 is beyond that" in str(told)
+    assert total_steps(state, config) == 5
 
 
 def test_divergence_is_explained(quick_config: RunConfig) -> None:

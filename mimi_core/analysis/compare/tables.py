@@ -82,7 +82,7 @@ def facts(run: RunSummary, config: RunConfig, state: RunState, status: Status | 
         return None
     widths, last = state.widths, len(state.cuts)
     accuracies = [_or_nan(state.accuracy(cycle)) for cycle in range(last + 1)]
-    in_cycle = plan(config).epochs
+    in_cycle = plan(config, sum(widths[0].values())).epochs
     trained = accumulate(in_cycle[cycle] if cycle < len(in_cycle) else 0 for cycle in range(last + 1))
     points = tuple(
         Point(

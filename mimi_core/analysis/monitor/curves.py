@@ -114,7 +114,8 @@ def total_steps(state: RunState, config: RunConfig) -> int:
     """Epochs of the whole run. Cycles that are done count as they were: a branch's parent may have had others."""
     begun = max((e.cycle for e in state.epochs), default=0)
     done = sum(e.cycle < begun for e in state.epochs)
-    return max(done + sum(plan(config).epochs[begun:]), len(state.epochs))
+    neurons = sum(state.started.initial_widths.values()) if state.started else None
+    return max(done + sum(plan(config, neurons).epochs[begun:]), len(state.epochs))
 
 
 def _rule(steps: int, title: str | None = None) -> Chart:

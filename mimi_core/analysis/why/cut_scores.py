@@ -107,7 +107,7 @@ def _exact_keep(state: RunState, cycle: int) -> Fraction:
     assert state.started is not None
     recorded = state.started.keep_fractions
     try:
-        exact = plan(validate(state.started.config)).keep[cycle - 1]
+        exact = plan(validate(state.started.config), sum(state.widths[0].values())).keep[cycle - 1]
         if math.isclose(exact, recorded[cycle - 1], rel_tol=1e-12):
             return exact
     except (ConfigError, IndexError):
