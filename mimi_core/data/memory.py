@@ -1,6 +1,8 @@
 """How much main memory, and how much of a disk, this process may still take."""
 
 import re
+import resource
+import sys
 from pathlib import Path
 
 import psutil
@@ -16,8 +18,8 @@ _CGROUPS = (  # limit, use and statistics of the container this process is in, v
 
 
 def free_bytes() -> int:
-    """Bytes that are free on this machine and within the limit of its container."""
-    free = int(psutil.virtual_memory().available)
+    """Bytes that are free on this machine, within the limit of its container, and in this process's address space."""
+    free = min(int(psutil.virtual_memory().available), _addresses_left())
     for limit, used, statistics in _CGROUPS:
         try:
             taken = int(Path(used).read_text()) - _reclaimable(Path(statistics).read_text())
@@ -26,6 +28,12 @@ def free_bytes() -> int:
             continue
         free = min(free, left)
     return max(free, 0)
+
+
+def _addresses_left() -> int:
+    """Bytes until the limit of this process's address space (`ulimit -v`), where it has one."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return sys.maxsize if limit == resource.RLIM_INFINITY else int(limit - psutil.Process().memory_info().vms)
 
 
 def free_disk_bytes(folder: Path) -> int:

@@ -58,7 +58,7 @@ def inject(model: nn.Module, image_size: int, settings: Any, generator: Generato
     from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
+        torch.manual_seed(int(torch.randint(2**31, (), generator=generator, device="cpu")))
         try:
             PEFT_TYPE_TO_TUNER_MAPPING[settings.peft_type](model, settings, adapter_name=NAME)
             called_modules(model, image_size)

@@ -14,13 +14,13 @@ from mimi_core.budget import Plan, plan, planned_away
 from mimi_core.config import RunConfig
 from mimi_core.config.site_widths import TakenWidths
 from mimi_core.data import Dataset, load
-from mimi_core.data.memory import free_bytes
 from mimi_core.data.pixels import Pixels, prepare
 from mimi_core.data.unused import in_words
-from mimi_core.errors import ConfigError, ResourceError
+from mimi_core.errors import ConfigError
 from mimi_core.methods import implementation
 from mimi_core.methods.method import Method
 from mimi_core.runs.recorder import AnyRecorder
+from mimi_core.train import needs
 from mimi_core.train.evaluate import Vision
 from mimi_core.train.fetch import fetch_missing
 from mimi_core.train.randomness import Purpose, derive, torch_generator
@@ -64,13 +64,22 @@ def choose_device(wanted: str) -> torch.device:
     return device
 
 
-def build_model(config: RunConfig, num_classes: int) -> tuple[nn.Module, list[Site], int, Vision, list[str]]:
+def build_model(
+    config: RunConfig, num_classes: int, trains_on: torch.device | None = None
+) -> tuple[nn.Module, list[Site], int, Vision, list[str]]:
     """Backbone with its head and, for methods that use them, adapters: on the CPU, weights decided by the seed alone.
+
+    Args:
+        trains_on: where the model will train; None: it will only be asked.
 
     Returns:
         model, sites, image size in pixels, vision, warnings.
+
+    Raises:
+        ResourceError: memory does not suffice; told before it is allocated.
     """
     backbone = load_backbone(config.backbone, num_classes, derive(config.seed, Purpose.HEAD))
+    needs.foresee(backbone.model, config, backbone.image_size, needs.Free.of(trains_on))
     generator = torch_generator(adapter_seed(config), Purpose.ADAPTERS)
     method = implementation(config.method)
     sites = method.prepare(backbone.model, config, backbone.image_size, generator)
@@ -98,8 +107,8 @@ def set_up(config: RunConfig, recorder: AnyRecorder) -> Setup:
     fetch_missing(config.data, lambda what: recorder.update(message=what))
     dataset = load(config.data, lambda done, all_: recorder.update(message=f"checking images: {done} of {all_}"))
     recorder.update(message="loading the backbone")
-    model, sites, image_size, vision, warnings = build_model(config, len(dataset.class_names))
-    _check_memory(model, config, image_size, device)
+    model, sites, image_size, vision, warnings = build_model(config, len(dataset.class_names), device)
+    needs.refuse(model, config, image_size, needs.Free.of(device))
     model.to(device)
     autocast = config.train.precision == "bf16" or (config.train.precision == "auto" and device.type == "cuda")
     vision = Vision(vision.mean.to(device), vision.std.to(device), autocast)
@@ -156,36 +165,3 @@ def parameter_counts(model: nn.Module) -> dict[str, int]:
     head = sum(p.numel() for p in head_parameters(model))
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     return {"head": head, "adapters": adapters, "trained": trained}
-
-
-def training_bytes(model: nn.Module, config: RunConfig, image_size: int) -> int:
-    """A generous estimate of what training takes beyond the images: weights, moments, activations of one batch.
-
-    Activations are measured: the bytes that one image's forward pass keeps for backward.
-    """
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    weights = sum(p.numel() for p in model.parameters())
-    counted = {p.untyped_storage().data_ptr() for p in model.parameters()}
-    kept = 0
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        nonlocal kept
-        if tensor.untyped_storage().data_ptr() not in counted:
-            counted.add(tensor.untyped_storage().data_ptr())
-            kept += tensor.numel() * tensor.element_size()
-        return tensor
-
-    device = next(model.parameters()).device
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        model.eval()(torch.zeros(1, 3, image_size, image_size, device=device))
-    return 4 * weights + 12 * trained + kept * config.train.batch_size
-
-
-def _check_memory(model: nn.Module, config: RunConfig, image_size: int, device: torch.device) -> None:
-    needed = training_bytes(model, config, image_size)
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_bytes()
-    if needed > free:
-        raise ResourceError(
-            f"not enough memory: a batch of {config.train.batch_size} images needs about {needed / 2**30:.1f} GiB and "
-            f"{free / 2**30:.1f} GiB are free; lower train.batch_size or backbone.image_size"
-        )
