@@ -185,7 +185,7 @@ def _asks_for_much(model: nn.Module, config: RunConfig, image_size: int, free: F
     uses = METHODS[config.method].may_use
     sides = [len(p) + p[0].numel() for p in model.parameters() if p.ndim > 1 and p.numel()]
     each = 2 * config.peft.rank * uses("peft.rank") + config.peft.prompts * uses("peft.prompts")
-    beside = 1 / config.adapter.sigma_0 * uses("adapter.sigma_0")
+    beside = (1 if config.adapter.widths else 1 / config.adapter.sigma_0) * uses("adapter.sigma_0")
     added = sum(side * (each + side * beside + 1) for side in sides)
     room = free.main if free.gpu is None else min(free.main, free.gpu)
     large = FLOAT * 8 * added > LARGE_SHARE * room
