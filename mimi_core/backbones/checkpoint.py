@@ -107,7 +107,7 @@ def _harmless() -> list[Any]:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedWeights:
     """A file's weights by the model's own names, without a classifier.
 
     Attributes:
@@ -119,7 +119,7 @@ class Fitted:
     remarks: tuple[str, ...]
 
 
-def fit(weights: Weights, model: nn.Module, remap: Remap | None, heads: tuple[str, ...], what: str) -> Fitted:
+def fit(weights: Weights, model: nn.Module, remap: Remap | None, heads: tuple[str, ...], what: str) -> FittedWeights:
     """Bring a file's weights into the names and shapes of a model.
 
     The model may be a part of what was saved (`model.` in Lightning, `backbone.` in detectors and self-supervised
@@ -150,7 +150,7 @@ def fit(weights: Weights, model: nn.Module, remap: Remap | None, heads: tuple[st
     if told := misfit({name: value.shape for name, value in best.items()}, wanted):
         raise BackboneError(f"{what}: {told}")
     refuse_not_finite(best, what.split(" does not fit ")[0])
-    return Fitted(best, tuple(_remarks(weights, best, prefix)))
+    return FittedWeights(best, tuple(_remarks(weights, best, prefix)))
 
 
 def _prefixes(weights: Weights, wanted: Mapping[str, object]) -> list[str]:
