@@ -1,6 +1,17 @@
 """Every failure a user can cause or meet. A message says what is wrong and what to do about it."""
 
+import errno
 from collections.abc import Sequence
+
+OUT_OF_MEMORY = "out of memory: lower train.batch_size or backbone.image_size, or give it more memory, then try again"
+_NO_MEMORY = (
+    "can't allocate memory",
+    "Cannot allocate memory",
+    "failed to map segment",
+    "can't start new thread",
+    "PyObject pointer is null",
+)
+"""What torch, the loader of libraries, Python's threads and safetensors say."""
 
 
 class MimiError(ValueError):
@@ -43,5 +54,19 @@ class ExportError(MimiError):
     """An adapter pack that cannot be used: broken, changed, wanting too much, or of a backbone that is not here."""
 
 
+class DiskFullError(ResourceError):
+    """No room left on a disk, or in somebody's quota."""
+
+
 class RunError(MimiError):
     """A run that does not exist, is busy, or cannot do what was asked."""
+
+
+def lack_of_means(error: BaseException) -> ResourceError | None:
+    """What to do, where an error of Python or a library says that the machine had no memory or disk to give."""
+    number = error.errno if isinstance(error, OSError) else None
+    if isinstance(error, MemoryError) or number == errno.ENOMEM or any(told in str(error) for told in _NO_MEMORY):
+        return ResourceError(OUT_OF_MEMORY)
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFullError("the disk is full: free some space, then try again")
+    return None

@@ -1,6 +1,8 @@
 """Monitor: one run, live. All that is shown comes from its files, so closing or reloading the page changes nothing."""
 
+import contextlib
 import shlex
+import shutil
 import time
 
 import plotly.graph_objects as go
@@ -147,9 +149,10 @@ def ending(stored: StoredRun, status: Status, state: RunState) -> None:
     phase, message = status.shown_phase, plain(status.message)
     if phase == "died":
         silent = words.duration(max(time.time() - status.heartbeat, 0))
+        why = describe_death(status, _free(stored))
         st.error(
             f"The worker (process {status.pid} on {plain(status.host or 'this machine')}) is gone without "
-            f"having ended the run; its last sign of life was {silent} ago. {plain(describe_death(status))} "
+            f"having ended the run; its last sign of life was {silent} ago. {plain(why)} "
             f"The end of its log is below. {_what_next(status)}",
             icon=":material/heart_broken:",
         )
@@ -170,6 +173,13 @@ def ending(stored: StoredRun, status: Status, state: RunState) -> None:
         headline, story = cards.finding_so_far(stored.run, state)
         gained = gain.sentence(state, probe_file.read(stored.run.folder))
         st.success(f"**{plain(headline)}.** {plain(f'{story} {gained}')}", icon=":material/check_circle:")
+
+
+def _free(stored: StoredRun) -> int | None:
+    """Bytes left on the disk of a run, where the system says."""
+    with contextlib.suppress(OSError):
+        return shutil.disk_usage(stored.run.folder).free
+    return None
 
 
 def _what_next(status: Status) -> str:

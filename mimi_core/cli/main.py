@@ -21,7 +21,7 @@ from mimi_core.cli.run import resume, run, work
 from mimi_core.cli.sites import sites
 from mimi_core.cli.suite import suite
 from mimi_core.cli.sweep import sweep
-from mimi_core.errors import MimiError
+from mimi_core.errors import MimiError, lack_of_means
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run,
@@ -65,3 +65,9 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        lack = lack_of_means(error)
+        if lack is None:
+            raise
+        err.print(f"error: {escape(str(lack))}", style=None)
+        sys.exit(1)

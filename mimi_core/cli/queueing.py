@@ -50,8 +50,7 @@ def stop(
     if now:
         out.print(f"{run_id}: {control.stop_now(Store(runs), run_id)}")
     else:
-        control.stop_after_cycle(Store(runs), run_id)
-        out.print(f"{run_id} stops at the end of its cycle")
+        out.print(f"{run_id} {control.stop_after_cycle(Store(runs), run_id)}")
 
 
 def delete(

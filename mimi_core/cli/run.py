@@ -1,5 +1,6 @@
 """`run`, `resume` and `work`: a run in this process."""
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,8 @@ def run(
 ) -> None:
     """Train and prune, here and now."""
     wanted = wanted_config(config, preset, set_)
+    import mimi_core.train.worker  # noqa: F401  (where there is no memory for torch there is no run either)
+
     store = Store(runs)
     run_id = store.create(wanted, here=True)
     out.print(f"run {run_id} in {escape(str(runs))}")
@@ -85,7 +88,8 @@ def _do(store: Store, run_id: str, delete_if_nothing_happened: bool = False) -> 
             outcome = work_on(folder, on_event, on_update)
         except MimiError:
             if delete_if_nothing_happened and store.state(run_id).started is None:
-                store.delete(run_id)  # bad input: leave nothing behind
+                with contextlib.suppress(MimiError):  # bad input: leave nothing behind
+                    store.delete(run_id)
             raise
     if outcome == "finished" and (gained := gain.sentence(read_events(folder / files.EVENTS), probe_file.read(folder))):
         out.print(escape(gained))

@@ -96,10 +96,16 @@ def delete(store: Store, run_id: str) -> None:
         store.delete(run_id)
 
 
-def stop_after_cycle(store: Store, run_id: str) -> None:
-    """Ask the worker to stop when the current cycle is done. A waiting run is taken out of the queue at once."""
-    if not _taken_out(store, run_id):
-        writing.write_text(store.folder(run_id), files.STOP, "after this cycle\n")
+def stop_after_cycle(store: Store, run_id: str) -> str:
+    """Ask the worker to stop when the current cycle is done. A waiting run is taken out of the queue at once.
+
+    Returns:
+        which of these, in words that follow the run's id.
+    """
+    if _taken_out(store, run_id):
+        return "was waiting: it is taken out of the queue"
+    writing.write_text(store.folder(run_id), files.STOP, "after this cycle\n")
+    return "stops at the end of its cycle"
 
 
 def stop_requested(store: Store, run_id: str) -> bool:
@@ -113,13 +119,17 @@ def stop_now(store: Store, run_id: str, grace_seconds: float = GRACE_SECONDS) ->
     Raises:
         RunError: the run is not running, runs on another host, or survives being killed.
     """
-    if _taken_out(store, run_id):
-        return "taken out of the queue"
+    try:
+        if _taken_out(store, run_id):
+            return "taken out of the queue"
+    except ResourceError:  # a disk that became read-only must not keep anybody from stopping what works on it
+        if _running(store, run_id).phase == "queued":
+            raise
     status = _running(store, run_id)
     if status.host != os.uname().nodename:
         raise RunError(f"{run_id} runs on {status.host}; stop it there")
-    with contextlib.suppress(ResourceError):  # a full disk must not keep anybody from stopping what fills it
-        files.write_text(store.folder(run_id) / files.STOP, "now\n")  # so that the queue does not go on with it
+    with contextlib.suppress(ResourceError):
+        writing.write_text(store.folder(run_id), files.STOP, "now\n")  # so that the queue does not go on with it
     if _ends_within(status, signal.SIGTERM, grace_seconds):
         _mark_stopped(store, run_id, "while it was starting")
         return "stopped"
@@ -163,7 +173,7 @@ def _ends_within(status: Status, what: signal.Signals, seconds: float) -> bool:
 
 def _mark_stopped(store: Store, run_id: str, message: str) -> None:
     """For a worker that is gone: say that it was stopped, unless it has said how it ended itself."""
-    with queue_locked(store.directory):
+    with contextlib.suppress(ResourceError), queue_locked(store.directory):
         status, folder = _status(store, run_id), store.folder(run_id)
         changes: dict[str, object] = {"from_queue": False, "retry_at": None}
         if status.phase not in ENDED:

@@ -7,6 +7,9 @@ import time
 from mimi_core.runs.events import EpochEnded, Evaluated, Event, Pruned, Ranked, RunEnded, RunStarted, Scored, Warned
 from mimi_core.runs.status import Status
 
+FULL = 1_000_000
+"""With fewer bytes left a disk is full to a run."""
+
 
 def describe(event: Event) -> str:
     match event:
@@ -51,15 +54,33 @@ def describe(event: Event) -> str:
             return f"{event.status} after {event.seconds:.1f} s{': ' + event.message if event.message else ''}"
 
 
-def describe_death(status: Status) -> str:
-    """Why a worker that ended without a word is gone, as far as anybody can know. Plain text, two sentences at most."""
+def describe_death(status: Status, free_bytes: int | None = None) -> str:
+    """Why a worker that ended without a word is gone, as far as anybody can know. Plain text, two sentences at most.
+
+    Args:
+        free_bytes: that are left now on the disk that the run is on.
+    """
     code = status.exit_code
+    if free_bytes is not None and free_bytes < FULL and (code is None or code > 0):
+        return (
+            f"The disk that it is on is full ({free_bytes:,} bytes are left), so most likely it could not write any "
+            "more, and not even why it ended. Free some space first."
+        )
     if code is None:
         return (
             "How it ended is not known: it was killed, ran out of memory, or the machine was restarted, "
             "and nobody was there to see it."
         )
-    if code == -signal.SIGKILL and status.out_of_memory:
+    return describe_exit(code, status.out_of_memory)
+
+
+def describe_exit(code: int, out_of_memory: bool = False) -> str:
+    """What an exit code tells of a process that ended without a word.
+
+    Args:
+        out_of_memory: whether the system killed for lack of memory meanwhile.
+    """
+    if code == -signal.SIGKILL and out_of_memory:
         return (
             "It was killed (signal 9, SIGKILL), and in that time the system killed for lack of memory: lower "
             "train.batch_size or backbone.image_size, or give it more memory."

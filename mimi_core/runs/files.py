@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from mimi_core.errors import ResourceError, RunError
+from mimi_core.errors import DiskFullError, ResourceError, RunError
 
 CONFIG = "config.yaml"
 EVENTS = "events.jsonl"
@@ -39,14 +39,20 @@ def partial_name(name: str) -> str:
 
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn an OSError while writing `path` into a ResourceError that says what to do."""
+    """Turn an OSError while writing `path` into a ResourceError, or DiskFullError, that says what to do."""
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            advice = "the disk is full: free some space, then resume the run"
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            advice = "the folder cannot be written: change its permissions or choose another with --runs"
+            advice = "the disk is full: free some space, then try again; a run that has begun can be resumed"
+            raise DiskFullError(f"cannot write {path}: {advice}") from error
+        if error.errno == errno.EFBIG:
+            advice = "the system allows no larger file (ulimit -f): raise that limit, then try again"
+            raise DiskFullError(f"cannot write {path}: {advice}") from error
+        if error.errno == errno.EROFS:
+            advice = "the disk is read-only: choose a folder on another"
+        elif error.errno in (errno.EACCES, errno.EPERM):
+            advice = "the folder cannot be written: change its permissions or choose another"
         else:
             advice = os.strerror(error.errno) if error.errno else str(error)
         raise ResourceError(f"cannot write {path}: {advice}") from error
@@ -84,7 +90,8 @@ def replaced(path: Path) -> Iterator[Path]:
             yield partial
             os.replace(partial, path)
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # as on a disk that is read-only: why it cannot be written is told already
+            partial.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

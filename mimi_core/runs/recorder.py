@@ -16,7 +16,7 @@ from mimi_core.errors import MimiError, RunError
 from mimi_core.runs import files, writing
 from mimi_core.runs.events import Event, to_line, whole_until
 from mimi_core.runs.formats import cycle_weights, npz, safe_state
-from mimi_core.runs.status import Status, identity, read_status, write_status
+from mimi_core.runs.status import Phase, Status, identity, read_status, write_status
 
 _log = logging.getLogger("mimi")
 Arrays = Mapping[str, np.ndarray]
@@ -80,6 +80,14 @@ class Recorder:
                 self._lock.acquire(timeout=0)
             except Timeout as error:  # an OSError, too
                 raise RunError(f"{self.run.name} is being worked on by another process; stop it first") from error
+        try:
+            self._begin()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def _begin(self) -> None:
         writing.remove_partials(self.run)
         claimed_for_me = (self._status.phase, self._status.pid) == ("starting", os.getpid())
         if not claimed_for_me:  # else a stop asked for since then is meant for this attempt
@@ -94,13 +102,16 @@ class Recorder:
         )
         self._write_status()
         self._beat.start()
-        return self
 
     def __exit__(self, *exc: object) -> None:
         self._closing.set()
         self._beat.join()
         try:
             self._write_status()
+        except MimiError as error:
+            if exc[0] is None:
+                raise
+            _log.error("how it ended could not be kept: %s", error)  # and what ended it is on its way to be told
         finally:
             self._lock.release()
 
@@ -118,6 +129,11 @@ class Recorder:
             self._status = self._status.model_copy(update=fields)
         if self._on_update is not None:
             self._on_update(self._status)
+
+    def end(self, phase: Phase, message: str) -> None:
+        """How it ended, for the last status. Raises nothing: whatever ended it is to be told."""
+        with self._guard:
+            self._status = self._status.model_copy(update={"phase": phase, "message": message})
 
     @property
     def status(self) -> Status:
@@ -171,6 +187,12 @@ class Recorder:
     def forget_state(self) -> None:
         """A finished run needs no way back."""
         writing.remove_folder(self.run, files.RESUME)
+
+    def tidy_finished(self) -> None:
+        """Of a run that was killed after its last word: its status says so too, and its way back goes."""
+        self.forget_state()
+        with self._guard:
+            self._status = self._status.model_copy(update={"phase": "finished", "message": "", "progress": 1.0})
 
     # --- status -------------------------------------------------------------------------------------------------
 

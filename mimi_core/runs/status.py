@@ -9,6 +9,7 @@ from typing import Any, Literal
 import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mimi_core.errors import DiskFullError
 from mimi_core.reading import read_regular
 from mimi_core.runs import files, writing
 
@@ -141,4 +142,14 @@ def read_status(run: Path) -> Status | None:
 
 
 def write_status(run: Path, status: Status) -> None:
-    writing.write_text(run, files.STATUS, status.model_dump_json())
+    """On a full disk into the place of the one that is there, so that it can always be told how a run ended.
+
+    Raises:
+        ResourceError: it cannot be written even so.
+    """
+    text = status.model_dump_json()
+    try:
+        writing.write_text(run, files.STATUS, text)
+    except DiskFullError:
+        if not (run / files.STATUS).exists() or not writing.overwritten(run, files.STATUS, text.encode()):
+            raise

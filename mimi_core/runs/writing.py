@@ -81,6 +81,28 @@ def write_text(run: Path, name: str, text: str) -> None:
     write_bytes(run, name, text.encode())
 
 
+def overwritten(run: Path, name: str, content: bytes) -> bool:
+    """Write into the very blocks that a file has, for when the disk has no room for another file to take its place.
+
+    Returns:
+        whether all of it was written; else the file is as it was.
+    """
+    handle = opened(run, name, os.O_RDWR)
+    with open(handle, "r+b", buffering=0) as file:
+        before = file.read()
+        if len(content) > max(len(before), os.fstat(handle).st_blocks * 512):
+            return False
+        try:
+            written = os.pwrite(handle, content, 0) == len(content)
+            os.ftruncate(handle, len(content) if written else len(before))
+        except OSError:
+            written = False
+        if not written:
+            with contextlib.suppress(OSError):
+                os.pwrite(handle, before, 0)
+        return written
+
+
 def append(run: Path, name: str, content: bytes) -> None:
     """All of it or nothing: half a line would swallow the next one."""
     with files.explained(run / name):

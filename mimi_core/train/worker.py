@@ -1,5 +1,6 @@
 """Drives one run in one process: records its events, logs them, and turns every way to end into a clear status."""
 
+import contextlib
 import logging
 import signal
 import time
@@ -11,7 +12,7 @@ from types import FrameType
 import torch
 
 from mimi_core.config import read_run_config
-from mimi_core.errors import MimiError, ResourceError, RunError
+from mimi_core.errors import OUT_OF_MEMORY, MimiError, ResourceError, RunError, lack_of_means
 from mimi_core.runs import files, writing
 from mimi_core.runs.describe import describe
 from mimi_core.runs.events import Event, Outcome, RunEnded, read_events
@@ -38,12 +39,14 @@ def work(
     config = read_run_config(run / files.CONFIG)
     with Recorder(run, on_update) as recorder:
         if _is_finished(recorder):
+            recorder.tidy_finished()
             raise RunError(f"{run.name} is finished; start a new run to change something")
-        handler = _log_to(run)
+        handler: logging.Handler = logging.NullHandler()
         previous = signal.signal(signal.SIGTERM, _interrupt)
         outcome: Outcome = "failed"
         started = time.time()
         try:
+            handler = _log_to(run)
             for event in run_events(config, recorder):
                 _record(recorder, event, on_event)
                 if isinstance(event, RunEnded):
@@ -56,7 +59,11 @@ def work(
         except KeyboardInterrupt:
             _end(recorder, "stopped", "told to end at once", started, on_event)
             return "stopped"
-        except Exception as error:  # every end is told: what is ours as one line, what is not with its traceback
+        except SystemExit:
+            raise
+        # Every end is told: what is ours as one line, what is not with its traceback. A panic of safetensors, as when
+        # there is no memory, is no Exception.
+        except BaseException as error:
             failure = _explained(error)
             if not isinstance(error, MimiError):
                 _log.exception("unexpected error")
@@ -80,19 +87,21 @@ def _end(
 ) -> None:
     """Tell the end as far as the disk still allows."""
     try:
-        recorder.update(phase=outcome, message=message)
+        recorder.end(outcome, message)
         now = time.time()
         _record(recorder, RunEnded(time=now, status=outcome, message=message, seconds=now - started), on_event)
     except MimiError as error:
         _log.error("the end could not be recorded: %s", error)
 
 
-def _explained(error: Exception) -> MimiError:
+def _explained(error: BaseException) -> MimiError:
     if isinstance(error, MimiError):
         return error
     text = " ".join(str(error).split())
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
-        return ResourceError("out of memory: lower train.batch_size or backbone.image_size, then resume")
+    if isinstance(error, torch.OutOfMemoryError):
+        return ResourceError(OUT_OF_MEMORY)
+    if lack := lack_of_means(error):
+        return lack
     return RunError(f"unexpected {type(error).__name__}: {text[:300]}; the run's log has the details")
 
 
@@ -102,7 +111,15 @@ def _is_finished(recorder: Recorder) -> bool:
 
 
 class _Log(logging.FileHandler):
-    """Opened as everything is that is written in a run folder."""
+    """Opened as everything is that is written in a run folder. A full disk keeps lines from it, and does not fill the
+    terminal with tracebacks."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (the library's name)
+        pass
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
 
     def _open(self) -> TextIOWrapper:
         path = Path(self.baseFilename)

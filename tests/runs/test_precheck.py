@@ -70,6 +70,13 @@ def test_a_program_that_fails(program: Program, source: str, says: str) -> None:
     assert says in (report.error or "")
 
 
+def test_a_program_that_is_killed_is_not_said_to_have_said_nothing(program: Program) -> None:
+    program("print('warning: x', file=sys.stderr, flush=True)\nimport os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    (report,) = check_all([CONFIG])
+    assert "It was killed (signal 9, SIGKILL)" in (report.error or "")
+    assert "memory" in (report.error or "")
+
+
 def test_what_was_found_before_a_crash_is_kept(program: Program) -> None:
     program("print('{\"ok\": true}', flush=True)\nraise SystemExit('killed')")
     first, second = check_all([CONFIG, CONFIG])

@@ -165,8 +165,10 @@ def test_a_run_of_another_machine_is_left_to_it(store: Store, quick_config: RunC
 def test_a_run_killed_after_its_last_word_is_finished(store: Store, quick_config: RunConfig) -> None:
     run_id = record(store, quick_config, outcome="finished")
     change_status(store, run_id, phase="training", pid=2**22 - 3, pid_started=1.0, from_queue=True)
+    (store.folder(run_id) / files.RESUME).mkdir()
     dispatcher._see_to_orphans(store, 2)
     assert (of(store, run_id).phase, of(store, run_id).deaths) == ("finished", 0)
+    assert not (store.folder(run_id) / files.RESUME).exists(), "which nobody needs any more"
 
 
 def test_pauses_grow_and_a_clock_set_back_does_not_lengthen_them(monkeypatch: pytest.MonkeyPatch) -> None:

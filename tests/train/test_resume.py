@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from safetensors.numpy import load_file
 from mimi_core.adapters.attach import adapters_of
 from mimi_core.config import make_config
 from mimi_core.data import pixels
+from mimi_core.errors import RunError
 from mimi_core.runs import control, files
 from mimi_core.runs.events import EpochEnded, Evaluated, Pruned, RunState, read_events
 from mimi_core.runs.status import read_status, write_status
@@ -32,6 +34,7 @@ from mimi_core.train.worker import work
 from tests import warm
 from tests.adapters.conftest import tiny_vit, with_adapters
 from tests.conftest import QUICK
+from tests.recorded import change_status
 from tests.warm import PATIENCE, ended
 
 CONFIG = make_config(preset="quick", sets=[*QUICK, "train.epochs=3"])
@@ -200,6 +203,19 @@ def test_a_worker_that_ignores_term_is_killed_and_verified(tmp_path: Path) -> No
     assert deaf.wait() == -signal.SIGKILL
     assert store.summary(run_id).phase == "stopped"
     assert "did not stop within" in store.summary(run_id).message
+
+
+def test_a_run_killed_after_its_last_word_is_tidied(uninterrupted: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(uninterrupted, folder)
+    (folder / files.RESUME).mkdir()
+    change_status(Store(tmp_path), "run", phase="evaluating", progress=0.9)
+    with pytest.raises(RunError, match="is finished"):
+        work(folder)
+    status = read_status(folder)
+    assert status is not None
+    assert (status.phase, status.progress) == ("finished", 1.0)
+    assert not (folder / files.RESUME).exists()
 
 
 def test_stop_after_this_cycle(uninterrupted: Path, tmp_path: Path) -> None:

@@ -19,9 +19,11 @@ from typing import Literal
 from pydantic import ValidationError
 
 from mimi_core.errors import ResourceError
+from mimi_core.runs.describe import describe_exit
 from mimi_core.runs.formats.gallery import Prediction
 from mimi_core.runs.jobs.check_report import STAGE
 from mimi_core.runs.program import IMPORT_ROOT, PROGRAM
+from mimi_core.runs.queue.memory import is_more, oom_kills
 from mimi_core.runs.queue.slots import worker_environment
 
 MOST_RUNNING, MOST_KEPT = 2, 24
@@ -41,6 +43,7 @@ class Job:
         """Starts it; `gpu` None: on the CPU, for a GPU belongs to the runs."""
         self._folder, self._timeout, self._started = folder, timeout, time.monotonic()
         self._ended: State | None = None
+        self._oom_kills = oom_kills()
         with (self.folder / "out").open("wb") as out, (self.folder / "err").open("wb") as errors:
             self._process = subprocess.Popen(
                 command,
@@ -91,6 +94,9 @@ class Job:
             return f"this took longer than {self._timeout:.0f} s and was ended"
         if self.state == "cancelled":
             return "cancelled"
+        code = self._process.returncode
+        if code is not None and code < 0:
+            return describe_exit(code, is_more(self._oom_kills, oom_kills())).rstrip(".")
         said = [line for line in self.errors().splitlines() if line.strip() and not line.startswith(STAGE)]
         line = said[-1] if said else "it said nothing"
         return line.strip().removeprefix("error: ")[:500]

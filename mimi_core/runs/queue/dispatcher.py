@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import logging
 import os
-import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,9 +12,10 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from mimi_core.errors import MimiError, ResourceError
+from mimi_core.errors import DiskFullError, MimiError, ResourceError
 from mimi_core.runs import files, writing
 from mimi_core.runs.program import IMPORT_ROOT, PROGRAM, environment
+from mimi_core.runs.queue.memory import is_more, oom_kills
 from mimi_core.runs.queue.retries import after_death, allowed, is_due
 from mimi_core.runs.queue.slots import Slot, free_slot, slots, worker_environment
 from mimi_core.runs.status import ENDED, claimed, read_status, write_status
@@ -49,10 +49,11 @@ def dispatch(directory: Path, idle_seconds: float = IDLE_SECONDS) -> None:
     with files.explained(home):
         home.mkdir(parents=True, exist_ok=True)
     lock = FileLock(home / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return
+    with files.explained(home):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return
     workers: list[_Worker] = []
     hopeless: set[str] = set()
     choices, retries = slots(), allowed()
@@ -88,18 +89,24 @@ def dispatch(directory: Path, idle_seconds: float = IDLE_SECONDS) -> None:
 def queue_locked(directory: Path) -> Iterator[None]:
     """Hold the queue still: between reading a waiting run's status and writing it nobody else may start or change it.
 
+    Where there is no lock yet and the disk has no room for one, nobody else can hold it either: so runs can be stopped
+    and deleted on a full disk.
+
     Raises:
         ResourceError: it cannot be had for seconds, or the folder cannot be written.
     """
     home = directory / _FOLDER
-    with files.explained(home):
-        home.mkdir(parents=True, exist_ok=True)
     lock = FileLock(home / "queue.lock")
     try:
         with files.explained(home):
-            lock.acquire(timeout=QUEUE_PATIENCE)
-    except Timeout as error:
-        raise ResourceError(f"the queue of {directory} is busy; try again") from error
+            home.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=QUEUE_PATIENCE)
+            except Timeout as error:  # an OSError, too
+                raise ResourceError(f"the queue of {directory} is busy; try again") from error
+    except DiskFullError:
+        yield
+        return
     try:
         yield
     finally:
@@ -184,7 +191,12 @@ def _start(store: Store, run_id: str, handle: int, slot: Slot) -> list[_Worker]:
                     cwd=IMPORT_ROOT,
                 )
             # From here on a worker that dies before it says a word shows as "died", and is not started for ever.
-            write_status(run, claimed(status, process.pid, by_queue=True))
+            try:
+                write_status(run, claimed(status, process.pid, by_queue=True))
+            except ResourceError:
+                process.kill()
+                process.wait()
+                raise
             return [_Worker(process, run, oom_kills())]
     finally:
         os.close(handle)
@@ -205,8 +217,7 @@ def _told(store: Store, worker: _Worker, retries: int) -> bool:
     status, before, now = read_status(worker.run), worker.oom_kills, oom_kills()
     if status is None or status.pid != worker.process.pid:
         return True
-    starved = before is not None and now is not None and now > before
-    told = {"exit_code": worker.process.returncode, "out_of_memory": starved}
+    told = {"exit_code": worker.process.returncode, "out_of_memory": is_more(before, now)}
     try:
         with queue_locked(store.directory):
             status = read_status(worker.run)
@@ -242,15 +253,6 @@ def _see_to(store: Store, run_id: str, retries: int) -> None:
     with files.without_worker(folder):
         if store.summary(run_id).phase == "finished":  # killed after its last word
             write_status(folder, status.model_copy(update={"phase": "finished", "progress": 1.0, "from_queue": False}))
+            writing.remove_folder(folder, files.RESUME)
             return
         write_status(folder, after_death(status, retries, (folder / files.STOP).exists()))
-
-
-def oom_kills() -> int | None:
-    """How often the system has killed for lack of memory, in this container where it has its own count; or None."""
-    for path in (Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat")):
-        with contextlib.suppress(OSError):
-            match = re.search(r"^oom_kill (\d+)$", path.read_text(), re.MULTILINE)
-            if match:
-                return int(match[1])
-    return None
