@@ -33,6 +33,7 @@ from mimi_core.data.pixels import Pixels, StreamedPixels, resident, streamed
 from mimi_core.data.types import FileImages, Split
 from mimi_core.runs.recorder import NoRecorder
 from mimi_core.scores.watching import Watcher
+from mimi_core.train.augment import augment_of_epoch
 from mimi_core.train.loop import train_epoch
 from mimi_core.train.optim import make_optimizer
 from mimi_core.train.progress import Progress
@@ -81,12 +82,12 @@ def training(photos: Path, room: Path, rounds: int, threads: Sequence[int]) -> d
     setup = set_up(config, NoRecorder())
     size, split, vision = setup.image_size, setup.dataset.train, setup.vision
     optimizer, watcher = make_optimizer(setup.model, config.train), Watcher(adapters_of(setup.model))
-    progress = Progress(NoRecorder(), 1.0)
+    progress, augment = Progress(NoRecorder(), 1.0), augment_of_epoch(setup, 0)
 
     def train(pixels: Pixels, number: int) -> None:
         order = torch.randperm(len(split), generator=torch.Generator().manual_seed(number))[:EPOCH]
         setup.model.train(setup.method.trains_backbone)
-        train_epoch(setup.model, pixels, order, optimizer, watcher, vision, config.train, (0, 1), progress)
+        train_epoch(setup.model, pixels, order, optimizer, watcher, vision, config.train, augment, (0, 1), progress)
 
     kept = streamed(split, size, CPU, 2, room)
     if (setup.train.place, kept.place) != ("memory", "disk"):

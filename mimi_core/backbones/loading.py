@@ -13,6 +13,7 @@ from mimi_core.backbones import cvt as hf_backbones
 from mimi_core.backbones import torchvision_remedy  # noqa: F401  (before timm)
 
 import timm  # isort: skip
+from timm.layers.drop import DropPath
 from timm.models import _builder, model_entrypoint
 
 from mimi_core.backbones.checkpoint import Remap, Weights, first_line, fit, read_checkpoint, refuse_not_finite
@@ -41,19 +42,24 @@ class Backbone:
     warnings: tuple[str, ...] = ()
 
 
-def load_backbone(config: BackboneConfig, num_classes: int, seed: int = 0) -> Backbone:
+def load_backbone(config: BackboneConfig, num_classes: int, seed: int = 0, drop_path: float = 0.0) -> Backbone:
     """Build the model, fill in its weights, and give it a head for `num_classes`.
 
     Random numbers (head, or all weights when none are loaded) depend on `seed` alone.
 
+    Args:
+        drop_path: rate at the last block, rising from 0 at the first (Huang et al. 2016, arXiv 1603.09382).
+
     Raises:
-        BackboneError: unknown name, hub out of reach, or a checkpoint that is missing, unsafe, or of another model.
+        BackboneError: unknown name, hub out of reach, a checkpoint that is missing, unsafe, or of another model, or a
+            model without drop path where some is asked for.
     """
+    dropping: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         warnings: list[str] = []
         if config.name == DEMO_BACKBONE:
-            model = demo_swin(image_size=config.image_size or DEMO_IMAGE_SIZE)
+            model = demo_swin(image_size=config.image_size or DEMO_IMAGE_SIZE, **dropping)
             if config.checkpoint or config.pretrained:
                 warnings += _load_weights(model, config.checkpoint or DEMO_BACKBONE_FILE, config.name)
         elif config.name.startswith(hf_backbones.PREFIX):
@@ -61,11 +67,11 @@ def load_backbone(config: BackboneConfig, num_classes: int, seed: int = 0) -> Ba
             if config.checkpoint or config.pretrained:
                 warnings += _load_weights(model, config.checkpoint or _fetched_cvt(config.name), config.name)
         else:
-            model = _timm_model(config)
+            model = _timm_model(config, **dropping)
             if config.checkpoint:
                 weights = read_checkpoint(config.checkpoint)
                 if pool := _pooling(weights, model):
-                    model = _timm_model(config, global_pool=pool)
+                    model = _timm_model(config, global_pool=pool, **dropping)
                     warnings.append(f"the model pools its tokens by {pool!r}, as the one that the checkpoint is of")
                 warnings += _load(model, weights, config.checkpoint, config.name)
             elif config.pretrained:
@@ -73,11 +79,18 @@ def load_backbone(config: BackboneConfig, num_classes: int, seed: int = 0) -> Ba
         if not config.pretrained and not config.checkpoint:
             warnings.append("the backbone has random weights: set backbone.pretrained or backbone.checkpoint")
         model.reset_classifier(num_classes)  # type: ignore[operator]  # every timm model has it
+    if drop_path and not drop_paths(model):
+        raise _no_drop_path(config.name)
     expected: dict[str, Any] = getattr(model, "pretrained_cfg", {})
     size = config.image_size or (DEMO_IMAGE_SIZE if config.name == DEMO_BACKBONE else expected["input_size"][-1])
     _try_out(model, config.name, size)
     warnings += _cut_off(model, size)
     return Backbone(model, size, tuple(expected["mean"]), tuple(expected["std"]), tuple(warnings))
+
+
+def drop_paths(model: nn.Module) -> list[nn.Module]:
+    """The modules that skip a block for some images while training."""
+    return [module for module in model.modules() if isinstance(module, DropPath) and module.drop_prob]
 
 
 def outline(name: str, image_size: int | None = None) -> Backbone:
@@ -146,10 +159,16 @@ def _timm_model(config: BackboneConfig, **changes: Any) -> nn.Module:
     try:
         return _create(config.name, from_hub, sized, changes)
     except Exception as error:  # timm, huggingface_hub and its HTTP library each raise their own kinds
+        if "drop_path_rate" in changes and "drop_path_rate" in str(error):
+            raise _no_drop_path(config.name) from error
         if from_hub or config.name.startswith(_HUB_PREFIXES):
             raise _not_fetched(config.name, error) from error
         size = f" for {config.image_size} pixels" if config.image_size else ""
         raise BackboneError(f"{config.name} cannot be built{size}: {first_line(error)}") from error
+
+
+def _no_drop_path(name: str) -> BackboneError:
+    return BackboneError(f"{name} has no drop path: set train.drop_path=0")
 
 
 def _fetched_cvt(name: str) -> Path:

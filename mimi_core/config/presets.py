@@ -21,5 +21,17 @@ PRESETS: dict[str, dict[str, Any]] = {
         "prune": {"sigma_target": 16},
         "train": {"epochs": 5, "batch_size": 20, "lr": 0.01},
     },
-    "paper": {"name": "paper"},
+    # From config.py and lr_scheduler.py of the authors' code: rates are theirs times batch/512, as they scale them.
+    "paper": {
+        "name": "paper",
+        "train": {
+            "lr": 6.25e-5,
+            "warmup": 0.2,
+            "lr_floor": 0.01,
+            "augment": "randaugment",
+            "mixup": 0.8,
+            "cutmix": 1.0,
+            "drop_path": 0.2,
+        },
+    },
 }

@@ -136,7 +136,21 @@ class TrainConfig(Section):
     optimizer: Literal["adamw", "sgd"] = "adamw"
     warmup: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="share of a cycle with rising learning rate")
     clip: Annotated[float, Field(gt=0)] = Field(5.0, description="largest gradient norm")
+    lr_floor: Annotated[float, Field(ge=0, le=1)] = Field(0.0, description="share of lr at which a cycle ends")
+    head: Literal["random", "zeros", "probe"] = Field(
+        "random", description="where the classifier head starts; probe: at a converged linear probe"
+    )
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    augment: Literal["none", "flip", "crop", "randaugment"] = Field(
+        "none", description="random changes to training images; each has those before it, too"
+    )
+    mixup: Annotated[float, Field(ge=0, le=10)] = Field(0.0, description="alpha of blended pairs of images; 0: none")
+    cutmix: Annotated[float, Field(ge=0, le=10)] = Field(
+        0.0, description="alpha of pasted parts of images; 0: none; with mixup, either in turn"
+    )
+    drop_path: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="chance that the last block is skipped for an image; rises along the blocks"
+    )
     reset_optimizer: bool = Field(False, description="start every cycle with fresh moments instead of cut ones")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 autocast on CUDA, fp32 on CPU")
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"

@@ -24,6 +24,7 @@ from mimi_core.runs.jobs.check_report import CheckReport, CycleEstimate, KeptIma
 from mimi_core.runs.recorder import NoRecorder
 from mimi_core.scores.watching import Watcher
 from mimi_core.select import select
+from mimi_core.train.augment import augment_of_epoch
 from mimi_core.train.evaluate import EVAL_BATCH, predict_batches
 from mimi_core.train.loop import train_epoch
 from mimi_core.train.optim import make_optimizer
@@ -154,11 +155,14 @@ def _speeds(setup: Setup, tell: Tell) -> tuple[float, float]:
     """Images per second, training and evaluating."""
     config, progress = setup.config.train, Progress(NoRecorder(), 1.0)
     optimizer, watcher = make_optimizer(setup.model, config), Watcher(adapters_of(setup.model))
+    augment = augment_of_epoch(setup, 0)
 
     def train(images: int) -> None:
         order = _some(setup.train, images, config.batch_size)
         setup.model.train(setup.method.trains_backbone)
-        train_epoch(setup.model, setup.train, order, optimizer, watcher, setup.vision, config, (0, 1), progress)
+        train_epoch(
+            setup.model, setup.train, order, optimizer, watcher, setup.vision, config, augment, (0, 1), progress
+        )
 
     def evaluate(images: int) -> None:
         for logits, _ in predict_batches(setup.model, setup.test, setup.vision, _some(setup.test, images, EVAL_BATCH)):

@@ -18,6 +18,7 @@ import torch
 
 from mimi_core.adapters.attach import adapters_of
 from mimi_core.adapters.shrink import carry_state, shrink
+from mimi_core.backbones.loading import drop_paths
 from mimi_core.config import RunConfig
 from mimi_core.errors import RunError
 from mimi_core.runs.events import (
@@ -39,7 +40,8 @@ from mimi_core.runs.recorder import AnyRecorder, NoRecorder
 from mimi_core.runs.store import versions
 from mimi_core.scores.watching import Watcher, score_all, score_at_start
 from mimi_core.select import normalise, normaliser_of, select
-from mimi_core.train import artefacts, fingerprint, probe, ranks, resume
+from mimi_core.train import artefacts, fingerprint, head, probe, ranks, resume
+from mimi_core.train.augment import augment_of_epoch
 from mimi_core.train.course import Course, Cursor
 from mimi_core.train.evaluate import evaluate
 from mimi_core.train.loop import Done, initial_losses, train_epoch
@@ -64,7 +66,7 @@ def run(config: RunConfig, recorder: AnyRecorder | None = None) -> Iterator[Even
     recorder = recorder or NoRecorder()
     setup = set_up(config, recorder)
     fingerprint.hold(recorder, config, setup.dataset)
-    probe.beside(recorder, setup)
+    head.start(setup, probe.beside(recorder, setup))
     return _Run(setup, recorder).events()
 
 
@@ -133,6 +135,8 @@ class _Run:
                 self.optimizer = make_optimizer(self.model, self.config.train)
             self.watcher.last_epoch = epoch == epochs - 1
             self.model.train(self.setup.method.trains_backbone)
+            for path in drop_paths(self.model):  # also within a frozen backbone
+                path.train()
             overall = earlier + epoch  # wherever the cuts fall, so that runs with and without them see the same order
             torch.manual_seed(derive(self.config.seed, Purpose.DROPOUT, 0, overall))
             generator = torch_generator(self.config.seed, Purpose.ORDER, 0, overall)
@@ -147,6 +151,7 @@ class _Run:
                 self.watcher,
                 setup.vision,
                 self.config.train,
+                augment_of_epoch(setup, overall),
                 (overall, self.plan.total_epochs) if self.plan.one_training else (epoch % course, course),
                 self.progress,
                 done,

@@ -66,7 +66,7 @@ def fetch_missing(config: DataConfig, tell: Tell) -> None:
 
 
 def _fetch(name: str, download: Download, root: Path, told: str, tell: Tell) -> None:
-    from torchvision import datasets  # type: ignore[import-untyped]
+    from torchvision import datasets
 
     for left in root.glob(f".{name}-*"):
         shutil.rmtree(left, ignore_errors=True)  # by a process that was killed

@@ -14,6 +14,7 @@ from mimi_core.data.pixels import Pixels
 from mimi_core.data.sampling import subset
 from mimi_core.errors import RunError
 from mimi_core.scores.watching import Watcher
+from mimi_core.train.augment import Augment
 from mimi_core.train.evaluate import Vision
 from mimi_core.train.optim import learning_rate
 from mimi_core.train.progress import TRAIN_COST, Progress
@@ -57,6 +58,7 @@ def train_epoch(
     watcher: Watcher,
     vision: Vision,
     config: TrainConfig,
+    augment: Augment,
     epoch_of: tuple[int, int],
     progress: Progress,
     done: Done | None = None,
@@ -66,6 +68,7 @@ def train_epoch(
 
     Args:
         order: (n,) indices into `pixels`.
+        augment: of this epoch.
         epoch_of: this epoch, 0-based, and how many there are in one course of the learning rate.
         done: of this epoch, in an earlier attempt.
         after_step: called after every batch but the last.
@@ -84,16 +87,19 @@ def train_epoch(
         lr = learning_rate(epoch * steps_per_epoch + step, epochs * steps_per_epoch, config)
         for group in optimizer.param_groups:
             group["lr"] = lr
+        indices = order[step * config.batch_size :][: len(labels)]
+        inputs, targets = augment.mixed(vision.inputs(augment.images(images, indices)), labels, step)
         with vision.precision():
-            logits = model(vision.inputs(images))
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=config.label_smoothing)
+            logits = model(inputs)
+        loss = F.cross_entropy(logits.float(), targets, label_smoothing=config.label_smoothing)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         watcher.after_backward()
         nn.utils.clip_grad_norm_(trained, config.clip)
         optimizer.step()
         done.loss += loss.detach().double() * len(labels)
-        done.correct += (logits.detach().argmax(1) == labels).sum()
+        most = targets if targets.ndim == 1 else targets.argmax(1)
+        done.correct += (logits.detach().argmax(1) == most).sum()
         now = time.monotonic()
         progress.advance(len(labels), TRAIN_COST, now - last)
         last = now

@@ -23,7 +23,7 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimiz
 
 
 def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
-    """Linear warm-up, then cosine to zero.
+    """Linear warm-up, then cosine to `config.lr_floor` of the peak.
 
     Args:
         step: 0 .. steps - 1.
@@ -31,4 +31,5 @@ def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
     warmup = round(config.warmup * steps)
     if step < warmup:
         return config.lr * (step + 1) / warmup
-    return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+    share = 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+    return config.lr * (config.lr_floor + (1 - config.lr_floor) * share)

@@ -13,6 +13,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -55,29 +56,56 @@ class Fitted:
     """A converged classifier.
 
     Attributes:
-        predict: features (n, d) -> labels (n,).
-        strength: C.
+        model: scikit-learn's, on what the scaler makes of features.
+        calm: the same at the strength with the smallest cross entropy, for a head that trains on: what is most accurate
+            may be so sure of itself that nothing is left to learn from.
+        strength: C of `model`.
     """
 
-    predict: Callable[[np.ndarray], np.ndarray]
+    scaler: Any
+    model: Any
+    calm: Any
     strength: float
     chosen_on: Literal["validation", "training", "nothing"]
 
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """(n, d) -> labels (n,)."""
+        labels: np.ndarray = self.model.predict(self.scaler.transform(features))
+        return labels
 
-def beside(recorder: AnyRecorder, setup: Setup) -> None:
+    def affine(self, classes: int) -> tuple[np.ndarray, np.ndarray]:
+        """`calm` as a linear head on features as they come: weight (classes, d) and bias (classes,).
+
+        A class without training images gets a bias as low as any, and no weight.
+        """
+        weights, biases, known = self.calm.coef_, self.calm.intercept_, self.calm.classes_
+        if len(known) == 2:  # scikit-learn keeps the difference of the two
+            weights, biases = np.concatenate([-weights, weights]) / 2, np.concatenate([-biases, biases]) / 2
+        weights = weights / self.scaler.scale_
+        biases = biases - weights @ self.scaler.mean_
+        weight, bias = np.zeros((classes, weights.shape[1])), np.full(classes, biases.min())
+        weight[known], bias[known] = weights, biases
+        return weight, bias
+
+
+def beside(recorder: AnyRecorder, setup: Setup) -> Fitted | None:
     """Keep `probe.json` in the run's folder, unless it is there or not wanted. Nothing of the run depends on it.
+
+    Returns:
+        the classifier, where it had to be fitted for that.
 
     Raises:
         MimiError: an image has become unreadable, or there is no memory or disk.
     """
     if not isinstance(recorder, Recorder) or not setup.config.probe or probe_file.read(recorder.run):
-        return
+        return None
     key = _key(setup, recorder.run)
-    probe = probe_file.of_another(recorder.run, key)
+    probe, classifier = probe_file.of_another(recorder.run, key), None
     if probe is None:
-        probe = _work_out(setup, lambda text: recorder.update(message=f"linear probe: {text}"))
+        probe, classifier = _work_out(setup, lambda text: recorder.update(message=f"linear probe: {text}"))
         recorder.update(message="")
     probe_file.write(recorder.run, probe.model_copy(update={"key": key}))
+    return classifier
 
 
 def fit(train: Labelled, val: Labelled, tell: Tell = lambda text: None) -> Fitted:
@@ -108,10 +136,11 @@ def fit(train: Labelled, val: Labelled, tell: Tell = lambda text: None) -> Fitte
                 held = scaled[outside], labels[outside]
                 scores += _scores((scaled[inside], labels[inside]), held, tell, f", part {number} of {folds}")
     best = max(range(len(STRENGTHS)), key=lambda i: (scores[i][0], -scores[i][1]))
+    calm = int(scores[:, 1].argmin())
     if chosen_on == "nothing":
-        best = STRENGTHS.index(1e-2)
-    *_, model = _path((scaled, labels), best + 1)
-    return Fitted(lambda rows: model.predict(scaler.transform(rows)), STRENGTHS[best], chosen_on)
+        best = calm = STRENGTHS.index(1e-2)
+    models = [copy(model) for model in _path((scaled, labels), max(best, calm) + 1)]
+    return Fitted(scaler, models[best], models[calm], STRENGTHS[best], chosen_on)
 
 
 def most_images(width: int, classes: int, folds: int) -> int:
@@ -139,43 +168,44 @@ def _scores(train: Labelled, held: Labelled, tell: Tell, where: str = "") -> np.
     return np.array(scores)
 
 
-def _work_out(setup: Setup, tell: Tell) -> Probe:
+def fitted(setup: Setup) -> Fitted | None:
+    """The classifier alone; None where there is nothing to fit, see `Probe.absent`."""
+    return _work_out(setup, lambda text: None, test=False)[1]
+
+
+def _work_out(setup: Setup, tell: Tell, test: bool = True) -> tuple[Probe, Fitted | None]:
+    """What is kept of it, and the classifier. `test`: whether test images are told, too."""
     started = time.monotonic()
     tell("loading the frozen backbone")
     backbone = _frozen(setup)
     classes, folds = len(setup.dataset.class_names), 1 if len(setup.val) else FOLDS
     width = _width(backbone, setup)
-    most = most_images(width, classes, folds)
-    parts = [_some(setup.train, most), _some(setup.val, MOST_NUMBERS // width), None]
-    sizes = [len(p) if p is not None else len(setup.test) for p in parts]
-    counter = _Counter(sum(sizes), tell)
-    train, val = (
-        _features(backbone, pixels, part, setup, counter)
-        for pixels, part in zip((setup.train, setup.val), parts, strict=False)
-    )
-    labels = train[1]
+    chosen = _some(setup.train, most_images(width, classes, folds)), _some(setup.val, MOST_NUMBERS // width)
+    counter = _Counter(sum(map(len, chosen)) + test * len(setup.test), tell)
+    train = _features(backbone, setup.train, chosen[0], setup, counter)
+    val = _features(backbone, setup.val, chosen[1], setup, counter)
     if not np.isfinite(train[0]).all() or not np.isfinite(val[0]).all():
-        return Probe(absent="the features of the frozen backbone are not all numbers")
-    if len(np.unique(labels)) < 2:
-        return Probe(absent="the training images are all of one class")
-    fitted = fit(train, val, tell)
-    told = [
-        fitted.predict(rows) == truth for rows, truth in _batches(backbone, setup.test, parts[2], setup, counter)
-    ]  # batch by batch: only what is known of them is kept
-    right = np.concatenate(told)
-    return Probe(
-        strength=fitted.strength,
-        chosen_on=fitted.chosen_on,
+        return Probe(absent="the features of the frozen backbone are not all numbers"), None
+    if len(np.unique(train[1])) < 2:
+        return Probe(absent="the training images are all of one class"), None
+    classifier = fit(train, val, tell)
+    probe = Probe(
+        strength=classifier.strength,
+        chosen_on=classifier.chosen_on,
         features=width,
-        train_images=len(labels),
+        train_images=len(train[1]),
         of_train_images=len(setup.train),
-        train_accuracy=float(np.mean(fitted.predict(train[0]) == labels)),
-        val_accuracy=float(np.mean(fitted.predict(val[0]) == val[1])) if len(val[1]) else None,
-        test_accuracy=float(right.mean()),
-        test_images=len(right),
-        right=probe_file.bits(right),
-        seconds=time.monotonic() - started,
+        train_accuracy=float(np.mean(classifier.predict(train[0]) == train[1])),
+        val_accuracy=float(np.mean(classifier.predict(val[0]) == val[1])) if len(val[1]) else None,
     )
+    if test:  # batch by batch: only what is known of them is kept
+        told = [
+            classifier.predict(rows) == truth for rows, truth in _batches(backbone, setup.test, None, setup, counter)
+        ]
+        right = np.concatenate(told)
+        of_test = {"test_accuracy": float(right.mean()), "test_images": len(right), "right": probe_file.bits(right)}
+        probe = probe.model_copy(update={**of_test, "seconds": time.monotonic() - started})
+    return probe, classifier
 
 
 class _Counter:

@@ -14,6 +14,8 @@ class Purpose(IntEnum):
     RANDOM_SCORE = 5
     # The numbers are part of every seed: they stay, and 6 stays free.
     INITIAL_SCORE = 7
+    AUGMENT = 8
+    MIX = 9
 
 
 def derive(seed: int, purpose: Purpose, *indices: int) -> int:

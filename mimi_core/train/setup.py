@@ -78,7 +78,7 @@ def build_model(
     Raises:
         ResourceError: memory does not suffice; told before it is allocated.
     """
-    backbone = load_backbone(config.backbone, num_classes, derive(config.seed, Purpose.HEAD))
+    backbone = load_backbone(config.backbone, num_classes, derive(config.seed, Purpose.HEAD), config.train.drop_path)
     needs.foresee(backbone.model, config, backbone.image_size, needs.Free.of(trains_on))
     generator = torch_generator(adapter_seed(config), Purpose.ADAPTERS)
     method = implementation(config.method)
