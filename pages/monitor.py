@@ -21,7 +21,7 @@ from mimi_core.runs.events import RunState
 from mimi_core.runs.formats import probe as probe_file
 from mimi_core.runs.status import ENDED, Status
 from pages.widgets import drawing, run_actions, stores
-from pages.widgets.badge import phase_badge
+from pages.widgets.badge import phase_badge, stage
 from pages.widgets.menu import Page, link_to, through_app
 from pages.widgets.run_picker import pick_run
 from pages.widgets.stores import StoredRun
@@ -59,7 +59,7 @@ def heading(stored: StoredRun, config: RunConfig, parent: StoredRun | None) -> N
     state = stored.store.state(stored.run.id)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title(plain(stored.run.title), anchor=False, width="content")
-        phase_badge(_stage(stored.run.phase), stored.example)
+        phase_badge(stage(stored.run.phase), stored.example)
         st.space("stretch")
         run_actions.new_runs(stored, config, state)
         run_actions.buttons([stored])
@@ -95,17 +95,12 @@ def origin(config: RunConfig, parent: StoredRun | None) -> None:
 def progress(stored: StoredRun) -> None:
     """Where the run is now. Cheap: it is drawn most often."""
     status, state = stored.store.status(stored.run.id), stored.store.state(stored.run.id)
-    if status is None or _stage(stored.store.summary(stored.run.id).phase) != _stage(stored.run.phase):
+    if status is None or stage(stored.store.summary(stored.run.id).phase) != stage(stored.run.phase):
         st.rerun()  # it has begun or ended, or goes on again: what can be done changes, and the clocks of this page
     if status.shown_phase != "finished":
         bar(status)
     facts(status, state)
     ending(stored, status, state)
-
-
-def _stage(phase: str) -> str:
-    """What decides about the buttons; among the phases of a worker that is at work it makes no difference."""
-    return phase if phase in (*ENDED, "queued") else "in progress"
 
 
 def bar(status: Status) -> None:
@@ -224,17 +219,7 @@ def charts(stored: StoredRun, config: RunConfig, state: RunState) -> None:
     left, right = st.columns([3, 2], gap="large") if state.sites else (st.container(), None)
     with left:
         st.subheader("Learning", anchor=False)
-        table, steps = curves_table(state), total_steps(state, config)
-        st.vega_lite_chart(
-            table,
-            accuracy_chart(steps, state.total_cuts),
-            width="stretch",
-            key=f"accuracy-{stored.run.id}",
-            alt="Accuracy per epoch on training images, and after training and cuts on validation and test images",
-        )
-        st.vega_lite_chart(
-            table, loss_chart(steps), width="stretch", key=f"loss-{stored.run.id}", alt="Training loss per epoch"
-        )
+        curves(stored, config, state)
         probe = probe_file.read(stored.run.folder)
         if state.ended is None and probe:
             st.caption(plain(gain.sentence(state, probe) or gain.alone(probe)))
@@ -249,6 +234,28 @@ def charts(stored: StoredRun, config: RunConfig, state: RunState) -> None:
                 config=drawing.CONFIG,
                 alt="Neurons left per layer and cut",
             )
+
+
+def curves(stored: StoredRun, config: RunConfig, state: RunState) -> None:
+    """Accuracy and loss; nothing is drawn of what has no point yet."""
+    table, steps = curves_table(state), total_steps(state, config)
+    if not (state.epochs or state.evaluations):
+        live = stored.run.phase not in ENDED
+        st.caption(
+            "The first epoch is under way; the curves begin when it is done." if live else "No epoch was finished."
+        )
+        return
+    st.vega_lite_chart(
+        table,
+        accuracy_chart(steps, state.total_cuts, evaluated=bool(state.evaluations)),
+        width="stretch",
+        key=f"accuracy-{stored.run.id}",
+        alt="Accuracy per epoch on training images, and after training and cuts on validation and test images",
+    )
+    if state.epochs:
+        st.vega_lite_chart(
+            table, loss_chart(steps), width="stretch", key=f"loss-{stored.run.id}", alt="Training loss per epoch"
+        )
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -75,16 +75,22 @@ def show(stored: StoredRun) -> None:
         damage(tables.cycles_table(state), cycle)
         return
     real = why.as_it_was(cut)
-    told = why.layers_table(named, real, real)
-    with findings:
-        st.title(plain(why_words.title(told, cycle)), anchor=False)
-        st.markdown(plain(why_words.because(told, real)))
     gone = [layer.label for layer in chosen if layer.site not in cut.survivors]
     if gone and len(gone) == len(chosen):
         st.info(plain(f"{words.listed(gone)} had no neurons left before cut {cycle}: an earlier one took them."))
         chosen = named
+    with findings:
+        headline(why.layers_table(named, real, real), chosen if len(chosen) < len(named) else [], real, cycle)
     # A part of its own, so that a move of a control runs this much and nothing else.
     st.fragment(explained)(cut, named, chosen, tables.cycles_table(state))
+
+
+def headline(told: pd.DataFrame, chosen: list[Layer], real: why.Outcome, cycle: int) -> None:
+    """What the cut did to the chosen layers, or to all of them where none were chosen, and why."""
+    sites = [layer.site for layer in chosen if layer.site in set(told["site"])]
+    about = told[told["site"].isin(sites)] if sites else told
+    st.title(plain(why_words.title(about, cycle, chosen=bool(sites))), anchor=False)
+    st.markdown(plain(why_words.because_of(told, sites, real) if sites else why_words.because(told, real)))
 
 
 def explained(cut: Cut, named: list[Layer], chosen: list[Layer], cycles: pd.DataFrame) -> None:
@@ -96,7 +102,7 @@ def explained(cut: Cut, named: list[Layer], chosen: list[Layer], cycles: pd.Data
     neurons = why.neurons_table(named, outcome, real)
     sites = [layer.site for layer in chosen]
     table, neurons = table[table["site"].isin(sites)], neurons[neurons["site"].isin(sites)]
-    if len(table) == 1:
+    if len(table) == 1 and settings != cut.real:  # else the headline says it
         st.markdown(plain(why_words.of_layer(table, table["site"].iloc[0], outcome)))
     charts(table, neurons, outcome)
     with st.expander("What you see here", icon=":material/help:"):

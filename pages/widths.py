@@ -24,6 +24,8 @@ PAGE = Page(title="Widths", icon=":material/stacked_bar_chart:", order=40)
 POSITIONS = {"all": ("attn", "mlp"), "attention": ("attn",), "mlp": ("mlp",)}
 PLAY_SECONDS = 1.2
 LIVE_SECONDS = 2.0
+PLAY_WIDTH = 104
+"""Pixels, whatever the button says: the controls beside it stay where they are."""
 STEADY = "<style>.st-key-findings { min-height: 9.2rem }</style>"
 """Room for the longest findings, so that the figure stays where it is while they change."""
 HELP = """
@@ -165,7 +167,7 @@ def scrubber(done: int) -> int:
         st.session_state["play_next"] = shown + 1 if shown < done else None
     cycle = pick_cut(0, done, done)
     label, icon = ("Play", ":material/play_arrow:") if playing is None else ("Pause", ":material/pause:")
-    if st.button(label, icon=icon):
+    if st.button(label, icon=icon, width=PLAY_WIDTH):
         st.session_state["play_next"] = None if playing is not None else cycle + 1 if cycle < done else 0
         st.rerun()
     if playing is not None and cycle == done:

@@ -5,6 +5,7 @@ from typing import Literal
 import streamlit as st
 
 from mimi_core.analysis.overview.runs_table import EXAMPLE
+from mimi_core.runs.status import ENDED
 
 Colour = Literal["blue", "green", "orange", "red", "violet", "gray"]
 _AT_WORK: tuple[Colour, str] = ("blue", ":material/autorenew:")
@@ -17,6 +18,12 @@ _BADGES: dict[str, tuple[Colour, str]] = {
     "broken": ("red", ":material/broken_image:"),
     EXAMPLE: ("violet", ":material/school:"),
 }
+
+
+def stage(phase: str) -> str:
+    """What decides about the buttons, and is said of a run; among the phases of a worker that is at work it makes no
+    difference."""
+    return phase if phase in (*ENDED, "queued") else "in progress"
 
 
 def phase_colour(phase: str) -> Colour:

@@ -40,9 +40,15 @@ def test_truncated_events_leave_what_can_be_read(open_page: Open, make_run: Make
 @pytest.mark.parametrize("page", ["monitor", "predict", "report", "why", "widths"])
 @pytest.mark.parametrize("run_id", ["../../etc/passwd", "no-such-run", HOSTILE, "a" * 5000, ""])
 def test_a_bad_run_in_the_url_is_said_and_harmless(open_page: Open, make_run: MakeRun, page: str, run_id: str) -> None:
-    make_run()
+    there = make_run()
     app = open_page(page, run=run_id)
     assert "There is no run" in app.warning[0].value
+    assert app.selectbox[0].value is None
+    assert len(app.title) == (page == "report"), "its own; another run is not shown in its place"
+    assert app.query_params["run"] == run_id
+    app.selectbox[0].set_value(there).run()
+    assert app.query_params["run"] == there
+    assert app.title
     assert "![p](" not in texts(app)
 
 

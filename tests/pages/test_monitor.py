@@ -1,5 +1,6 @@
 """Monitor: one run, in every state that it can be in, and the runs that can be made from it."""
 
+import json
 import signal
 import time
 
@@ -30,6 +31,28 @@ def test_a_running_run_shows_progress_and_can_be_stopped(open_page: Open, store:
         button(app, "Stop after this cycle").click().run()
         assert worker.stop_requested()
         assert button(app, "Stopping after this cycle …").disabled
+
+
+def test_picker_and_badge_say_the_same_of_a_run_that_waits(open_page: Open, store: Store) -> None:
+    run_id = store.create(make_config(preset="demo"))
+    app = open_page("monitor", run=run_id)
+    assert " · queued · " in next(label for label in app.selectbox[0].options)
+    assert "queued" in texts(app)
+
+
+def test_no_chart_is_drawn_before_there_is_a_point(open_page: Open, store: Store, make_run: MakeRun) -> None:
+    run_id = make_run(SHORT, outcome=None)
+    events = store.folder(run_id) / "events.jsonl"
+    first, epoch, *_ = events.read_bytes().splitlines(keepends=True)
+    events.write_bytes(first)
+    app = open_page("monitor", run=run_id)
+    assert not app.get("vega_lite_chart")
+    assert "No epoch was finished" in texts(app)
+    events.write_bytes(first + epoch)
+    accuracy, _ = (json.loads(chart.proto.spec) for chart in open_page("monitor", run=run_id).get("vega_lite_chart"))
+    marks = [layer["mark"]["type"] for layer in accuracy["layer"]]
+    assert "line" in marks
+    assert "point" not in marks, "a layer without points makes Vega complain"
 
 
 def test_a_dead_worker_is_explained_and_the_run_resumed(open_page: Open, make_run: MakeRun, store: Store) -> None:

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from mimi_core.analysis.common.labels import layers
 from mimi_core.config import make_config
 from mimi_core.runs.events import SiteInfo
 from mimi_core.runs.formats.scores import path_of as scores_path
@@ -57,6 +58,25 @@ def test_a_layer_in_the_url_shows_its_neurons(open_page: Open, store: Store) -> 
     earlier = next(site for cut in store.state(run_id).cuts[:3] for site in cut.removed)
     assert "an earlier one took them" in texts(open_page("why", run=run_id, cycle="4", layer=earlier))
     assert not open_page("why", run=run_id, layer=HOSTILE).multiselect(key="address.layer").value
+
+
+def test_the_headline_is_about_the_layers_that_were_chosen(open_page: Open, store: Store) -> None:
+    run_id = run_with_scores(store)
+    state = store.state(run_id)
+    label = {layer.site: layer.label for layer in layers(state.sites)}
+    (lost, *_), earlier = state.cuts[3].removed, state.cuts[2].widths
+    kept = next(site for site, n in state.cuts[3].widths.items() if 0 < n < earlier[site])
+    app = open_page("why", run=run_id, cycle="4", layer=lost)
+    assert app.title[0].value.replace("\\", "") == f"{label[lost]} lost its adapter at cut 4"
+    assert f"{label[lost]} had" in texts(app).replace("\\", "")
+    app = open_page("why", run=run_id, cycle="4", layer=kept)
+    before, after = earlier[kept], state.cuts[3].widths[kept]
+    assert app.title[0].value.replace("\\", "") == f"{label[kept]} kept {after} of {before} neurons at cut 4"
+    whole = "all layers together"
+    assert whole in texts(app), "what decided is said of all of them"
+    others = [site for site, n in state.cuts[3].widths.items() if n][:3]
+    app.multiselect(key="address.layer").set_value(others).run()
+    assert app.title[0].value == "None of the 3 chosen layers lost its adapter at cut 4"
 
 
 def test_a_link_to_a_what_if_shows_it_and_nonsense_is_ignored(open_page: Open, store: Store) -> None:

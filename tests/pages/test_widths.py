@@ -1,5 +1,7 @@
 """Widths: the page; its tables and figures are in test_analysis.py."""
 
+import json
+
 import pytest
 
 from mimi_core.config import make_config
@@ -48,6 +50,24 @@ def test_a_layer_leads_to_its_neurons_at_the_cut_that_took_them(
     app.selectbox(key="look_into").set_value(cut.removed[0]).run()
     link = next(link.proto for link in app.get("page_link") if link.proto.label.startswith("Neurons of"))
     assert (link.page, link.query_string) == ("why", f"run={run_id}&cycle=2&layer={cut.removed[0]}")
+
+
+def test_bars_of_all_cuts_are_drawn_to_one_scale(open_page: Open, make_run: MakeRun) -> None:
+    run_id = make_run()
+    for mode in ("share", "neurons", "parameters"):
+        ends = {
+            json.loads(open_page("widths", run=run_id, cycle=cycle, mode=mode).get("plotly_chart")[0].proto.spec)[
+                "layout"
+            ]["xaxis2"]["range"][1]
+            for cycle in ("0", "2", "4")
+        }
+        assert len(ends) == 1, "or nobody sees them shrink"
+
+
+def test_a_second_run_that_is_not_there_is_said(open_page: Open, make_run: MakeRun) -> None:
+    first, _ = make_run(), make_run()
+    app = open_page("widths", run=first, **{"with": "gone"})
+    assert "There is no run 'gone'" in app.warning[0].value.replace("\\", "")
 
 
 def test_a_run_without_cuts_yet_has_a_start(open_page: Open, make_run: MakeRun) -> None:

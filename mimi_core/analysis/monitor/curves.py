@@ -44,12 +44,13 @@ def curves_table(state: RunState) -> pd.DataFrame:
     return table.astype({name: "str" if name in texts else "float" for name in columns}).reset_index(drop=True)
 
 
-def accuracy_chart(steps: int, cuts: int) -> Chart:
+def accuracy_chart(steps: int, cuts: int, *, evaluated: bool = True) -> Chart:
     """Accuracy over the epochs; data is a `curves_table`.
 
     Args:
         steps: epochs of the whole run, so that the axis of a run that is going on stays where it is.
         cuts: that the run is going to make.
+        evaluated: whether there are evaluations to draw: a layer without points has no extent, and Vega complains.
     """
     shown = [point for (stage, _), point in _POINTS.items() if stage == "trained" or cuts]
     names = [TRAINING, *(name for name, *_ in shown)]
@@ -89,7 +90,8 @@ def accuracy_chart(steps: int, cuts: int) -> Chart:
             "tooltip": tooltip,
         },
     }
-    return finished([_rule(steps), _cut_name(steps), line, points], None, ACCURACY_HEIGHT, bottom=8)
+    layers = [_rule(steps), _cut_name(steps), line, *([points] if evaluated else [])]
+    return finished(layers, None, ACCURACY_HEIGHT, bottom=8)
 
 
 def loss_chart(steps: int) -> Chart:

@@ -1,6 +1,6 @@
 """Why layers lost their adapters, in plain words. Plain text, but where it says Markdown: who draws it escapes it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -8,6 +8,7 @@ from mimi_core.analysis.common.words import count, listed
 from mimi_core.analysis.why.tables import Outcome
 from mimi_core.scores.catalogue import SCORES
 
+_BY_LOT = "The scores were drawn by lot, so which layers lost theirs is chance."
 NAMED = 4
 """So many layers are named one by one; of more, the number is told."""
 
@@ -18,13 +19,36 @@ def scores_explained(names: Iterable[str]) -> str:
     return " ".join(told).replace("_", "\\_")
 
 
-def title(layers: pd.DataFrame, cycle: int) -> str:
-    """Who lost an adapter. `layers` is the `layers_table` of the real cut."""
+def title(layers: pd.DataFrame, cycle: int, *, chosen: bool = False) -> str:
+    """Who lost an adapter, of the layers in question.
+
+    Args:
+        layers: the `layers_table` of the real cut, of all layers or of those that somebody chose.
+        chosen: whether somebody did. The title is then about those.
+    """
+    if chosen and len(layers) == 1 and (row := layers.iloc[0])["kept"]:
+        before, kept = int(row["before"]), int(row["kept"])
+        of = f"{kept:,} of {count(before, 'neuron')}" if kept < before else f"all its {before:,} neurons"
+        return f"{row['label']} kept {of if before > 1 else 'its only neuron'} at cut {cycle}"
     lost = list(layers.loc[layers["kept"] == 0, "label"])
     if not lost:
-        return f"No layer lost its adapter at cut {cycle}"
+        return f"{f'None of the {len(layers)} chosen layers' if chosen else 'No layer'} lost its adapter at cut {cycle}"
     who = listed(lost) if len(lost) <= NAMED else f"{len(lost)} layers"
     return f"{who} lost {'its adapter' if len(lost) == 1 else 'their adapters'} at cut {cycle}"
+
+
+def because_of(layers: pd.DataFrame, sites: Sequence[str], real: Outcome) -> str:
+    """Why these layers lost or kept theirs, in the real cut.
+
+    Args:
+        layers: the `layers_table` of the real cut, of all layers.
+        sites: some of them.
+    """
+    about = of_layer(layers, sites[0], real) if len(sites) == 1 else ""
+    if real.settings.scope == "local":
+        return f"{about} {because(layers[layers['site'].isin(sites)], real)}".strip()
+    said = f"{about} {_decided(layers, real)}".strip()
+    return f"{said} {_BY_LOT}" if SCORES[real.settings.score].by_lot else said
 
 
 def because(layers: pd.DataFrame, real: Outcome) -> str:
@@ -33,7 +57,7 @@ def because(layers: pd.DataFrame, real: Outcome) -> str:
         return "There was nothing left to cut."
     said = _local(layers, real) if real.settings.scope == "local" else _global(layers, real)
     if SCORES[real.settings.score].by_lot:
-        said += " The scores were drawn by lot, so which layers lost theirs is chance."
+        said += f" {_BY_LOT}"
     return said
 
 
@@ -65,14 +89,21 @@ def of_layer(layers: pd.DataFrame, site: str, outcome: Outcome) -> str:
     return f"{said}." if kept == was else f"{said}; in the run it kept {was or 'none'}."
 
 
-def _global(layers: pd.DataFrame, real: Outcome) -> str:
+def _decided(layers: pd.DataFrame, real: Outcome) -> str:
+    """What a global cut kept, and from which score on."""
     before, limit = int(layers["before"].sum()), real.threshold
     if limit is None:
         return f"The cut kept none of the {count(before, 'neuron')} that were left."
-    said = (
+    return (
         f"The cut kept the best {real.kept:,} of the {count(before, 'neuron')} that were left, all layers together. "
         f"The last one in scored {limit:.3g}."
     )
+
+
+def _global(layers: pd.DataFrame, real: Outcome) -> str:
+    said, limit = _decided(layers, real), real.threshold
+    if limit is None:
+        return said
     lost = layers[layers["kept"] == 0]
     if lost.empty:
         weakest = layers.loc[layers["best"].idxmin()]

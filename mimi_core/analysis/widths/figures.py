@@ -62,7 +62,7 @@ def widths_figure(
     layout["xaxis2"] = {
         "domain": [RIGHT, 1],
         "anchor": "y",
-        "range": [0, 1.25 * max(float(widths.loc[widths["cycle"] == cycle, mode].max()), 1e-9)],
+        "range": [0, 1.25 * max(float(widths[mode].max()), 1e-9)],  # of all cycles, so that bars are seen to shrink
         "visible": False,
         "fixedrange": True,
     }
