@@ -13,6 +13,7 @@ from pages.widgets.menu import link_to
 from pages.widgets.stores import StoredRun
 from pages.widgets.text import distinct, plain
 
+SECOND = "Second run"
 LAST = "last_run"
 """Where a session keeps the run that it looked at last, so that another page begins with it."""
 
@@ -61,7 +62,7 @@ def pick_second(runs: Sequence[StoredRun]) -> StoredRun | None:
     if asked is not None and asked not in known:
         _not_there(asked)
     chosen = address.one_of("with", (None, *known), None)
-    _select("Second run", known, run_labels(runs), chosen)
+    _select(SECOND, known, run_labels(runs), chosen)
     return None if chosen.value is None else known[chosen.value]
 
 
@@ -69,7 +70,7 @@ def _select(what: str, known: Mapping[str, StoredRun], labels: Mapping[str, str]
     st.selectbox(
         what,
         list(known),
-        index=None,
+        index=None if chosen.value is None or what == SECOND else 0,  # else it could be cleared
         format_func=labels.__getitem__,
         placeholder="Choose a run",
         label_visibility="collapsed",
