@@ -100,9 +100,13 @@ class Adapted(Wrapper):
         self.placement = placement
         self.channel_dim = channel_dim
         self.scale = scale
+        self.is_on = True
+        """False: the module computes what it did without its adapter."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         output = self.base(*args, **kwargs)
+        if not self.is_on:
+            return output
         first, *rest = output if isinstance(output, tuple) else (output,)
         if self.placement == "series":
             first = first + self._adapt(first)

@@ -24,6 +24,7 @@ NEVER_MATTER: Mapping[str, str] = {
     "group": "so is the list that a run stands in",
     "data.path": "a dataset is the same wherever it lies",
     "train.workers": "threads decode the same images in the same order, however many they are",
+    "prune.measure_damage": "it is measured beside the run, which goes on as without it",
     "probe": "it is fitted beside the run, which goes on as without it",
 }
 """Settings that change no number of a run, with why. The versions of the program are no setting at all: a run made anew

@@ -105,6 +105,9 @@ class PruneConfig(Section):
         "per_parameter", description="what a score is divided by, per site"
     )
     scope: Scope = Field("global", description="global: rank all sites together; local: every site keeps its share")
+    measure_damage: bool = Field(
+        True, description="before every cut, measure what switching off each adapter costs (anneal does not)"
+    )
     retrain_last: bool = Field(True, description="train after the last cut (the authors' code does not)")
     schedule: Schedule = Field(
         "cycles",

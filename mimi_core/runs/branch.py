@@ -18,7 +18,7 @@ from mimi_core.config.typed import parse_set
 from mimi_core.errors import RunError
 from mimi_core.runs import files, writing
 from mimi_core.runs.events import EpochEnded, Event, RunEnded, RunStarted, RunState, parse_line, to_line
-from mimi_core.runs.formats import cycle_weights, fingerprint, safe_state, scores
+from mimi_core.runs.formats import answers, cycle_weights, damage, fingerprint, safe_state, scores
 from mimi_core.runs.formats.gallery import PREDICTIONS
 from mimi_core.runs.store import Store
 from mimi_core.scores.catalogue import AT_START, SCORES
@@ -57,10 +57,10 @@ def branch(source: Store, run_id: str, cycle: int, sets: Sequence[str], target: 
         writing.write_bytes(draft, files.EVENTS, b"".join(lines))
         for done in range(cycle + 1):
             writing.make_folder(draft, files.in_cycle(done))
-            arrays = (scores.AT_A_CUT, scores.AT_THE_END, PREDICTIONS)
+            arrays = (scores.AT_A_CUT, scores.AT_THE_END, damage.NAME, *answers.NAMES, PREDICTIONS)
             for file in (cycle_weights.FILE, *(f"{name}.npz" for name in arrays)):
                 writing.copy(folder, draft, files.in_cycle(done, file))
-        for name in (files.GALLERY, fingerprint.NAME):
+        for name in (files.GALLERY, fingerprint.NAME, answers.IMAGES):
             writing.copy(folder, draft, name)
         when = time.strftime("%Y-%m-%d %H:%M:%S")
         writing.write_text(draft, files.LOG, f"{when}  goes on from the end of cycle {cycle} of {run_id}\n")

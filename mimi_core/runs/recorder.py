@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from mimi_core.errors import MimiError, RunError
 from mimi_core.runs import files, writing
 from mimi_core.runs.events import Event, to_line, whole_until
-from mimi_core.runs.formats import cycle_weights, npz, safe_state
+from mimi_core.runs.formats import answers, cycle_weights, npz, safe_state
 from mimi_core.runs.status import Phase, Status, identity, read_status, write_status
 
 _log = logging.getLogger("mimi")
@@ -41,6 +41,8 @@ class NoRecorder:
     def save_arrays(self, cycle: int, name: str, arrays: Arrays) -> None: ...
 
     def save_gallery(self, arrays: Arrays) -> None: ...
+
+    def save_test_images(self, arrays: Arrays) -> None: ...
 
     def state_is_due(self, seconds: float = 0.0) -> bool:
         return False
@@ -150,12 +152,15 @@ class Recorder:
         cycle_weights.write(self.run, cycle, tensors, metadata)
 
     def save_arrays(self, cycle: int, name: str, arrays: Arrays) -> None:
-        """`name` is "scores", "end_scores" or "predictions"."""
+        """`name` is that of a file in `formats`, without its ending."""
         writing.make_folder(self.run, files.in_cycle(cycle))
         npz.write(self.run, files.in_cycle(cycle, f"{name}.npz"), arrays)
 
     def save_gallery(self, arrays: Arrays) -> None:
         npz.write(self.run, files.GALLERY, arrays)
+
+    def save_test_images(self, arrays: Arrays) -> None:
+        npz.write(self.run, answers.IMAGES, arrays)
 
     # --- safe states --------------------------------------------------------------------------------------------
 

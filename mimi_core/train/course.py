@@ -30,12 +30,14 @@ class Course:
         trained: images of an epoch.
         evaluated: images of one evaluation, of all splits.
         batch: images of a step.
+        measured: images that are looked at before a cut, to measure what each adapter is worth.
     """
 
     plan: Plan
     trained: int
     evaluated: int
     batch: int
+    measured: int = 0
 
     @property
     def whole(self) -> float:
@@ -47,4 +49,4 @@ class Course:
         evaluations = cursor.cycle * (1 if self.plan.one_training else 2) + last
         epochs = sum(self.plan.epochs[: cursor.cycle]) + cursor.epoch
         images = epochs * self.trained + cursor.step * self.batch
-        return images * TRAIN_COST + evaluations * self.evaluated
+        return images * TRAIN_COST + evaluations * self.evaluated + cursor.cycle * self.measured

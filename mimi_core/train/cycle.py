@@ -78,6 +78,7 @@ class _Run:
         self.model = setup.model
         self.plan = setup.plan
         self.cuts = len(self.plan.keep)
+        self.measures_damage = bool(self.cuts) and self.config.prune.measure_damage and not self.plan.one_training
         self.initial_widths = self._widths()
         self.initial_parameters = parameter_counts(self.model)
         state = recorder.load_state()
@@ -99,7 +100,10 @@ class _Run:
         self.started = time.monotonic()
         self.seconds_before = self.cursor.seconds
         self.resumed = state is not None
-        course = Course(self.plan, len(setup.train), len(setup.val) + len(setup.test), self.config.train.batch_size)
+        course = Course(
+            self.plan, len(setup.train), len(setup.val) + len(setup.test), self.config.train.batch_size,
+            artefacts.measured_images(setup) if self.measures_damage else 0,
+        )  # fmt: skip
         self.progress = Progress(recorder, course.whole, course.up_to(self.cursor) if self.resumed else 0.0)
 
     # --- the algorithm ------------------------------------------------------------------------------------------
@@ -110,6 +114,7 @@ class _Run:
             for warning in self.setup.warnings:
                 yield Warned(time=time.time(), code="setup", message=warning)
             artefacts.save_gallery(self.recorder, self.setup)
+            artefacts.save_test_images(self.recorder, self.setup)
             if self.cuts:
                 self._score_initial()
         first = self.cursor  # a safe state of cycle k > 0 is always one after cut k
@@ -168,6 +173,8 @@ class _Run:
 
     def _cut(self, cycle: int) -> Iterator[Event]:
         self._show("scoring", cycle=cycle, epoch=0)
+        if self.measures_damage:
+            artefacts.save_damage(self.recorder, self.setup, cycle, self.progress)
         started = time.monotonic()
         prune, keep = self.config.prune, self.plan.keep[cycle - 1]
         before = self._widths()
@@ -220,7 +227,12 @@ class _Run:
             pixels = self.setup.val if split == "val" else self.setup.test
             if not len(pixels):
                 continue  # data.train_on_val leaves none
-            accuracy, loss = evaluate(self.model, pixels, self.setup.vision, self.progress)
+            told = artefacts.Told()
+            accuracy, loss = evaluate(
+                self.model, pixels, self.setup.vision, self.progress, told.add if split == "test" else None
+            )
+            if split == "test":
+                told.save(self.recorder, cycle, stage, len(self.setup.dataset.class_names))
             yield Evaluated(
                 time=time.time(),
                 cycle=cycle,

@@ -1,7 +1,7 @@
 """Accuracy and loss on a split that nothing was trained on."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -46,11 +46,23 @@ def predict_batches(
             progress.advance(len(labels), 1.0, time.monotonic() - started)
 
 
-def evaluate(model: nn.Module, pixels: Pixels, vision: Vision, progress: Progress | None = None) -> tuple[float, float]:
-    """Accuracy 0..1 and mean cross entropy over the whole split."""
+def evaluate(
+    model: nn.Module,
+    pixels: Pixels,
+    vision: Vision,
+    progress: Progress | None = None,
+    each: Callable[[Tensor, Tensor], None] | None = None,
+) -> tuple[float, float]:
+    """Accuracy 0..1 and mean cross entropy over the whole split.
+
+    Args:
+        each: called with the logits (B, classes) and labels (B,) of every batch.
+    """
     correct = torch.zeros((), dtype=torch.int64, device=vision.mean.device)
     loss = torch.zeros((), dtype=torch.float64, device=vision.mean.device)
     for logits, labels in predict_batches(model, pixels, vision, progress=progress):
         correct += (logits.argmax(1) == labels).sum()
         loss += F.cross_entropy(logits, labels, reduction="sum").double()
+        if each is not None:
+            each(logits, labels)
     return int(correct) / len(pixels), float(loss) / len(pixels)

@@ -4,7 +4,7 @@ import io
 import math
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -75,6 +75,17 @@ def array(archive: zipfile.ZipFile, name: str, kinds: str, most_bytes: int = _MO
         raise ValueError(f"{name} is not what its header says")
     values = np.frombuffer(content, dtype, math.prod(shape), stream.tell())  # numpy's reader parses the header again
     return values.reshape(shape, order="F" if by_columns else "C").copy()
+
+
+def as_bytes(texts: Sequence[str]) -> np.ndarray:
+    """Texts as one array of numbers, which needs no pickle and compresses well: UTF-8, a line each."""
+    return np.frombuffer("\n".join(" ".join(text.splitlines()) for text in texts).encode(), np.uint8)
+
+
+def texts(archive: zipfile.ZipFile, name: str) -> tuple[str, ...]:
+    """What `as_bytes` wrote; none for an empty array. Raises as `array`."""
+    content = array(archive, name, "u").tobytes().decode("utf-8")
+    return tuple(content.split("\n")) if content else ()
 
 
 def vector(archive: zipfile.ZipFile, name: str, length: int) -> np.ndarray:
