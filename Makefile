@@ -2,6 +2,7 @@
 # make test           everything that must hold: style, types, layers, tests
 # make lint           the same without the tests
 # make coverage       the tests again, with the share of the lines that they reach
+# make audit          the pinned packages beside known weaknesses; needs access to pypi.org
 # make bench          the measurements in benchmarks/
 # make screenshots    the pictures of README and docs, drawn anew in Chromium
 # make backbones      the table of backbones in docs, written anew
@@ -24,7 +25,7 @@ BENCHMARKS := app cut demo watched
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint pytest coverage bench screenshots backbones catalogues demo-backbone format clean
+.PHONY: help run audit test lint pytest coverage bench screenshots backbones catalogues demo-backbone format clean
 
 help:
 	@sed -n "/^$$/q; s/^# \{0,1\}//p" Makefile
@@ -50,6 +51,11 @@ format: $(DEV)
 
 coverage: $(DEV)
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest $(TESTS) --cov --cov-report=term:skip-covered
+
+# Not part of `make test`: what is known of packages lies on a server that a test must not need.
+audit: $(DEV)
+	$(PIP) install pip-audit
+	$(BIN)/python -m pip_audit --requirement requirements.txt --disable-pip --no-deps
 
 bench: $(DEV)
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done

@@ -18,11 +18,14 @@ if __name__ == "__main__":
     spare()
     st.set_page_config("MiMi Studio", page_icon=str(ASSETS / "icon.svg"), layout="wide")
     st.logo(str(ASSETS / "logo.svg"), size="large")
-    if signin.let_in():
-        st.session_state["through_app"] = True
-        st.navigation(menu.navigation(), position="top").run()
+    draw_shut = signin.shut_out()
+    page = st.navigation(menu.navigation(), position="hidden" if draw_shut else "top")
+    if draw_shut:
+        draw_shut()
     else:
-        st.navigation(menu.navigation(icons=False), position="hidden")  # none of them runs
+        st.session_state["through_app"] = True
+        signin.account()
+        page.run()
     follow_theme()
 else:
     from starlette.middleware import Middleware

@@ -1,6 +1,8 @@
 """The way in, where there is a list of people: signing in with the provider that Streamlit's secrets name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.util import find_spec
 
 import streamlit as st
 
@@ -11,19 +13,14 @@ from pages.widgets.text import plain
 SECRETS = ".streamlit/secrets.toml"
 
 
-def let_in() -> bool:
-    """Whether the person may look. Draws who they are, or what they can do about it; nothing for a person alone."""
+def shut_out() -> Callable[[], None] | None:
+    """What draws why the person may not look and what they can do about it; None for who may."""
     try:
-        why = _shut()
-        if why is None and not gate.read_only() and not gate.signing_in():
-            return True
-        if why is None and gate.refusal("look") is None:
-            _account()
-            return True
-        _outside(why)
+        if (why := _shut()) is None and gate.refusal("look") is None:
+            return None
+        return partial(_outside, why)
     except MimiError as error:  # no list, or none that can be read, lets nobody in
-        st.error(plain(str(error)), icon=":material/error:")
-    return False
+        return partial(_outside, plain(str(error)))
 
 
 def _shut() -> str | None:
@@ -33,6 +30,8 @@ def _shut() -> str | None:
         return (
             f"{people.SETTING} names a list of people, but {SECRETS} has no section [auth] that says how they sign in."
         )
+    if gate.signing_in() and find_spec("authlib") is None:
+        return "Signing in takes Authlib, which is not installed here: pip install Authlib httpx2"
     if has_provider and people.unsaid():
         return (
             f"{SECRETS} says how people sign in, but {people.SETTING} does not say who may. Name the list of people, "
@@ -75,7 +74,10 @@ def _providers() -> dict[str | None, str]:
     return {**({None: "Sign in"} if "client_id" in section else {}), **{name: f"Sign in with {name}" for name in named}}
 
 
-def _account() -> None:
+def account() -> None:
+    """Who is here, and what for; nothing for a person alone."""
+    if not gate.read_only() and not gate.signing_in():
+        return
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
         if gate.read_only():
             st.caption(f":material/visibility: {gate.ONLY_LOOK}")
