@@ -7,7 +7,7 @@ import streamlit as st
 
 from mimi_core.analysis.common import words
 from mimi_core.analysis.launch.words import plan_in_words
-from mimi_core.config import RunConfig, to_yaml
+from mimi_core.config import RunConfig, for_own_images, to_yaml
 from mimi_core.config.settings import link
 from mimi_core.data.catalogue import on_this_machine
 from mimi_core.errors import MimiError
@@ -102,7 +102,8 @@ def the_data(preset: str, config: RunConfig, problems: "st.delta_generator.Delta
     if uploaded or other:
         named = config.data.model_copy(update={"name": other, "path": None})
         data = dataset.made_to_fit(config.data, uploaded) if uploaded else named
-        filled = link(config.model_copy(update={"data": data}), preset)
+        chosen = config.model_copy(update={"data": data})
+        filled = link(for_own_images(chosen, preset) if uploaded else chosen, preset)
         open_with(preset, filled["set"])
         st.rerun()
     dataset.show(config.data, problems)

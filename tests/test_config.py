@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mimi_core.config import PRESETS, RunConfig, differences, make_config, to_yaml, validate
+from mimi_core.config import PRESETS, RunConfig, differences, for_own_images, make_config, to_yaml, validate
 from mimi_core.config import text as config_text
 from mimi_core.config.settings import value_at
 from mimi_core.config.text import read_config_file, read_config_text
@@ -274,3 +274,12 @@ def test_widths_of_sites_are_one_value(text: str) -> None:
     assert make_config({"adapter": {"widths": str(config.adapter.widths)}}) == config
     assert make_config(sets=differences(config, make_config())) == config
     assert make_config(sets=["adapter.widths={z: 2}", f"adapter.widths={text}"]) == config
+
+
+def test_own_images_bring_their_training_but_take_nothing_back_that_was_chosen() -> None:
+    usual = make_config(preset="demo", sets=["data=folder:/a"])
+    assert for_own_images(usual, "demo").train == make_config(preset="own").train
+    chosen = for_own_images(make_config(preset="demo", sets=["train.lr=0.02", "train.augment=crop"]), "demo").train
+    assert (chosen.lr, chosen.augment, chosen.head) == (0.02, "crop", "probe")
+    paper = make_config(preset="paper")
+    assert for_own_images(paper, "paper") == paper

@@ -1,7 +1,16 @@
 """Everything a run depends on, validated whole before anything is touched."""
 
 from mimi_core.config.choices import known_one
-from mimi_core.config.merging import differences, laid_over, make_config, parse, read_run_config, to_yaml, validate
+from mimi_core.config.merging import (
+    differences,
+    for_own_images,
+    laid_over,
+    make_config,
+    parse,
+    read_run_config,
+    to_yaml,
+    validate,
+)
 from mimi_core.config.places import datasets_folder
 from mimi_core.config.presets import PRESETS
 from mimi_core.config.schema import (
@@ -45,6 +54,7 @@ __all__ = [
     "TrainConfig",
     "datasets_folder",
     "differences",
+    "for_own_images",
     "known_one",
     "laid_over",
     "make_config",

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from mimi_core.config.choices import known_one, nearest
-from mimi_core.config.presets import PRESETS
+from mimi_core.config.presets import OWN_IMAGES, PRESETS
 from mimi_core.config.schema import RunConfig, Section
 from mimi_core.config.short_forms import expand_short_forms, merge
 from mimi_core.config.site_widths import TakenWidths
@@ -136,3 +136,15 @@ def _explain(error: Any) -> str:
     given = error["input"]
     got = str(given).lower() if isinstance(given, bool) else repr(given)  # as it was written
     return f"{where}: {message[0].lower()}{message[1:]} (got {got if len(got) <= 200 else got[:200] + '…'})"
+
+
+def for_own_images(config: RunConfig, preset: str) -> RunConfig:
+    """The same with the training that suits a small set of one's own, where nothing else was chosen than in the preset.
+
+    Who starts from the paper wants its training.
+    """
+    if preset == "paper":
+        return config
+    usual = make_config(preset=preset).train
+    free = {key: value for key, value in OWN_IMAGES.items() if getattr(config.train, key) == getattr(usual, key)}
+    return config.model_copy(update={"train": config.train.model_copy(update=free)})

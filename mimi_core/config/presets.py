@@ -4,6 +4,8 @@ from typing import Any
 
 from mimi_core.config.schema import DEMO_BACKBONE
 
+OWN_IMAGES: dict[str, Any] = {"lr": 0.001, "head": "probe", "augment": "flip"}
+"""Training settings for a small set of pictures that nobody tuned to. What they were chosen by is in docs/recipe.md."""
 PRESETS: dict[str, dict[str, Any]] = {
     "demo": {
         "name": "demo",
@@ -33,5 +35,12 @@ PRESETS: dict[str, dict[str, Any]] = {
             "cutmix": 1.0,
             "drop_path": 0.2,
         },
+    },
+    "own": {
+        "name": "own images",
+        "backbone": {"name": DEMO_BACKBONE},
+        "adapter": {"sigma_0": 2},
+        "prune": {"sigma_target": 32},
+        "train": {"epochs": 12, "batch_size": 32, "warmup": 0.3, **OWN_IMAGES},
     },
 }

@@ -26,6 +26,11 @@ PRESET_WORDS = {
         "The paper",
         "The paper's settings: 100 epochs a cycle on a Swin-T. Wants a GPU and that model's weights.",
     ),
+    "own": (
+        "Own images",
+        "For a folder or a zip of your own, and few images: the head starts at a linear probe, images are flipped at "
+        "random, and the learning rate is low.",
+    ),
 }
 BACKBONES = ("demo", *(name for family in FAMILIES if family.in_papers for name in family.models))
 MAIN = {
