@@ -83,7 +83,7 @@ def check(
     out.print(table)
     for remark in balance(dataset.class_names, counts):
         out.print(f"beware: {escape(remark)}")
-    for remark in in_words(dataset.unused):
+    for remark in (*in_words(dataset.unused), *dataset.remarks):
         out.print(f"beware: {escape(remark)}")
     for fault in dataset.skipped[:MOST_TOLD]:
         out.print(f"left out: {escape(fault)}")

@@ -10,6 +10,7 @@ from mimi_core.config import cuts
 from mimi_core.config.choices import OneOf
 from mimi_core.config.conditions import OnlyIf
 from mimi_core.config.fields import takes_numbers
+from mimi_core.config.grey_range import GreyRange
 from mimi_core.config.methods import METHODS, makes_cuts
 from mimi_core.config.short_forms import expand_short_forms
 from mimi_core.config.site_widths import Widths
@@ -74,6 +75,14 @@ class DataConfig(Section):
     )
     max_eval: Positive | None = Field(None, description="evaluate on at most so many images per split (a seeded draw)")
     skip_bad: bool = Field(False, description="leave unreadable images out, with a warning, instead of stopping")
+    range: GreyRange = Field(
+        "auto",
+        description="of 16-bit images: auto: stretched by as many bits as the training images use; full: the upper 8 "
+        "bits; or [LOW, HIGH], the values that become black and white",
+    )
+    max_pixels: Annotated[int, Field(ge=4, le=4_000_000_000)] | None = Field(
+        None, description="of the largest image that is read; null: 80 million"
+    )
 
 
 class AdapterConfig(Section):

@@ -2,17 +2,33 @@
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from mimi_core.data.decode import read_image
+from mimi_core.data.decode import Decoding, examine
 from mimi_core.data.parallel import in_chunks
 from mimi_core.data.types import Progress
 from mimi_core.errors import DataError
 
-Check = Callable[[Sequence[Path]], tuple[bool, dict[Path, str]]]
-"""Files -> whether all are grey, and for each that cannot be read the reason."""
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found in some files.
+
+    Attributes:
+        grey: whether all are.
+        unreadable: the reason for each that cannot be read.
+        peaks: the largest value in each of 16 bits.
+    """
+
+    grey: bool
+    unreadable: Mapping[Path, str]
+    peaks: Mapping[Path, int]
+
+
+Check = Callable[[Sequence[Path], Decoding], Checked]
 
 
 def decoding(on_progress: Progress | None) -> Check:
@@ -20,9 +36,9 @@ def decoding(on_progress: Progress | None) -> Check:
     return partial(_decode_all, on_progress=on_progress)
 
 
-def trusting(files: Sequence[Path]) -> tuple[bool, dict[Path, str]]:
-    """Opens no file: all are taken to be readable, and none to be grey."""
-    return False, {}
+def trusting(files: Sequence[Path], how: Decoding) -> Checked:
+    """Opens no file: all are taken to be readable, and none to be grey or of 16 bits."""
+    return Checked(False, {}, {})
 
 
 def refuse(faults: Sequence[str], skip_bad: bool) -> None:
@@ -32,21 +48,24 @@ def refuse(faults: Sequence[str], skip_bad: bool) -> None:
         raise DataError(f"{faults[0]}{more}; repair or remove it, or set data.skip_bad=true to leave such images out")
 
 
-def _decode_all(files: Sequence[Path], on_progress: Progress | None) -> tuple[bool, dict[Path, str]]:
+def _decode_all(files: Sequence[Path], how: Decoding, on_progress: Progress | None) -> Checked:
     unreadable: dict[Path, str] = {}
+    peaks: dict[Path, int] = {}
     all_grey = True
+
+    def look(path: Path) -> tuple[Path, str, int | None, str]:
+        try:
+            return path, *examine(path, how), ""
+        except DataError as error:
+            return path, "", None, str(error)
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Pillow warns of and reads nevertheless, thousands of times perhaps
-        for chunk in in_chunks(_mode_or_fault, files, os.cpu_count() or 1, on_progress):
-            for path, mode, fault in chunk:
+        for chunk in in_chunks(look, files, os.cpu_count() or 1, on_progress):
+            for path, mode, peak, fault in chunk:
                 all_grey &= mode != "RGB"
+                if peak is not None:
+                    peaks[path] = peak
                 if fault:
                     unreadable[path] = fault
-    return all_grey, unreadable
-
-
-def _mode_or_fault(path: Path) -> tuple[Path, str, str]:
-    try:
-        return path, read_image(path, quick=True).mode, ""
-    except DataError as error:
-        return path, "", str(error)
+    return Checked(all_grey, unreadable, peaks)

@@ -1,5 +1,6 @@
 """What every dataset is made of: images, labels, splits. No torch, so that the app can show previews."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Literal, Protocol, Self
 import numpy as np
 from PIL import Image
 
-from mimi_core.data.decode import read_image, read_thumbnail
+from mimi_core.data.decode import USUAL, Decoding, peak_of, read_image, read_thumbnail
 from mimi_core.data.unused import Unused
 
 Channels = Literal[1, 3]
@@ -43,6 +44,17 @@ class Images(Protocol):
 
     def describe(self, index: int) -> str:
         """The picture's file, or its number in its source: for messages."""
+
+
+@dataclass(frozen=True)
+class InFiles(ABC):
+    """Images that are decoded from files, all in one way, which `decoding` says."""
+
+    decoding: Decoding = field(default=USUAL, kw_only=True)
+
+    @abstractmethod
+    def peak(self, index: int) -> int | None:
+        """Of a 16-bit picture the largest value; None for any other. Errors as in `Images.thumbnail`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +98,7 @@ class ArrayImages:
 
 
 @dataclass(frozen=True)
-class FileImages:
+class FileImages(InFiles):
     """Pictures in files, already known to be readable.
 
     Args:
@@ -101,10 +113,14 @@ class FileImages:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> Image.Image:
-        return read_image(self.paths[index]).convert("L" if self.channels == 1 else "RGB")
+        picture = read_image(self.paths[index], decoding=self.decoding)
+        return picture.convert("L" if self.channels == 1 else "RGB")
 
     def thumbnail(self, index: int, edge: int) -> tuple[Image.Image, tuple[int, int]]:
-        return read_thumbnail(self.paths[index], edge)
+        return read_thumbnail(self.paths[index], edge, self.decoding)
+
+    def peak(self, index: int) -> int | None:
+        return peak_of(self.paths[index], self.decoding)
 
     def take(self, indices: np.ndarray) -> "FileImages":
         return replace(self, paths=tuple(self.paths[i] for i in indices))
@@ -179,6 +195,8 @@ class Dataset:
     Attributes:
         skipped: says of every image that was left out, which and why.
         unused: what else lies in its folder, and is no image of a class.
+        decoding: how its files are read, where it has any.
+        remarks: what should be known of that, a sentence each.
     """
 
     name: str
@@ -188,6 +206,15 @@ class Dataset:
     test: Split
     skipped: tuple[str, ...] = ()
     unused: Unused = field(default_factory=dict)
+    decoding: Decoding = USUAL
+    remarks: tuple[str, ...] = ()
+
+
+def decoded_by(split: Split, decoding: Decoding) -> Split:
+    """The same images, read from their files in that way."""
+    assert isinstance(split.images, InFiles)
+    images: Images = replace(split.images, decoding=decoding)
+    return Split(images, split.labels)
 
 
 def joined(first: Split, second: Split) -> Split:

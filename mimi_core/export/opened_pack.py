@@ -6,13 +6,14 @@ import json
 import struct
 import zipfile
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal, NamedTuple
+from typing import Annotated, BinaryIO, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mimi_core.config import RunConfig, validate
 from mimi_core.config.text import read_config_text
-from mimi_core.data.decode import IN_WORDS
+from mimi_core.data.decode import in_words
+from mimi_core.data.levels import FULL
 from mimi_core.errors import ExportError, MimiError
 from mimi_core.reading import open_regular
 from mimi_core.runs import files
@@ -30,6 +31,7 @@ _TAIL = 2**16 + 200
 """The end of a zip, in which the record lies that says where the list is."""
 MOST_CLASSES = 100_000
 _Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
+_Level = Annotated[int, Field(ge=FULL.black, le=FULL.white)]
 _Positive = Annotated[float, Field(allow_inf_nan=False, ge=1e-6, le=1e6)]
 
 
@@ -43,7 +45,15 @@ class Preprocessing(BaseModel):
     std: Annotated[list[_Positive], Field(min_length=3, max_length=3)]
     grey: bool
     resize: str = "bicubic, antialiased, to the whole square without a crop"
-    before: str = IN_WORDS
+    before: str = in_words()
+    levels: Annotated[list[_Level], Field(min_length=2, max_length=2)] = [FULL.black, FULL.white]
+    """What of 16-bit pictures becomes black, and what white."""
+
+    @model_validator(mode="after")
+    def _black_is_darker(self) -> Self:
+        if self.levels[0] >= self.levels[1]:
+            raise ValueError("levels: black is not below white")
+        return self
 
 
 class Manifest(BaseModel):

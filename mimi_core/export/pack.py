@@ -19,6 +19,8 @@ from mimi_core.backbones.loading import NotFetchedError, outline
 from mimi_core.backbones.offline import without_requests
 from mimi_core.config import DEMO_BACKBONE, RunConfig, to_yaml
 from mimi_core.config.methods import METHODS
+from mimi_core.data.decode import Decoding, in_words
+from mimi_core.data.levels import Levels
 from mimi_core.data.memory import free_bytes
 from mimi_core.errors import ExportError, MimiError
 from mimi_core.export.opened_pack import MANIFEST, Manifest, Preprocessing, unpack
@@ -54,7 +56,7 @@ def write_pack(run: Path, config: RunConfig, cycle: int, target: Path) -> None:
     path = cycle_weights.path_of(run, cycle)
     saved = read_saved(path)
     check_backbone(run, config)
-    ready = restorable(config, len(saved.class_names), learned_from_grey(run))
+    ready = restorable(config, len(saved.class_names), learned_from_grey(run), saved.levels)
     ready.fill(saved)
     # Of its own words: a run folder may hold a config file with anything in it besides.
     texts = {files.CONFIG: to_yaml(config), README: _readme(run.name, config, saved, ready)}
@@ -65,7 +67,12 @@ def write_pack(run: Path, config: RunConfig, cycle: int, target: Path) -> None:
         cycle=cycle,
         class_names=list(saved.class_names),
         preprocessing=Preprocessing(
-            image_size=made.image_size, mean=list(made.mean), std=list(made.std), grey=made.grey
+            image_size=made.image_size,
+            mean=list(made.mean),
+            std=list(made.std),
+            grey=made.grey,
+            levels=[made.decoding.levels.black, made.decoding.levels.white],
+            before=in_words(made.decoding.levels),
         ),
         backbone=config.backbone.name,
         backbone_sha256=fingerprint(ready.model),
@@ -129,7 +136,8 @@ def _loaded(path: Path, folder: Path, checkpoint: Path | None, allow_download: b
             "predictions may differ",
             stacklevel=3,
         )
-    preprocess = Preprocess(made.image_size, tuple(made.mean), tuple(made.std), made.grey)
+    how = Decoding(Levels(*made.levels), config.data.max_pixels)
+    preprocess = Preprocess(made.image_size, tuple(made.mean), tuple(made.std), made.grey, how)
     return Loaded(model, preprocess, saved.class_names)
 
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from mimi_core.config import RunConfig
-from mimi_core.data.decode import read_image
+from mimi_core.data.decode import Decoding, read_image
 from mimi_core.errors import MimiError, RunError
 from mimi_core.export.saved import Saved, learned_from_grey, read_saved, restorable, saved_cycles
 from mimi_core.runs.formats import cycle_weights
@@ -32,7 +32,6 @@ def predict(run: Path, config: RunConfig, image: Path, cycles: Sequence[int] | N
     """
     started = time.monotonic()
     check_backbone(run, config)
-    picture = read_image(image)  # first: a bad file is told before a model is built
     wanted = sorted(set(saved_cycles(run) if cycles is None else cycles))
     states = {cycle: _read(run, cycle) for cycle in wanted}
     readable = [saved for saved in states.values() if isinstance(saved, Saved)]
@@ -40,8 +39,10 @@ def predict(run: Path, config: RunConfig, image: Path, cycles: Sequence[int] | N
         raise RunError(
             next((str(e) for e in states.values()), f"{run.name} has not saved a cycle yet; let it train on")
         )
-    names = readable[0].class_names
-    model = restorable(config, len(names), learned_from_grey(run))
+    names, levels = readable[0].class_names, readable[0].levels
+    how = Decoding(levels, config.data.max_pixels)
+    picture = read_image(image, decoding=how)  # first: a bad file is told before a model is built
+    model = restorable(config, len(names), learned_from_grey(run), levels)
     pixels = model.preprocess.pixels(picture)
     inputs = model.preprocess.inputs(pixels[None])
 

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from mimi_core.adapters.attach import adapters_of
 from mimi_core.adapters.shrink import shrink
 from mimi_core.config import RunConfig
-from mimi_core.data.decode import IN_WORDS, as_read, read_image
+from mimi_core.data.decode import USUAL, Decoding, as_read, in_words, read_image
+from mimi_core.data.levels import FULL, Levels
 from mimi_core.data.pixels import square, to_float
 from mimi_core.errors import RunError
 from mimi_core.export.opened_pack import MOST_CLASSES
@@ -33,12 +34,14 @@ class Preprocess:
         image_size: S, the edge in pixels.
         mean, std: of the three channels, for pixels in 0..1.
         grey: the run learned from pictures without colours, so colours are dropped.
+        decoding: how files are read.
     """
 
     image_size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
     grey: bool = False
+    decoding: Decoding = USUAL
 
     def pixels(self, image: Image.Image | Path | str) -> Tensor:
         """A file, or a picture that Pillow opened, as (C, S, S) uint8: one channel if grey, else three.
@@ -46,7 +49,8 @@ class Preprocess:
         Raises:
             DataError, ResourceError: it cannot be read, or would not have been trained on.
         """
-        picture = as_read(image) if isinstance(image, Image.Image) else read_image(Path(image))
+        how = self.decoding
+        picture = as_read(image, how) if isinstance(image, Image.Image) else read_image(Path(image), decoding=how)
         return torch.from_numpy(square(picture.convert("L" if self.grey else "RGB"), self.image_size).copy())
 
     def scaled(self, image: Image.Image | Path | str) -> Tensor:
@@ -57,9 +61,10 @@ class Preprocess:
     def in_words(self) -> str:
         """For those who have to do it without this program; normalisation left out."""
         grey = ", turned grey (Pillow's mode L: ITU-R 601)" if self.grey else ""
+        size = f"{self.image_size} x {self.image_size}"
         return (
-            f"decoded ({IN_WORDS}){grey}, resized to the whole {self.image_size} x {self.image_size} without a crop "
-            "(bicubic, antialiased, as Pillow does it), scaled to 0..1"
+            f"decoded ({in_words(self.decoding.levels)}){grey}, resized to the whole {size} without a crop (bicubic, "
+            "antialiased, as Pillow does it), scaled to 0..1"
         )
 
     def inputs(self, pixels: Tensor) -> Tensor:
@@ -78,6 +83,7 @@ class Saved:
     Attributes:
         widths: site -> neurons; 0 where the adapter is gone.
         shapes: name -> shape of every tensor.
+        levels: how the run read 16-bit pictures.
     """
 
     path: Path
@@ -85,6 +91,7 @@ class Saved:
     widths: dict[str, int]
     class_names: tuple[str, ...]
     shapes: dict[str, tuple[int, ...]]
+    levels: Levels = FULL
 
 
 def saved_cycles(run: Path) -> list[int]:
@@ -105,6 +112,7 @@ def read_saved(path: Path) -> Saved:
         try:
             metadata = cycle_weights.parsed(path, file.metadata())
             cycle, widths, names = metadata["cycle"], metadata["widths"], metadata["class_names"]
+            levels = metadata.get(cycle_weights.LEVELS, [FULL.black, FULL.white])
         except KeyError as error:
             raise RunError(f"{path} is no saved cycle of a run: it does not say of what") from error
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  (no dict)
@@ -115,10 +123,14 @@ def read_saved(path: Path) -> Saved:
         and isinstance(names, list)
         and 0 < len(names) <= MOST_CLASSES
         and all(isinstance(name, str) for name in names)
+        and isinstance(levels, list)
+        and len(levels) == 2
+        and all(_is_count(level) for level in levels)
+        and levels[0] < levels[1] <= FULL.white
     )
     if not sound:
-        raise RunError(f"{path} is no saved cycle of a run: its cycle, widths or classes make no sense")
-    return Saved(path, cycle, widths, tuple(names), shapes)
+        raise RunError(f"{path} is no saved cycle of a run: its cycle, widths, classes or levels make no sense")
+    return Saved(path, cycle, widths, tuple(names), shapes, Levels(*levels))
 
 
 def _is_count(value: object) -> bool:
@@ -200,14 +212,19 @@ class Restorable:
         return trained | {name: buffer for name, buffer in buffers.items() if name in saved.shapes}
 
 
-def restorable(config: RunConfig, classes: int, grey: bool = False) -> Restorable:
+def restorable(config: RunConfig, classes: int, grey: bool = False, levels: Levels = FULL) -> Restorable:
     """Build the model of a run on the CPU.
+
+    Args:
+        grey: as `learned_from_grey` says.
+        levels: of its saved cycles.
 
     Raises:
         MimiError: its backbone cannot be had here.
     """
     model, sites, image_size, vision, _ = build_model(config, classes)
-    preprocess = Preprocess(image_size, tuple(vision.mean.tolist()), tuple(vision.std.tolist()), grey)
+    how = Decoding(levels, config.data.max_pixels)
+    preprocess = Preprocess(image_size, tuple(vision.mean.tolist()), tuple(vision.std.tolist()), grey, how)
     return Restorable(model, preprocess, frozenset(site.name for site in sites))
 
 

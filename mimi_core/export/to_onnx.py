@@ -71,7 +71,7 @@ def write_onnx(run: Path, config: RunConfig, cycle: int, target: Path) -> Export
     onnx, runtime = _packages()
     saved = read_saved(cycle_weights.path_of(run, cycle))
     check_backbone(run, config)
-    ready = restorable(config, len(saved.class_names), learned_from_grey(run))
+    ready = restorable(config, len(saved.class_names), learned_from_grey(run), saved.levels)
     model = _FromPixels(ready.fill(saved), ready.preprocess).eval()
     size = ready.preprocess.image_size
     grey = ", and so is turning colours grey" if ready.preprocess.grey else ""

@@ -14,7 +14,7 @@ from mimi_core.data.sampling import subset
 from mimi_core.runs.events import Stage
 from mimi_core.runs.formats import answers, cycle_weights
 from mimi_core.runs.formats import damage as damage_file
-from mimi_core.runs.formats.gallery import PREDICTIONS
+from mimi_core.runs.formats.gallery import LEVELS, PREDICTIONS
 from mimi_core.runs.recorder import AnyRecorder
 from mimi_core.train.damage import images_to_measure, of_sites
 from mimi_core.train.evaluate import predict_batches
@@ -32,6 +32,7 @@ def save_weights(recorder: AnyRecorder, setup: Setup, cycle: int, widths: Mappin
         "widths": dict(widths),
         "config": setup.config.model_dump(mode="json"),
         "class_names": setup.dataset.class_names,
+        cycle_weights.LEVELS: _levels(setup),
     }
     arrays = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in trained_tensors(setup.model).items()}
     recorder.save_adapters(cycle, arrays, metadata)
@@ -111,11 +112,18 @@ def _measured_on(setup: Setup) -> tuple[damage_file.Measured, Pixels, int]:
 
 
 def save_gallery(recorder: AnyRecorder, setup: Setup) -> None:
-    """A fixed draw of test images, small."""
+    """A fixed draw of test images, small; and how 16-bit images are read."""
     chosen, test = _gallery_indices(setup).numpy(), setup.dataset.test
     images = [test.images[int(i)].convert("RGB").resize((GALLERY_EDGE, GALLERY_EDGE)) for i in chosen]
     pixels = np.stack([np.asarray(image) for image in images])
-    recorder.save_gallery({"index": chosen, "label": test.labels[chosen], "images": pixels})
+    recorder.save_gallery(
+        {"index": chosen, "label": test.labels[chosen], "images": pixels, LEVELS: np.array(_levels(setup))}
+    )
+
+
+def _levels(setup: Setup) -> list[int]:
+    levels = setup.dataset.decoding.levels
+    return [levels.black, levels.white]
 
 
 def _gallery_indices(setup: Setup) -> Tensor:

@@ -1,6 +1,7 @@
 """Everything a run works with, made from its config: data on the device, the model, its adapters."""
 
 import gc
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +12,16 @@ from mimi_core.adapters.attach import adapters_of, head_parameters
 from mimi_core.adapters.sites import Site
 from mimi_core.backbones.loading import load_backbone
 from mimi_core.budget import Plan, plan, planned_away
-from mimi_core.config import RunConfig
+from mimi_core.config import DataConfig, RunConfig
 from mimi_core.config.site_widths import TakenWidths
 from mimi_core.data import Dataset, load
+from mimi_core.data.levels import explicit
 from mimi_core.data.pixels import Pixels, prepare
 from mimi_core.data.unused import in_words
-from mimi_core.errors import ConfigError
+from mimi_core.errors import ConfigError, RunError
 from mimi_core.methods import implementation
 from mimi_core.methods.method import Method
+from mimi_core.runs.formats.gallery import kept_levels
 from mimi_core.runs.recorder import AnyRecorder
 from mimi_core.train import needs
 from mimi_core.train.evaluate import Vision
@@ -105,7 +108,10 @@ def set_up(config: RunConfig, recorder: AnyRecorder) -> Setup:
         torch.cuda.reset_peak_memory_stats(device)  # of runs that this process did before
     recorder.update(phase="loading", message="reading the dataset", device=device_name(device))
     fetch_missing(config.data, lambda what: recorder.update(message=what))
-    dataset = load(config.data, lambda done, all_: recorder.update(message=f"checking images: {done} of {all_}"))
+    dataset = load(
+        _as_begun(config.data, recorder.run),
+        lambda done, all_: recorder.update(message=f"checking images: {done} of {all_}"),
+    )
     recorder.update(message="loading the backbone")
     model, sites, image_size, vision, warnings = build_model(config, len(dataset.class_names), device)
     needs.refuse(model, config, image_size, needs.Free.of(device))
@@ -122,7 +128,7 @@ def set_up(config: RunConfig, recorder: AnyRecorder) -> Setup:
     if dataset.skipped:
         shown = "; ".join(dataset.skipped[:5])
         warnings.append(f"left out because they could not be used, {len(dataset.skipped)} in all: {shown}")
-    warnings += in_words(dataset.unused)
+    warnings += [*in_words(dataset.unused), *dataset.remarks]
     neurons = sum(adapter.hidden_width for adapter in adapters_of(model).values())
     if told := planned_away(config, neurons, [site.width for site in sites]):
         warnings.append(told)
@@ -141,6 +147,15 @@ def set_up(config: RunConfig, recorder: AnyRecorder) -> Setup:
         device=device,
         warnings=warnings,
     )
+
+
+def _as_begun(data: DataConfig, run: Path) -> DataConfig:
+    """With what a run that goes on found out when it began: how its 16-bit images are read."""
+    levels = None
+    if explicit(data.range) is None:
+        with suppress(RunError):  # a broken gallery: then they are found out anew
+            levels = kept_levels(run)
+    return data.model_copy(update={"range": f"[{levels.black}, {levels.white}]"}) if levels else data
 
 
 def _there(path: Path) -> Path:

@@ -12,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mimi_core.data.decode import MAX_PIXELS, read_image
+from mimi_core.config import DataConfig
+from mimi_core.data import load
+from mimi_core.data.decode import MAX_PIXELS, Decoding, as_read, read_image, read_thumbnail
+from mimi_core.data.intake.preview import preview
 from mimi_core.errors import DataError, ResourceError
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
@@ -214,3 +217,64 @@ def test_any_damage_ends_in_a_picture_or_a_data_error(
     for version in (content[:at] + junk, content[:at] + junk + content[at + len(junk) :]):
         damaged.write_bytes(version)
         assert outcome(damaged, quick=True) == outcome(damaged, quick=False)
+
+
+# --- larger than most are allowed to be -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
+def test_a_large_picture_may_be_allowed(
+    tmp_path: Path, image: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("mimi_core.data.decode.MAX_PIXELS", 1000)
+    path = image(tmp_path / name, size=(50, 40))
+    told = fault(path)
+    assert "50 x 40 pixels: larger than the 0.001 million pixels allowed" in told
+    assert "or set data.max_pixels=2000 (decoding it takes about 0.0 GiB of memory)" in told
+    assert read_image(path, decoding=Decoding(max_pixels=2000)).size == (50, 40)
+    assert read_thumbnail(path, 20, Decoding(max_pixels=2000))[1] == (50, 40)
+    with pytest.raises(DataError, match=r"larger than the 0\.001999 million"):
+        read_image(path, decoding=Decoding(max_pixels=1999))
+    with pytest.raises(DataError, match=r"data\.max_pixels=2000"), Image.open(path) as opened:
+        as_read(opened)
+
+
+def test_a_large_jpeg_is_decoded_smaller_than_it_is(tmp_path: Path) -> None:
+    """Left half black, right half white: the same picture, by whatever way it comes."""
+    picture = Image.new("L", (12_000, 8_000))
+    picture.paste(255, (6_000, 0, 12_000, 8_000))
+    picture.save(tmp_path / "a.jpg")
+    del picture
+    how = Decoding(max_pixels=100_000_000)
+    read = read_image(tmp_path / "a.jpg", decoding=how)
+    assert read.size == (6_000, 4_000), "half of it; no model sees more than 2048 pixels"
+    assert (read.getpixel((10, 10)), read.getpixel((5990, 10))) == (0, 255)
+    with Image.open(tmp_path / "a.jpg") as opened:
+        assert as_read(opened, how).size == read.size
+
+
+def test_a_picture_beyond_memory_is_refused_before_it_is_decoded(
+    tmp_path: Path, image: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mimi_core.data.decode.MAX_PIXELS", 1000)
+    monkeypatch.setattr("mimi_core.data.decode.free_bytes", lambda: 15_000)
+    path = image(tmp_path / "a.png", size=(50, 40))
+    with pytest.raises(ResourceError, match=r"a\.png: 50 x 40 pixels take about 0\.0 GiB of memory to decode"):
+        read_image(path, decoding=Decoding(max_pixels=2000))
+
+
+@pytest.mark.parametrize("layout", ["folder", "sorted"])
+def test_the_setting_reaches_a_folder(
+    tmp_path: Path, image: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, layout: str
+) -> None:
+    monkeypatch.setattr("mimi_core.data.decode.MAX_PIXELS", 1000)
+    for split in ("train", "test") if layout == "sorted" else (".",):
+        for label in ("a", "b"):
+            (tmp_path / split / label).mkdir(parents=True)
+            for number in range(4):
+                image(tmp_path / split / label / f"{number}.png", size=(50, 40))
+    with pytest.raises(DataError, match=r"data\.max_pixels=2000"):
+        load(DataConfig(name=f"folder:{tmp_path}"))
+    dataset = load(DataConfig(name=f"folder:{tmp_path}", max_pixels=2000))
+    assert dataset.train.images[0].size == (50, 40)
+    assert preview(DataConfig(name=f"folder:{tmp_path}", max_pixels=2000)).samples[0].size == (50, 40)

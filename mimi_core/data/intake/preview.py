@@ -13,9 +13,11 @@ from PIL import Image
 
 from mimi_core.config import DataConfig
 from mimi_core.data.catalogue import answering
+from mimi_core.data.decode import Decoding
+from mimi_core.data.levels import chosen
 from mimi_core.data.loading import scan
 from mimi_core.data.parallel import in_chunks
-from mimi_core.data.types import Dataset, Split
+from mimi_core.data.types import Dataset, InFiles, Split, decoded_by
 from mimi_core.data.unused import in_words
 from mimi_core.errors import DataError
 
@@ -74,10 +76,14 @@ def preview(config: DataConfig, first_class: int = 0, classes: int = 10, each: i
     dataset = scan(config, SECONDS)
     names = dataset.class_names
     counts = counts_of(dataset)
-    samples, unreadable = _samples(dataset.train, range(first_class, min(first_class + classes, len(names))), each)
+    labels = range(first_class, min(first_class + classes, len(names)))
+    shown = [i for label in labels for i in _some(np.flatnonzero(dataset.train.labels == label), each, label)]
+    train, about_levels = _with_levels(dataset.train, config, shown)
+    samples, unreadable = _samples(train, shown)
     if unreadable and not config.skip_bad:
         raise DataError(f"{unreadable[0]}; repair or remove it, or set data.skip_bad=true to leave such images out")
-    remarks = [*_left_out(dataset, unreadable), *in_words(dataset.unused), *balance(names, counts), *_shapes(samples)]
+    remarks = [*_left_out(dataset, unreadable), *in_words(dataset.unused), *about_levels, *balance(names, counts)]
+    remarks += _shapes(samples)
     return Preview(names, counts, tuple(samples), dataset.train.images.channels == 1, tuple(remarks))
 
 
@@ -100,9 +106,25 @@ def stamp(config: DataConfig) -> tuple[int, ...]:
         return ()
 
 
-def _samples(train: Split, labels: range, each: int) -> tuple[list[Sample], list[str]]:
-    """Some images of every class, drawn by the class alone, and a line about each that could not be read."""
-    chosen = [index for label in labels for index in _some(np.flatnonzero(train.labels == label), each, label)]
+def _with_levels(train: Split, config: DataConfig, shown: list[int]) -> tuple[Split, list[str]]:
+    """The images as they will be read, as far as those that are shown tell of how many bits they are; and in words."""
+    images = train.images
+    if not isinstance(images, InFiles):
+        return train, []
+
+    def peak(index: int) -> int | None:
+        try:
+            return images.peak(index)
+        except DataError:  # told where it is shown
+            return None
+
+    peaks = [one for chunk in in_chunks(peak, shown, os.cpu_count() or 1) for one in chunk if one is not None]
+    levels, remarks = chosen(config.range, peaks)
+    return decoded_by(train, Decoding(levels, config.max_pixels)), remarks
+
+
+def _samples(train: Split, shown: list[int]) -> tuple[list[Sample], list[str]]:
+    """Images of some classes, and a line about each that could not be read."""
 
     def sample(index: int) -> Sample | str:
         try:
@@ -111,7 +133,7 @@ def _samples(train: Split, labels: range, each: int) -> tuple[list[Sample], list
             return str(error)
         return Sample(int(train.labels[index]), _png(image), size)
 
-    decoded = [one for chunk in in_chunks(sample, chosen, os.cpu_count() or 1) for one in chunk]
+    decoded = [one for chunk in in_chunks(sample, shown, os.cpu_count() or 1) for one in chunk]
     return [one for one in decoded if isinstance(one, Sample)], [one for one in decoded if isinstance(one, str)]
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from mimi_core.config import DataConfig
-from mimi_core.data.checking import Check, refuse
+from mimi_core.data.checking import Check, Checked, refuse
+from mimi_core.data.decode import Decoding
 from mimi_core.data.types import Dataset, FileImages, Split
 from mimi_core.errors import DataError
 
@@ -89,7 +90,8 @@ def dataset(
     """
     files = [path for listed in lists.values() for path in listed.paths]
     _refuse_repeats(lists)
-    grey, unreadable = check(files)
+    checked = check(files, how := Decoding(max_pixels=config.max_pixels))
+    grey, unreadable = checked.grey, checked.unreadable
     faults = [
         reason if path.is_file() else f"{path}: missing, though {listed.source} lists it"
         for listed in lists.values()
@@ -97,10 +99,10 @@ def dataset(
         if (reason := unreadable.get(path))
     ]
     refuse(faults, config.skip_bad)
-    splits = {name: _as_split(listed, unreadable, grey) for name, listed in lists.items()}
+    splits = {name: _as_split(listed, checked, how) for name, listed in lists.items()}
     none = Split(FileImages((), 1 if grey else 3), np.zeros(0, dtype=np.int64))
     train, val, test = (splits.get(name, none) for name in ("train", "val", "test"))
-    return Dataset(config.name, tuple(class_names), train, val, test, tuple(faults))
+    return Dataset(config.name, tuple(class_names), train, val, test, tuple(faults), decoding=how)
 
 
 def listed_in(file: Path, entries: Sequence[tuple[Path, int]]) -> Listed:
@@ -109,12 +111,13 @@ def listed_in(file: Path, entries: Sequence[tuple[Path, int]]) -> Listed:
     return Listed(file, paths, np.array(labels, dtype=np.int64))
 
 
-def _as_split(listed: Listed, unreadable: Mapping[Path, str], grey: bool) -> Split:
+def _as_split(listed: Listed, checked: Checked, how: Decoding) -> Split:
+    unreadable = checked.unreadable
     good = [index for index, path in enumerate(listed.paths) if path not in unreadable]
     if not good:
         raise DataError(f"{listed.source}: not one image in it can be read; the first: {unreadable[listed.paths[0]]}")
     paths = tuple(listed.paths[index] for index in good)
-    return Split(FileImages(paths, 1 if grey else 3), listed.labels[good])
+    return Split(FileImages(paths, 1 if checked.grey else 3, decoding=how), listed.labels[good])
 
 
 def _refuse_repeats(lists: Mapping[str, Listed]) -> None:

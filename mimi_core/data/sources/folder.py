@@ -12,19 +12,20 @@ import re
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 
 from mimi_core.config import DataConfig
-from mimi_core.data.checking import Check, decoding, refuse, trusting
-from mimi_core.data.decode import SUFFIXES, is_image
+from mimi_core.data.checking import Check, Checked, decoding, refuse, trusting
+from mimi_core.data.decode import SUFFIXES, Decoding, is_image
+from mimi_core.data.levels import chosen
 from mimi_core.data.sampling import set_aside
 from mimi_core.data.source import Source
 from mimi_core.data.spelling import alike, normal
-from mimi_core.data.types import Dataset, FileImages, Progress, Split
+from mimi_core.data.types import Dataset, FileImages, Progress, Split, decoded_by
 from mimi_core.data.unused import Reason, Unused, in_words, is_leftover, reason_for, together
 from mimi_core.errors import DataError
 
@@ -106,15 +107,26 @@ def _dataset(config: DataConfig, check: Check, deadline: float) -> Dataset:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror}); check its permissions") from error
     class_names = _common_classes(listings)
     files = [path for listing in listings.values() for paths in listing.classes.values() for path in paths]
-    grey, unreadable = check(files)
+    how = Decoding(max_pixels=config.max_pixels)
+    checked = check(files, how)
 
-    faults = [fault for listing in listings.values() for fault in listing.faults] + list(unreadable.values())
+    faults = [fault for listing in listings.values() for fault in listing.faults] + list(checked.unreadable.values())
     refuse(faults, config.skip_bad)
 
-    splits = {split: _as_split(listing, class_names, unreadable, grey) for split, listing in listings.items()}
+    splits = {split: _as_split(listing, class_names, checked) for split, listing in listings.items()}
     splits = completed(splits, config.seed, class_names)
+    peaks = {split: _peaks(part, checked) for split, part in splits.items()}
+    levels, remarks = chosen(config.range, peaks["train"], peaks["val"] + peaks["test"])
+    how = replace(how, levels=levels)
+    train, val, test = (decoded_by(splits[split], how) for split in ("train", "val", "test"))
     unused = together([*(listing.unused for listing in listings.values()), _beside(_root(config.name), listings)])
-    return Dataset(config.name, class_names, splits["train"], splits["val"], splits["test"], tuple(faults), unused)
+    return Dataset(config.name, class_names, train, val, test, tuple(faults), unused, how, tuple(remarks))
+
+
+def _peaks(split: Split, checked: Checked) -> list[int]:
+    """The largest value in each 16-bit image of a split."""
+    assert isinstance(split.images, FileImages)
+    return [checked.peaks[path] for path in split.images.paths if path in checked.peaks]
 
 
 def completed(splits: dict[str, Split], seed: int, class_names: Sequence[str]) -> dict[str, Split]:
@@ -276,17 +288,17 @@ def _common_classes(listings: dict[str, _Listing]) -> tuple[str, ...]:
     return tuple(sorted(train.classes, key=lambda name: train.folders[name].name))
 
 
-def _as_split(listing: _Listing, class_names: Sequence[str], unreadable: dict[Path, str], grey: bool) -> Split:
+def _as_split(listing: _Listing, class_names: Sequence[str], checked: Checked) -> Split:
     paths: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(class_names):
-        good = [path for path in listing.classes[name] if path not in unreadable]
+        good = [path for path in listing.classes[name] if path not in checked.unreadable]
         if not good:
-            first = unreadable[listing.classes[name][0]]
+            first = checked.unreadable[listing.classes[name][0]]
             raise DataError(f"{listing.folders[name]}: a class without a readable image; the first: {first}")
         paths += good
         labels += [label] * len(good)
-    return Split(FileImages(tuple(paths), 1 if grey else 3), np.array(labels, dtype=np.int64))
+    return Split(FileImages(tuple(paths), 1 if checked.grey else 3), np.array(labels, dtype=np.int64))
 
 
 def _folders_in(folder: Path) -> list[Path]:

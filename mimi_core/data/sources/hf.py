@@ -22,7 +22,8 @@ from PIL import Image
 
 from mimi_core.config import DataConfig
 from mimi_core.data.checking import refuse
-from mimi_core.data.decode import Content, read_image, read_thumbnail
+from mimi_core.data.decode import Content, Decoding, examine, peak_of, read_image, read_thumbnail
+from mimi_core.data.levels import chosen
 from mimi_core.data.parallel import in_chunks
 from mimi_core.data.places import find, root_of
 from mimi_core.data.places import missing as missing_from
@@ -30,7 +31,7 @@ from mimi_core.data.reading.hf_labels import labels_of, own_numbers
 from mimi_core.data.reading.hf_library import library_datasets
 from mimi_core.data.source import Source
 from mimi_core.data.sources.folder import SPLIT_NAMES, completed
-from mimi_core.data.types import Channels, Dataset, Progress, Split
+from mimi_core.data.types import Channels, Dataset, InFiles, Progress, Split, decoded_by
 from mimi_core.errors import DataError, MimiError, ResourceError
 
 PREFIX = "hf:"
@@ -215,7 +216,7 @@ def _bytes(files: Sequence[str]) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class TableImages:
+class TableImages(InFiles):
     """Pictures in a column of a table.
 
     Args:
@@ -234,14 +235,18 @@ class TableImages:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> Image.Image:
-        return self.read(index).convert("L" if self.channels == 1 else "RGB")
+        picture = read_image(self._file(index), decoding=self.decoding)
+        return picture.convert("L" if self.channels == 1 else "RGB")
 
-    def read(self, index: int, quick: bool = False) -> Image.Image:
-        """The picture as it is, in mode L or RGB. `quick` as in `read_image`."""
-        return read_image(self._file(index), quick)
+    def examine(self, index: int) -> tuple[str, int | None]:
+        """As `decode.examine`."""
+        return examine(self._file(index), self.decoding)
 
     def thumbnail(self, index: int, edge: int) -> tuple[Image.Image, tuple[int, int]]:
-        return read_thumbnail(self._file(index), edge)
+        return read_thumbnail(self._file(index), edge, self.decoding)
+
+    def peak(self, index: int) -> int | None:
+        return peak_of(self._file(index), self.decoding)
 
     def take(self, indices: np.ndarray) -> "TableImages":
         return replace(self, rows=self.rows[indices])
@@ -269,11 +274,12 @@ def _dataset(config: DataConfig, decode: bool, on_progress: Progress | None) -> 
         for split, numbers in labels.items()
         for row in np.flatnonzero(numbers < 0).tolist()
     }
+    peaks: Mapping[tuple[str, int], int] = {}
     if decode:
         candidates = [
             (split, row) for split in images for row in range(len(images[split])) if (split, row) not in faults
         ]
-        grey, unreadable = _decoded(images, candidates, on_progress)
+        grey, unreadable, peaks = _decoded(images, candidates, on_progress)
         faults |= unreadable
         images = {split: replace(own, channels=1 if grey else 3) for split, own in images.items()}
     refuse(list(faults.values()), config.skip_bad)
@@ -287,8 +293,21 @@ def _dataset(config: DataConfig, decode: bool, on_progress: Progress | None) -> 
         raise DataError(
             f"{config.name}: not one training image can be used; the first: {next(iter(faults.values()), '')}"
         )
+    origin = {name: split for split, own in images.items() for name in [own.source]}
     splits = completed(splits, config.seed, class_names)
-    return Dataset(config.name, class_names, splits["train"], splits["val"], splits["test"], tuple(faults.values()))
+
+    def peaks_in(part: Split) -> list[int]:
+        own = part.images
+        assert isinstance(own, TableImages)
+        return [peaks[at] for row in own.rows.tolist() if (at := (origin[own.source], row)) in peaks]
+
+    levels, remarks = chosen(
+        config.range, peaks_in(splits["train"]), peaks_in(splits["val"]) + peaks_in(splits["test"])
+    )
+    how = Decoding(levels, config.max_pixels)
+    train, val, test = (decoded_by(splits[split], how) for split in ("train", "val", "test"))
+    left_out, told = tuple(faults.values()), tuple(remarks)
+    return Dataset(config.name, class_names, train, val, test, left_out, decoding=how, remarks=told)
 
 
 def _by_use(config: DataConfig, tables: Mapping[str, Any]) -> dict[str, Any]:
@@ -337,23 +356,26 @@ def _images(config: DataConfig, table: Any, column: str, split: str) -> TableIma
     except Exception as error:  # pyarrow's and the library's own
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{config.name}: the column {column} holds no pictures ({reason}); choose another") from error
-    return TableImages(undecoded, column, np.arange(len(table)), f"{config.name} {split}")
+    how = Decoding(max_pixels=config.max_pixels)
+    return TableImages(undecoded, column, np.arange(len(table)), f"{config.name} {split}", decoding=how)
 
 
 def _decoded(
     images: Mapping[str, TableImages], candidates: Sequence[tuple[str, int]], on_progress: Progress | None
-) -> tuple[bool, dict[tuple[str, int], str]]:
-    """Whether all are grey, and the reason for each that cannot be read."""
+) -> tuple[bool, dict[tuple[str, int], str], dict[tuple[str, int], int]]:
+    """Whether all are grey, the reason for each that cannot be read, and the largest value in each of 16 bits."""
 
-    def look(at: tuple[str, int]) -> tuple[tuple[str, int], str, str]:
+    def look(at: tuple[str, int]) -> tuple[tuple[str, int], str, int | None, str]:
         split, row = at
         try:
-            return at, images[split].read(row, quick=True).mode, ""
+            return at, *images[split].examine(row), ""
         except DataError as error:
-            return at, "", str(error)
+            return at, "", None, str(error)
 
     looks = [one for chunk in in_chunks(look, candidates, os.cpu_count() or 1, on_progress) for one in chunk]
-    return all(mode != "RGB" for _, mode, _ in looks), {at: fault for at, _, fault in looks if fault}
+    unreadable = {at: fault for at, _, _, fault in looks if fault}
+    peaks = {at: peak for at, _, peak, _ in looks if peak is not None}
+    return all(mode != "RGB" for _, mode, _, _ in looks), unreadable, peaks
 
 
 SOURCES = (

@@ -11,10 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import BaseModel
 
+from mimi_core.data.levels import FULL, Levels
 from mimi_core.runs import files
 from mimi_core.runs.formats import cycle_weights, npz
 
 PREDICTIONS = "predictions"
+LEVELS = "levels"
+"""Name of the array that says how 16-bit pictures are read: what becomes black, and what white."""
 MOST_IMAGES, MOST_EDGE = 1024, 256
 
 
@@ -105,6 +108,25 @@ def read_gallery(run: Path) -> Gallery:
         if (index < 0).any() or (label < 0).any():
             raise ValueError("negative numbers")
     return Gallery(index.astype(np.int64), label.astype(np.int64), images)
+
+
+def kept_levels(run: Path) -> Levels | None:
+    """How 16-bit pictures were read when the run began; None where it has not begun. A run of before that was kept read
+    them by their upper 8 bits.
+
+    Raises:
+        RunError: what was kept makes no sense.
+    """
+    path = gallery_path(run)
+    if not path.exists():
+        return None
+    with npz.opened(path, "the gallery of test images", "is") as archive:
+        if LEVELS not in npz.names(archive):
+            return FULL
+        levels = npz.array(archive, LEVELS, "iu")
+        if levels.shape != (2,) or not 0 <= int(levels[0]) < int(levels[1]) <= FULL.white:
+            raise ValueError("no levels")
+        return Levels(int(levels[0]), int(levels[1]))
 
 
 def read_probabilities(run: Path, cycle: int, gallery: Gallery, classes: int) -> np.ndarray:
