@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from mimi_core.reading import read_regular
+from mimi_core.runs import plausible
 
 Split = Literal["val", "test"]
 Stage = Literal["trained", "cut"]
@@ -164,6 +165,9 @@ class RunState:
     warnings: list[Warned] = field(default_factory=list)
     ended: RunEnded | None = None
     unreadable_lines: int = 0
+    """Left out: they are no events, or such as cannot be true."""
+    fault: str = ""
+    """What is wrong with the first that cannot be true, in words."""
 
     @property
     def sites(self) -> list[SiteInfo]:
@@ -211,24 +215,71 @@ def fold(events: Iterable[Event], unreadable_lines: int = 0) -> RunState:
     """Add the events up. Order matters only within one kind."""
     state = RunState(unreadable_lines=unreadable_lines)
     for event in events:
-        match event:
-            case RunStarted():
-                state.started = event
-            case EpochEnded():
-                state.epochs.append(event)
-            case Scored():
-                state.scored.append(event)
-            case Pruned():
-                state.cuts.append(event)
-            case Ranked():
-                state.cuts.append(_one_step(event))
-            case Evaluated():
-                state.evaluations.append(event)
-            case Warned():
-                state.warnings.append(event)
-            case RunEnded():
-                state.ended = event
+        _add(state, event)
     return state
+
+
+def _add(state: RunState, event: Event) -> None:
+    match event:
+        case RunStarted():
+            state.started = event
+        case EpochEnded():
+            state.epochs.append(event)
+        case Scored():
+            state.scored.append(event)
+        case Pruned():
+            state.cuts.append(event)
+        case Ranked():
+            state.cuts.append(_one_step(event))
+        case Evaluated():
+            state.evaluations.append(event)
+        case Warned():
+            state.warnings.append(event)
+        case RunEnded():
+            state.ended = event
+
+
+def fault(event: Event, state: RunState) -> str:
+    """Why an event cannot be true after those before it, in words; nothing where it can."""
+    if told := plausible.moment(event.time):
+        return told
+    match event:
+        case RunStarted():
+            sites = [(site.name, site.block, site.width, site.cost or 0) for site in event.sites]
+            numbers = plausible.counts(
+                backbone_parameters=event.backbone_parameters,
+                head_parameters=event.head_parameters,
+                trained_parameters=event.trained_parameters,
+                **{f"images_{number}": images for number, images in enumerate(event.split_sizes.values())},
+            )
+            return (
+                ("it started twice" if state.started else "")
+                or numbers
+                or plausible.start(sites, event.initial_widths, event.keep_fractions, len(event.class_names))
+            )
+        case Warned():
+            return ""
+        case RunEnded():
+            return plausible.amounts(seconds=event.seconds)
+    if state.started is None:
+        return "the run had not started"
+    cuts = state.total_cuts
+    match event:
+        case EpochEnded():
+            numbers = plausible.amounts(loss=event.loss, lr=event.lr, seconds=event.seconds)
+            rates = plausible.amounts(images_per_second=event.images_per_second) or plausible.counts(epoch=event.epoch)
+            return plausible.cycle(event.cycle, cuts) or plausible.share("accuracy", event.accuracy) or numbers or rates
+        case Scored():
+            return plausible.cycle(event.cycle, cuts, first=1)
+        case Evaluated():
+            numbers = plausible.amounts(loss=event.loss) or plausible.counts(images=event.images)
+            return plausible.cycle(event.cycle, cuts) or plausible.share("accuracy", event.accuracy) or numbers
+        case Pruned() | Ranked():
+            cut = event if isinstance(event, Pruned) else _one_step(event)
+            order = "" if cut.cycle == len(state.cuts) + 1 <= cuts else f"cut {cut.cycle} is not the next"
+            neurons = (cut.neurons_before, cut.neurons_after)
+            parameters = plausible.counts(adapter=cut.adapter_parameters, trained=cut.trained_parameters)
+            return order or plausible.step(state.widths[-1], cut.widths, cut.removed, neurons) or parameters
 
 
 def _one_step(event: Ranked) -> Pruned:
@@ -277,5 +328,13 @@ def read_events(path: Path, with_epochs: bool = True) -> RunState:
         return RunState(unreadable_lines=1)
     complete = content[: content.rfind(b"\n") + 1]
     lines = [line for line in complete.splitlines() if line.strip() and (with_epochs or _EPOCH not in line[:80])]
-    events = [parse_line(line) for line in lines]
-    return fold((e for e in events if e is not None), unreadable_lines=events.count(None))
+    state = RunState()
+    for line in lines:
+        event = parse_line(line)
+        if event is not None and not (told := fault(event, state)):
+            _add(state, event)
+            continue
+        state.unreadable_lines += 1
+        if event is not None and not state.fault:
+            state.fault = f"{event.event.replace('_', ' ')}: {told}"
+    return state

@@ -4,14 +4,15 @@ import socket
 import time
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import psutil
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mimi_core.errors import DiskFullError
 from mimi_core.reading import read_regular
 from mimi_core.runs import files, writing
+from mimi_core.runs.plausible import LARGEST_COUNT, LATEST
 
 Phase = Literal["queued", "starting", "loading", "training", "scoring", "evaluating", "finished", "stopped", "failed"]
 ShownPhase = Phase | Literal["died", "broken"]
@@ -22,25 +23,29 @@ FOREIGN_HEARTBEAT_LIMIT = 60.0
 """Seconds of silence after which a worker on another host counts as dead."""
 
 
+_Moment = Annotated[float, Field(ge=0, le=LATEST)]
+_Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
+
+
 class Status(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
     phase: Phase = "queued"
     message: str = ""
-    created: float
-    heartbeat: float
+    created: _Moment
+    heartbeat: _Moment
     owner: str = ""
     """Who had it queued: the address that a person signed in with. Empty where nobody has to sign in."""
-    cycle: int = 0
-    cycles: int = 0
+    cycle: _Count = 0
+    cycles: _Count = 0
     """K, the number of cuts."""
-    epoch: int = 0
-    epochs: int = 0
+    epoch: _Count = 0
+    epochs: _Count = 0
     progress: float = 0.0
     """Of the whole run, 0..1."""
     eta_seconds: float | None = None
     images_per_second: float | None = None
-    memory_bytes: int | None = None
-    gpu_memory_bytes: int | None = None
+    memory_bytes: _Count | None = None
+    gpu_memory_bytes: _Count | None = None
     device: str = ""
     pid: int | None = None
     pid_started: float | None = None
