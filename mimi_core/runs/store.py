@@ -23,6 +23,7 @@ from mimi_core.budget import sigma
 from mimi_core.config import RunConfig, read_run_config, to_yaml
 from mimi_core.data.absolute import with_absolute_paths
 from mimi_core.errors import ConfigError, ResourceError, RunError
+from mimi_core.reading import open_regular
 from mimi_core.runs import files, writing
 from mimi_core.runs.events import RunState, read_events
 from mimi_core.runs.inherited import with_widths
@@ -31,6 +32,8 @@ from mimi_core.runs.status import ENDED, ShownPhase, Status, claimed, read_statu
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _Stamp = tuple[int, int, int] | None
 _Stamps = tuple[_Stamp, _Stamp, _Stamp]
+_TAIL = 64_000
+"""Bytes of a log that are looked at."""
 STATES_BYTES = 8_000_000
 """Of event files, whose states are kept in memory; a state takes about six times the room of its file."""
 Value = TypeVar("Value")
@@ -203,11 +206,13 @@ class Store:
         """The end of the run's log; empty when there is none."""
         path = self.folder(run_id) / files.LOG
         try:
-            with path.open("rb") as file:
-                file.seek(max(0, path.stat().st_size - 64_000))
-                text = file.read().decode("utf-8", errors="replace")
+            with open_regular(path) as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+                text = file.read(_TAIL).decode("utf-8", errors="replace")
         except FileNotFoundError:
             return ""
+        except OSError as error:
+            return f"The log cannot be read: {error.strerror}."
         return "\n".join(line.rpartition("\r")[2] for line in text.splitlines()[-lines:])
 
     # --- writing ------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from mimi_core.analysis.common import gain, tables
 from mimi_core.analysis.common.labels import layers
 from mimi_core.analysis.common.theme import colour_scale
 from mimi_core.analysis.monitor.curves import accuracy_chart, curves_table, loss_chart, total_steps
-from mimi_core.analysis.monitor.signatures import findings
+from mimi_core.analysis.monitor.signatures import signs_of_failure
 from mimi_core.analysis.overview import cards
 from mimi_core.analysis.overview.groups import variants
 from mimi_core.analysis.overview.runs_table import Filters, by_group, filtered, groups_table, runs_table
@@ -48,10 +48,10 @@ def list_page(run: Path) -> None:
     groups_table(by_group(members))
     queued(store)
     for one in listed:
-        cards.facts(one, store.state(one.id))
-        cards.finding(one, store.state(one.id))
+        cards.key_numbers(one, store.state(one.id))
+        cards.finding_so_far(one, store.state(one.id))
         cards.why_no_picture(one, store.state(one.id))
-        cards.rain(store.state(one.id), colour_scale(False))
+        cards.rain_picture(store.state(one.id), colour_scale(None))
 
 
 def _config(store: Store, run_id: str) -> RunConfig | None:
@@ -68,7 +68,7 @@ def monitor_page(run: Path) -> None:
         cards.doing(status)
         describe_death(status)
     if config is not None:
-        findings(state, config)
+        signs_of_failure(state, config)
         steps = total_steps(state, config)
         accuracy_chart(steps, state.total_cuts)
         loss_chart(steps)
@@ -88,7 +88,7 @@ def widths_page(run: Path) -> None:
         widths_words.headline(widths, cycle)
         widths_words.story(widths, cycles, cycle)
     if len(widths):
-        heatmap_figure(widths, cycles, colour_scale(False), cuts=state.total_cuts)
+        heatmap_figure(widths, cycles, colour_scale(None), cuts=state.total_cuts)
 
 
 def why_page(run: Path) -> None:
@@ -105,7 +105,7 @@ def why_page(run: Path) -> None:
         why_words.because(table, real)
         neurons = why.neurons_table(named, real, real)
         why.nearest_table(neurons, real.settings.scope)
-        why.ranked_table(why.thinned(neurons))
+        why.ranked_table(why.thinned_neurons(neurons))
         rho = why.rhos(cut)
         other = why.what_if(cut, real.settings)
         why.overlap(real, other)
@@ -119,7 +119,7 @@ def why_page(run: Path) -> None:
 
 def predictions_page(run: Path) -> None:
     state = Store(run.parent).state(run.name)
-    seen = predictions.read_seen(run, state)
+    seen = predictions.read_predictions(run, state)
     cells = predictions.cells_table(seen.probabilities, seen.cycles, seen.gallery.label.tolist(), seen.class_names)
     images = predictions.images_table(cells)
     predictions.title(images, seen.cycles)

@@ -15,6 +15,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from mimi_core.errors import RunError
+from mimi_core.reading import open_regular
 from mimi_core.runs import files, writing
 from mimi_core.runs.formats import versions
 from mimi_core.runs.formats.npz import UNREADABLE
@@ -74,7 +75,7 @@ def read(run: Path, cycle: int) -> dict[str, np.ndarray]:
     """All tensors by key. Raises RunError when the file is missing, broken, or newer than the program."""
     path = path_of(run, cycle)
     try:
-        with safe_open(path, framework="numpy") as file:
+        with open_regular(path), safe_open(path, framework="numpy") as file:
             parsed(path, file.metadata())
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
     except RunError:  # says more than that it cannot be read

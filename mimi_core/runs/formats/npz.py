@@ -2,16 +2,19 @@
 
 import io
 import math
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from safetensors import SafetensorError
 
 from mimi_core.errors import RunError
+from mimi_core.reading import open_regular
 from mimi_core.runs import writing
 from mimi_core.runs.formats import versions
 
@@ -22,6 +25,7 @@ UNREADABLE = (
 """What reading a broken file raises, in zip, numpy and safetensors. NotImplementedError and RecursionError are among
 the RuntimeErrors, UnicodeDecodeError among the ValueErrors."""
 _MOST_BYTES = 256 * 2**20
+_LARGEST_FILE = 2**30
 _HEADER = 10_000
 """Bytes of an array's header, at most."""
 _SUFFIX = ".npy"
@@ -37,7 +41,7 @@ def write(run: Path, name: str, arrays: Mapping[str, np.ndarray]) -> None:
 def opened(path: Path, what: str, verb: str = "are") -> Iterator[zipfile.ZipFile]:
     """The file, to take arrays from. Whatever goes wrong until the end of the block is one RunError about `what`."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(_bounded(file)) as archive:
             if f"{versions.KEY}{_SUFFIX}" in archive.namelist():
                 number = array(archive, versions.KEY, "iu", _HEADER)
                 versions.refuse_newer(int(number) if number.shape == () else None, VERSION, str(path))
@@ -48,6 +52,13 @@ def opened(path: Path, what: str, verb: str = "are") -> Iterator[zipfile.ZipFile
         raise
     except UNREADABLE as error:
         raise RunError(f"{what} cannot be read: {path} is broken, or is not of this run") from error
+
+
+def _bounded(file: BinaryIO) -> BinaryIO:
+    """zipfile reads the list of what a zip holds into memory, however long it is."""
+    if os.fstat(file.fileno()).st_size > _LARGEST_FILE:
+        raise ValueError("it is far too large")
+    return file
 
 
 def names(archive: zipfile.ZipFile) -> list[str]:

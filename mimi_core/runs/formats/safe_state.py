@@ -18,6 +18,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from mimi_core.errors import RunError
+from mimi_core.reading import open_regular
 from mimi_core.runs import files, writing
 from mimi_core.runs.formats import versions
 from mimi_core.runs.formats.npz import UNREADABLE
@@ -98,7 +99,7 @@ def candidates(run: Path) -> Iterator[tuple[State, int]]:
     for name in (_NEWEST, _PREVIOUS):
         path = run / files.RESUME / name
         try:
-            with safe_open(path, framework="numpy") as file:
+            with open_regular(path), safe_open(path, framework="numpy") as file:
                 metadata = json.loads((file.metadata() or {})[_METADATA])
                 versions.refuse_newer(metadata.pop(versions.KEY, None), VERSION, str(path))
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (not a dict)
