@@ -27,6 +27,8 @@ from pages.widgets.run_picker import pick_run
 from pages.widgets.stores import StoredRun
 from pages.widgets.text import plain
 
+MOST_WARNINGS, LONGEST_WARNING = 20, 2000
+"""So many are shown, and so many characters of each."""
 PAGE = Page(title="Monitor", icon=":material/monitoring:", order=30)
 STATUS_SECONDS, CHARTS_SECONDS = 2.0, 5.0
 """Clocks of a live page. The browser's share is the larger one, and it may be on the two cores that train: charts cost
@@ -210,9 +212,14 @@ def signs(state: RunState, config: RunConfig, probe: Interval | None) -> None:
         title, explanation, advice = map(plain, (finding.title, finding.explanation, finding.advice))
         draw, icon = (st.error, ":material/report:") if finding.severity == "error" else (st.warning, ":material/help:")
         draw(f"**{title}.** {explanation}  \n:material/build: {advice}", icon=icon)
-    for warning in state.warnings:
-        if warning.code != "no_op_cut":  # it is among the signs
-            st.warning(plain(warning.message), icon=":material/warning:")
+    told = [warning for warning in state.warnings if warning.code != "no_op_cut"]  # these are among the signs
+    for warning in told[:MOST_WARNINGS]:
+        st.warning(plain(warning.message[:LONGEST_WARNING]), icon=":material/warning:")
+    if rest := len(told[MOST_WARNINGS:]) + state.further_warnings:
+        st.caption(f"And {words.count(rest, 'more warning')}: the log has them all.")
+    if state.unreadable_lines:
+        why = f"; the first: {state.fault}" if state.fault else ""
+        st.warning(plain(f"{words.count(state.unreadable_lines, 'line')} of the event file left out{why}."))
 
 
 def charts(stored: StoredRun, config: RunConfig, state: RunState) -> None:

@@ -12,6 +12,8 @@ from mimi_core.runs.describe import describe_wait
 from mimi_core.runs.queue.dispatcher import wake
 from mimi_core.runs.store import RunSummary, Store
 
+_MOST_WARNINGS = 50
+
 
 def list_runs(
     runs: RunsOption = RUNS, as_json: Annotated[bool, typer.Option("--json", help="one JSON list")] = False
@@ -63,8 +65,12 @@ def show(run_id: str, runs: RunsOption = RUNS) -> None:
         out.print(
             f"cycle {e.cycle}  {'after the cut' if e.stage == 'cut' else 'trained':13}  {e.split:4}  {e.accuracy:.2%}"
         )
-    for warning in state.warnings:
+    for warning in state.warnings[:_MOST_WARNINGS]:
         out.print(f"warning: {escape(warning.message)}")
+    if rest := len(state.warnings[_MOST_WARNINGS:]) + state.further_warnings:
+        out.print(f"{rest:,} more warnings are in the log")
+    if state.unreadable_lines:
+        out.print(f"{state.unreadable_lines:,} lines of the event file left out {escape(state.fault)}".rstrip())
     if summary.phase in ("failed", "died"):
         out.print(escape(store.log_tail(run_id, 10)))
 

@@ -147,8 +147,10 @@ class RunEnded(_Event):
 Event = RunStarted | EpochEnded | Scored | Pruned | Ranked | Evaluated | Warned | RunEnded
 LARGEST = 200_000_000
 """Bytes of an event file; a thousand cuts with ten thousand epochs have about 5,000,000."""
-_EPOCH = b'"event":"epoch_ended"'
-"""Stands near the front of the line of an epoch."""
+_EPOCH, _WARNED = b'"event":"epoch_ended"', b'"event":"warned"'
+"""Stand near the front of the lines of epochs and warnings."""
+MOST_WARNINGS = 1000
+"""So many of a run are kept; the rest is counted."""
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 
 
@@ -163,6 +165,8 @@ class RunState:
     """All that changed widths. Where they are ranks (`decides_ranks`), the one step from the first to the last."""
     evaluations: list[Evaluated] = field(default_factory=list)
     warnings: list[Warned] = field(default_factory=list)
+    further_warnings: int = 0
+    """Those after `MOST_WARNINGS`."""
     ended: RunEnded | None = None
     unreadable_lines: int = 0
     """Left out: they are no events, or such as cannot be true."""
@@ -330,6 +334,9 @@ def read_events(path: Path, with_epochs: bool = True) -> RunState:
     lines = [line for line in complete.splitlines() if line.strip() and (with_epochs or _EPOCH not in line[:80])]
     state = RunState()
     for line in lines:
+        if len(state.warnings) == MOST_WARNINGS and _WARNED in line[:80]:
+            state.further_warnings += 1
+            continue
         event = parse_line(line)
         if event is not None and not (told := fault(event, state)):
             _add(state, event)

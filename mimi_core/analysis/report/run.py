@@ -26,6 +26,8 @@ from mimi_core.runs.store import RunSummary, Store
 
 MOST_LOST = 12
 """So many layers that one cut emptied are named; the table of widths has them all."""
+MOST_WARNINGS, LONGEST_WARNING = 50, 2000
+"""So many are told, and so many characters of each."""
 Table = dict[str, Any]
 
 
@@ -98,8 +100,11 @@ def _notes(run: RunSummary, state: RunState) -> list[dict[str, str]]:
         notes = [("The run is still going on.", f"What follows is its state at {percent(run.progress, 0)}.")]
     if state.unreadable_lines:
         lines = words.count(state.unreadable_lines, "line")
-        notes.append(("Left out, because unreadable:", f"{lines} of the event file."))
-    notes += [("Warning:", warning.message) for warning in state.warnings]
+        why = f"; the first: {state.fault}" if state.fault else ""
+        notes.append(("Left out, because unreadable:", f"{lines} of the event file{why}."))
+    notes += [("Warning:", warning.message[:LONGEST_WARNING]) for warning in state.warnings[:MOST_WARNINGS]]
+    if rest := len(state.warnings[MOST_WARNINGS:]) + state.further_warnings:
+        notes.append(("Warnings:", f"{rest:,} more in the run's log."))
     return [{"title": title, "text": text} for title, text in notes]
 
 
