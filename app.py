@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 if __name__ == "__main__":
-    from pages.widgets import menu, signin
+    from pages.widgets import menu, signin, uploads
     from pages.widgets.memory import spare
     from pages.widgets.theme import follow_theme
 
@@ -24,6 +24,7 @@ if __name__ == "__main__":
         draw_shut()
     else:
         st.session_state["through_app"] = True
+        uploads.let_in()
         signin.account()
         page.run()
     follow_theme()
@@ -31,5 +32,6 @@ else:
     from starlette.middleware import Middleware
 
     from pages.widgets.hosts import KnownHosts
+    from pages.widgets.uploads import FromKnownTabs
 
-    app = st.App(Path(__file__).resolve(), middleware=[Middleware(KnownHosts)])
+    app = st.App(Path(__file__).resolve(), middleware=[Middleware(KnownHosts), Middleware(FromKnownTabs)])

@@ -39,6 +39,8 @@ class Tab:
         self._headers, self._protocols = dict(headers or {}), ["streamlit", *protocols]
         self._page, self._query = "", ""
         self._connection: ClientConnection | None = None
+        self.session = ""
+        """What the server calls this tab, once it has drawn a page."""
 
     def __enter__(self) -> Self:
         self._connection = connect(
@@ -84,6 +86,7 @@ class Tab:
             answer.bytes += len(content)
             received.ParseFromString(content)
             _note(received, answer)
+            self.session = received.new_session.initialize.session_id or self.session
             if received.WhichOneof("type") == "script_finished":
                 if received.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
                     continue
