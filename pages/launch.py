@@ -12,9 +12,10 @@ from mimi_core.config.settings import link
 from mimi_core.data.catalogue import on_this_machine
 from mimi_core.errors import MimiError
 from mimi_core.runs.status import ENDED
-from pages.widgets import acting, checks, dataset, dataset_choice, gate, stores
+from pages.widgets import acting, checks, dataset, dataset_choice, failure, gate, stores
 from pages.widgets.launch_form import form, keep_form, open_with
 from pages.widgets.menu import Page, switch_to, through_app
+from pages.widgets.setting_words import in_words
 from pages.widgets.sweep_builder import sweep_builder
 from pages.widgets.text import plain
 
@@ -30,10 +31,12 @@ def main() -> None:
         "Choose where to start from, change what you like, and launch. The address of this page always says what the "
         "form says: whoever opens it sees the same form."
     )
-    preset, config = form(on_this_machine(stores.datasets_folder()))
-    if config is None:
-        return
-    st.markdown(f":material/timeline: {plain(plan_in_words(config))}")
+    failed = failure.of_the_address()
+    filled = form(on_this_machine(stores.datasets_folder()), failure.remarks(failed))
+    failure.show(failed, filled.config)
+    preset, config = filled.preset, filled.config
+    if not filled.wrong:
+        st.markdown(f":material/timeline: {plain(plan_in_words(config))}")
     problems = st.container()
     kind = st.segmented_control(
         "Launch",
@@ -45,23 +48,42 @@ def main() -> None:
         label_visibility="collapsed",
     )
     if kind == "Sweep":
-        sweep_builder(preset, config)
+        sweep_builder(preset, config, filled.wrong)
     else:
-        one_run(preset, config)
+        one_run(preset, config, filled.wrong)
     the_data(preset, config, problems)
 
 
-def one_run(preset: str, config: RunConfig) -> None:
+def one_run(preset: str, config: RunConfig, wrong: str | None) -> None:
+    fails = (
+        "The check says that this would fail. Change something, or check again." if checks.would_fail(config) else None
+    )
     before = sum(not stored.example and stored.run.phase not in ENDED for stored in stores.all_runs())
     with st.container(horizontal=True, vertical_alignment="center"):
-        if gate.button("Launch", "launch", type="primary", icon=":material/rocket_launch:", on_click=keep_form):
+        if gate.button(
+            "Launch",
+            "launch",
+            blocked=wrong or fails,
+            type="primary",
+            icon=":material/rocket_launch:",
+            on_click=keep_form,
+        ):
             launch(config)
         if gate.button(
-            "Check before launch", "launch", icon=":material/fact_check:", help=checks.HELP, on_click=keep_form
+            "Check before launch",
+            "launch",
+            blocked=wrong,
+            icon=":material/fact_check:",
+            help=checks.HELP,
+            on_click=keep_form,
         ):
             checks.start(config)
-        if before:
+        if wrong or fails:
+            st.caption(f":material/block: {plain(wrong or fails or '')}")
+        elif before:
             st.caption(f"{words.count(before, 'run')} under way or waiting: this one starts when a slot is free.")
+    if wrong:
+        return
     checks.show(config)
     as_text(preset, config)
 
@@ -70,7 +92,7 @@ def launch(config: RunConfig) -> None:
     try:
         run_id = acting.submit(config)
     except MimiError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(in_words(str(error)), icon=":material/error:")
         return
     switch_to("monitor", {"run": run_id})
 

@@ -12,6 +12,7 @@ from mimi_core.config import RunConfig
 from mimi_core.errors import MimiError
 from mimi_core.runs.jobs.check_report import CheckReport
 from pages.widgets import acting
+from pages.widgets.setting_words import in_words
 from pages.widgets.text import plain
 
 POLL_SECONDS = 0.5
@@ -48,6 +49,12 @@ def show(config: RunConfig) -> None:
         report(outcome)
 
 
+def would_fail(config: RunConfig) -> bool:
+    """Whether the check of this very config said so; what changes in the form, or another check, takes it back."""
+    checked, outcome = st.session_state.get(_CHECKED, (None, None))
+    return checked == config and not outcome.ok
+
+
 def _progress() -> None:
     if _CHECKING not in st.session_state:
         return
@@ -76,7 +83,7 @@ def _end() -> None:
 def report(check: CheckReport) -> None:
     with st.container(border=True):
         if not check.ok:
-            st.error(f"This would fail: {plain(check.error or 'no reason given')}", icon=":material/error:")
+            st.error(f"This would fail: {in_words(check.error or 'no reason given')}", icon=":material/error:")
             return
         st.success(_summary(check), icon=":material/check_circle:")
         for warning in check.warnings:

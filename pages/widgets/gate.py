@@ -95,8 +95,12 @@ def demand(needed: Role, owners: Iterable[str] = ()) -> Person:
     return person()
 
 
-def button(label: str, needed: Role, owners: Iterable[str] = (), **options: Any) -> bool:
-    """A button for an action; it stands there without effect, and says why, for who may not."""
-    if why := refusal(needed, owners):
+def button(label: str, needed: Role, owners: Iterable[str] = (), *, blocked: str | None = None, **options: Any) -> bool:
+    """A button for an action; it stands there without effect, and says why, for who may not.
+
+    Args:
+        blocked: why nobody can do it now.
+    """
+    if why := refusal(needed, owners) or blocked:
         options |= {"disabled": True, "help": why}
     return st.button(label, **options)

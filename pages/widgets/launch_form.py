@@ -1,6 +1,7 @@
 """The form of a run: a preset, every setting of RunConfig, and the URL, which always says what the form says."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,9 +14,11 @@ from mimi_core.backbones.families import FAMILIES
 from mimi_core.config import PRESETS, RunConfig, make_config
 from mimi_core.config.identity import UNUSED, deciding_settings, used_values
 from mimi_core.config.methods import makes_cuts
+from mimi_core.config.numbers import number_text, read_number
 from mimi_core.config.settings import Setting, from_link, link, nested, settings, value_at
 from mimi_core.config.text import read_config_text
 from mimi_core.errors import ConfigError
+from pages.widgets.setting_words import HELP, MAIN, SECTIONS, in_words, label_of
 from pages.widgets.text import plain
 
 DEFAULT = "demo"
@@ -33,63 +36,39 @@ PRESET_WORDS = {
     ),
 }
 BACKBONES = ("demo", *(name for family in FAMILIES if family.in_papers for name in family.models))
-MAIN = {
-    "Model and data": {
-        "name": "Title",
-        "backbone.name": "Backbone",
-        "data.name": "Data",
-        "data.shots": "Images per class",
-        "method": "Method",
-    },
-    "Adapters and pruning": {
-        "adapter.sigma_0": "Compression at the start, σ₀",
-        "prune.sigma_target": "Compression at the end, σ",
-        "prune.rho": "Cut per cycle, ρ",
-        "prune.score": "Score",
-        "prune.scope": "Scope",
-        "prune.schedule": "Schedule",
-    },
-    "Training": {
-        "train.epochs": "Epochs per cycle",
-        "train.lr": "Learning rate",
-        "train.batch_size": "Batch size",
-        "seed": "Seed",
-    },
-}
-"""The settings that most people change, with the words for them; all others are found by themselves."""
-HELP = {
-    "name": "For you: what the run is called in lists.",
-    "backbone.name": "`demo` is the bundled small Swin. Listed are those of many papers; any timm model can be typed.",
-    "data.name": "A dataset on this machine; or type `folder:` and the path of a folder with one for each class, "
-    "or `hf:` and the owner/name of a dataset of the Hugging Face Hub.",
-    "data.shots": "Training images of every class, drawn by data.seed. Empty: all of them.",
-    "method": "MiMi prunes adapters in cycles; the others train once, and are what it is compared with.",
-    "adapter.sigma_0": "Token width over neurons when adapters are put in: 8 gives a layer of width 96 twelve neurons.",
-    "prune.sigma_target": "Pruning goes on until the compression is this high. Twice as high: half the neurons.",
-    "prune.rho": "Share of the neurons that every cut removes, between 0 and 1. Smaller: more cuts, more training.",
-    "prune.score": "What a neuron is worth. The lowest go.",
-    "prune.scope": "global: all layers compete, and some may lose their adapter. local: every layer keeps its share.",
-    "prune.schedule": "cycles: cut, train, cut, train. one_shot: a single cut. anneal: many small ones in one.",
-    "train.epochs": "Passes over the training images: in every cycle anew, or in all where there is a single training.",
-    "seed": "Same seed, same numbers. It decides initial weights and the order of images.",
-}
-SECTIONS = {
-    "": "Run",
-    "backbone": "Backbone",
-    "data": "Data",
-    "adapter": "Adapters",
-    "prune": "Pruning",
-    "peft": "Other methods",
-    "train": "Training",
-}
 _KEY, _SHOWN, _KEEP, _WRONG = "launch.", "launch/shown", "launch/keep", "launch/wrong"
+_DATA, _CARRIED = "launch/data", "launch/carried"
 
 
-def form(datasets: Sequence[str]) -> tuple[str, RunConfig | None]:
-    """Draw it. Returns the preset it starts from, and the config; None when something is wrong, which it then says.
+@dataclass(frozen=True)
+class Remark:
+    """Something about a setting, for as long as it has this value. `text` is plain."""
+
+    value: Any
+    text: str
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What the form says.
+
+    Attributes:
+        preset: where it starts from.
+        config: what it says; where something is wrong, with that left as in the preset, to look at and not to launch.
+        wrong: why this cannot be launched; None when nothing is wrong.
+    """
+
+    preset: str
+    config: RunConfig
+    wrong: str | None = None
+
+
+def form(datasets: Sequence[str], remarks: Mapping[str, Remark]) -> Filled:
+    """Draw it, and say what is wrong.
 
     Args:
         datasets: names to suggest.
+        remarks: what to say below fields, by setting.
     """
     preset = _follow_the_url()
     for problem in st.session_state.pop(_WRONG, ()):
@@ -101,21 +80,73 @@ def form(datasets: Sequence[str]) -> tuple[str, RunConfig | None]:
             format_func=lambda name: PRESET_WORDS.get(name, (name.replace("_", " ").capitalize(), ""))[0],
             required=True,
             key=f"{_KEY}preset",
-            on_change=lambda: open_with(st.session_state[f"{_KEY}preset"], ()),
+            on_change=_other_preset,
         )
         st.space("stretch")
         _from_a_file()
     if preset in PRESET_WORDS:
         st.caption(PRESET_WORDS[preset][1])
-    values = _fields(preset, datasets)
+    if carried := st.session_state.pop(_CARRIED, None):
+        st.caption(f":material/photo_library: The data stayed as they were: {plain(carried)}.")
+    values, problems = _as_numbers(_fields(preset, datasets, remarks), make_config(preset=preset))
     try:
         config = make_config(nested(values))
     except ConfigError as error:
-        for problem in error.problems:
-            st.error(_with_label(problem), icon=":material/error:")
-        return preset, None
+        problems += error.problems
+        config = _without(values, error.problems, preset)
+    if problems:
+        for problem in problems:
+            st.error(in_words(problem), icon=":material/error:")
+        return Filled(preset, config, f"First mend {', '.join(dict.fromkeys(map(_whose, problems)))}.")
+    st.session_state[_DATA] = config.data
     _tell_the_url(preset, config)
-    return preset, config
+    return Filled(preset, config)
+
+
+def _as_numbers(values: Mapping[str, Any], usual: RunConfig) -> tuple[dict[str, Any], list[str]]:
+    """What was typed as numbers, the usual one for what is none, and a line for each of these."""
+    read, problems = dict(values), []
+    for path, setting in settings().items():
+        if setting.kind == "number":
+            try:
+                read[path] = read_number(values[path])
+            except ConfigError as error:
+                read[path] = value_at(usual, path)
+                problems.append(f"{path}: {error}")
+    return read, problems
+
+
+def _without(values: Mapping[str, Any], problems: Sequence[str], preset: str) -> RunConfig:
+    """The config, with settings that have a problem as in the preset."""
+    wrong = {problem.partition(":")[0] for problem in problems}
+    usual = make_config(preset=preset)
+    for kept in (
+        {path: value for path, value in values.items() if path not in wrong},
+        {path: value for path, value in values.items() if path.startswith("data.") and path not in wrong},
+    ):
+        try:
+            return make_config(nested({path: value_at(usual, path) for path in settings()} | kept))
+        except ConfigError:
+            continue
+    return usual
+
+
+def _whose(problem: str) -> str:
+    path = problem.partition(":")[0]
+    return label_of(path) if path in settings() else "what is said above"
+
+
+def _other_preset() -> None:
+    """Another preset with the data that somebody chose: an upload must not get lost on the way."""
+    preset = st.session_state[f"{_KEY}preset"]
+    data = st.session_state.get(_DATA)
+    before = make_config(preset=st.session_state.get(_SHOWN, (DEFAULT,))[0]).data
+    if data is None or data.name == before.name:
+        open_with(preset, ())
+        return
+    config = make_config(preset=preset).model_copy(update={"data": data})
+    st.session_state[_CARRIED] = data.name
+    open_with(preset, link(config, preset)["set"])
 
 
 def open_with(preset: str, sets: Sequence[str]) -> None:
@@ -169,7 +200,7 @@ def keep_form() -> None:
 # --- the fields -------------------------------------------------------------------------------------------------------
 
 
-def _fields(preset: str, datasets: Sequence[str]) -> dict[str, Any]:
+def _fields(preset: str, datasets: Sequence[str], remarks: Mapping[str, Remark]) -> dict[str, Any]:
     """Value of every setting, by path."""
     all_settings, unused = settings(), _unused()
     values: dict[str, Any] = {}
@@ -183,6 +214,7 @@ def _fields(preset: str, datasets: Sequence[str]) -> dict[str, Any]:
             for path, label in labels.items():
                 label = _epochs_label(label) if path == "train.epochs" else label
                 values[path] = _field(all_settings[path], label, suggested.get(path), path in unused)
+                _remark(remarks, all_settings[path])
     others: dict[str, list[Setting]] = {}
     for path, setting in all_settings.items():
         if path not in values:
@@ -194,14 +226,14 @@ def _fields(preset: str, datasets: Sequence[str]) -> dict[str, Any]:
         if path not in values
     )
     title = f"All other settings{f': {changed} changed' if changed else ''}"
-    with st.expander(title, icon=":material/tune:", key=f"{_KEY}others"):
+    about_one = any(path not in values for path in remarks)
+    with st.expander(title, expanded=about_one, icon=":material/tune:", key=f"{_KEY}others"):
         for column, section in zip(_columns(others), others, strict=True):
             with column:
                 st.markdown(f"**{SECTIONS.get(section, section.capitalize())}**")
                 for setting in others[section]:
-                    name = setting.path.rpartition(".")[2]
-                    label = name.replace("_", " ").capitalize()
-                    values[setting.path] = _field(setting, label, None, setting.path in unused)
+                    values[setting.path] = _field(setting, label_of(setting.path), None, setting.path in unused)
+                    _remark(remarks, setting)
     return values
 
 
@@ -244,8 +276,6 @@ def _field(setting: Setting, label: str, suggested: Sequence[str] | None, disabl
         if setting.optional:
             return st.number_input(label, value=None, step=1, placeholder=_EMPTY.get(setting.path, "none"), **shared)
         return st.number_input(label, step=1, **shared)
-    if setting.kind == "number":
-        return st.number_input(label, step=None, format="%g", **shared)
     return st.text_input(label, **shared) or (None if setting.optional else "")
 
 
@@ -253,11 +283,10 @@ _EMPTY = {"data.shots": "all", "data.max_eval": "all", "backbone.image_size": "t
 """What an empty field means."""
 
 
-def _with_label(problem: str) -> str:
-    """`prune.rho: too large` as `Cut per cycle, ρ (prune.rho): too large`. Markdown."""
-    path, _, rest = problem.partition(":")
-    label = next((labels[path] for labels in MAIN.values() if path in labels), None)
-    return f"**{label}** ({plain(path)}): {plain(rest)}" if label else plain(problem)
+def _remark(remarks: Mapping[str, Remark], setting: Setting) -> None:
+    remark = remarks.get(setting.path)
+    if remark and st.session_state[f"{_KEY}{setting.path}"] == _for_widget(setting, remark.value):
+        st.markdown(f":red[:material/error: {plain(remark.text)}]")
 
 
 def _help(setting: Setting) -> str:
@@ -274,7 +303,7 @@ def _help(setting: Setting) -> str:
 def _for_widget(setting: Setting, value: Any) -> Any:
     if setting.kind == "text":
         return "" if value is None else str(value)
-    return float(value) if setting.kind == "number" else value
+    return number_text(value) if setting.kind == "number" else value
 
 
 # --- from a file ------------------------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ def link_to(
         st.page_link(_file(name), label=label or page.title, icon=icon, query_params=query)
 
 
-def switch_to(name: str, query: Mapping[str, str] | None = None) -> NoReturn:
+def switch_to(name: str, query: Mapping[str, str | list[str]] | None = None) -> NoReturn:
     """Go there at once."""
     st.switch_page(_file(name), query_params=query)
 

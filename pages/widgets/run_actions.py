@@ -19,7 +19,7 @@ from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED
 from mimi_core.runs.store import RunSummary, Store
 from mimi_core.scores.catalogue import SCORES
-from pages.widgets import acting, gate
+from pages.widgets import acting, failure, gate
 from pages.widgets.menu import switch_to
 from pages.widgets.stores import StoredRun
 from pages.widgets.text import plain
@@ -91,13 +91,34 @@ def buttons(runs: Sequence[StoredRun]) -> None:
         with st.spinner("Stopping the worker …"):
             each([*live, *waiting], "stopped", acting.stop_now)
         st.rerun()
+    if len(mine) == 1:
+        _open_in_launch(mine[0])
     if resumable and gate.button(
-        "Resume", "launch", _owners(resumable), type="primary", icon=":material/play_arrow:", key=of_these("resume")
+        "Resume",
+        "launch",
+        _owners(resumable),
+        type="secondary" if all(stored.run.phase == "failed" for stored in resumable) else "primary",
+        icon=":material/play_arrow:",
+        key=of_these("resume"),
+        help="Where the cause is still there, it fails again." if mine[0].run.phase == "failed" else None,
     ):
         each(resumable, "queued again", acting.requeue)
         st.rerun()
     if idle and gate.button("Delete", "launch", _owners(idle), icon=":material/delete:", key=of_these("delete")):
         ask_before_deleting(idle)
+
+
+def _open_in_launch(stored: StoredRun) -> None:
+    """For a run that failed: to the form, where what it says can be mended. A branch has no form."""
+    if stored.run.phase != "failed":
+        return
+    try:
+        config = stored.store.config(stored.run.id)
+    except MimiError:
+        return
+    key = key_of("open-in-launch", [stored.run])
+    if config.branch is None and st.button("Open in Launch", type="primary", icon=":material/edit:", key=key):
+        switch_to("launch", failure.query(stored.run.id, config))
 
 
 def _owners(runs: Sequence[StoredRun]) -> set[str]:

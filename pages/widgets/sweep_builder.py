@@ -26,12 +26,13 @@ OF_THE_SWEEP = ("name", "group", "seed")
 """Settings that are not the base's to say."""
 
 
-def sweep_builder(preset: str, config: RunConfig) -> None:
+def sweep_builder(preset: str, config: RunConfig, blocked: str | None = None) -> None:
     """Draw everything from the question to the button.
 
     Args:
         preset: the one that the form starts from.
         config: what the form says; all runs share it but for what varies.
+        blocked: why none of it can be started.
     """
     st.caption(
         "A sweep asks one question: some settings vary, each under several seeds, and everything else is as above. "
@@ -51,7 +52,7 @@ def sweep_builder(preset: str, config: RunConfig) -> None:
         st.error(plain(str(error)), icon=":material/error:")
         return
     try:
-        _plan_and_act(sweep, configs)
+        _plan_and_act(sweep, configs, blocked)
     except MimiError as error:
         st.error(plain(str(error)), icon=":material/error:")
     _as_text(sweep, question, [*([] if preset == _preset_of(question) else [f"preset={preset}"]), *base, *sets])
@@ -119,7 +120,7 @@ def _preset_of(question: str) -> str | None:
     return QUESTIONS.get(question, {}).get("preset")
 
 
-def _plan_and_act(sweep: Sweep, configs: Sequence[RunConfig]) -> None:
+def _plan_and_act(sweep: Sweep, configs: Sequence[RunConfig], blocked: str | None) -> None:
     store = stores.user_store()
     planned = matching.compare(store, configs)
     paces = _known_paces(planned)
@@ -134,6 +135,7 @@ def _plan_and_act(sweep: Sweep, configs: Sequence[RunConfig]) -> None:
         start = gate.button(
             f"Queue {words.count(len(todo), 'run')}" if todo else "Nothing to queue",
             "launch",
+            blocked=blocked,
             type="primary",
             icon=":material/rocket_launch:",
             disabled=not todo,
@@ -141,12 +143,13 @@ def _plan_and_act(sweep: Sweep, configs: Sequence[RunConfig]) -> None:
         )
         failed = [p for p in planned if p.phase == "failed"]
         again = bool(failed) and gate.button(
-            f"Try {len(failed)} failed again", "launch", icon=":material/replay:", on_click=keep_form
+            f"Try {len(failed)} failed again", "launch", blocked=blocked, icon=":material/replay:", on_click=keep_form
         )
         unknown = estimate.unknown_kinds(planned, paces, retry_failed=again)
         ask = bool(unknown) and gate.button(
             "Check and estimate",
             "launch",
+            blocked=blocked,
             icon=":material/fact_check:",
             help="Builds each kind of run that never finished here, and times a few steps. Nothing starts.",
             on_click=keep_form,

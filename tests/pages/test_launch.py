@@ -15,6 +15,7 @@ from mimi_core.analysis.common.labels import layers
 from mimi_core.analysis.launch import figures, words
 from mimi_core.analysis.launch.tables import planned_cycles_table
 from mimi_core.config import PRESETS, DataConfig, make_config, to_yaml
+from mimi_core.config.numbers import number_text, read_number
 from mimi_core.config.settings import from_link, link
 from mimi_core.data import known
 from mimi_core.data.intake.preview import Preview, Sample, preview
@@ -22,9 +23,10 @@ from mimi_core.errors import ConfigError
 from mimi_core.runs.jobs import checking as precheck
 from mimi_core.runs.jobs.check_report import CheckReport, CycleEstimate, KeptImages
 from mimi_core.runs.store import Store
+from pages.widgets.setting_words import in_words
 from tests.analysis.vega import hold_to_schema
-from tests.pages.opening import HOSTILE, Open, button, texts
-from tests.recorded import swin_sites
+from tests.pages.opening import HOSTILE, MakeRun, Open, button, texts
+from tests.recorded import change_status, swin_sites
 
 
 def command(app: AppTest) -> str:
@@ -85,19 +87,91 @@ def test_a_bad_link_is_said_and_shows_the_preset(open_page: Open, query: dict[st
     (warning,) = app.warning
     assert says in warning.value.replace("\\", "")
     assert "![p](" not in texts(app)
-    assert app.number_input(key="launch.prune.rho").value == 0.5
+    assert app.text_input(key="launch.prune.rho").value == "0.5"
     assert "set" not in app.query_params
 
 
 def test_wrong_values_are_said_in_a_line_each_and_start_nothing(open_page: Open, store: Store) -> None:
     app = open_page("launch")
-    app.number_input(key="launch.prune.rho").set_value(1.5)
+    app.text_input(key="launch.prune.rho").set_value("1.5")
     app.number_input(key="launch.train.epochs").set_value(0).run()
     rho, epochs = (error.value.replace("\\", "") for error in app.error)
     assert rho.startswith("**Cut per cycle, ρ** (prune.rho): input should be less than 1")
-    assert "train.epochs" in epochs
-    assert not any(b.label == "Launch" for b in app.button)
+    assert "**Epochs per cycle** (train.epochs)" in epochs
+    for label in ("Launch", "Check before launch"):
+        assert button(app, label).disabled
+    assert button(app, "Launch").help == "First mend Cut per cycle, ρ, Epochs per cycle."
+    assert "The data" in [s.value for s in app.subheader], "the rest stays"
+    assert "10 classes" in texts(app)
+    app.button_group(key="kind").set_value("Sweep").run()
+    assert next(b for b in app.button if b.label.startswith("Queue")).disabled
     assert store.list() == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"), [("0,005", 0.005), ("1e-3", 0.001), (" .02 ", 0.02), ("5E-4", 5e-4), ("2", 2.0)]
+)
+def test_a_number_is_read_as_it_was_meant(open_page: Open, typed: str, read: float) -> None:
+    app = open_page("launch")
+    app.text_input(key="launch.train.lr").set_value(typed).run()
+    assert not app.error
+    assert read_number(typed) == read
+    assert make_config(preset="demo", sets=command(app).split(" --set ")[1:]).train.lr == read
+
+
+@pytest.mark.parametrize("typed", ["abc", "", "1.000,5", "0.0.5", "nan", "inf", "1,000", "٣"])
+def test_what_is_no_number_is_refused_with_a_word(open_page: Open, store: Store, typed: str) -> None:
+    app = open_page("launch")
+    app.text_input(key="launch.train.lr").set_value(typed).run()
+    (error,) = app.error
+    assert error.value.startswith("**Learning rate** (train")
+    assert button(app, "Launch").disabled
+    app.text_input(key="launch.train.lr").set_value("0.01").run()
+    assert not button(app, "Launch").disabled
+
+
+@pytest.mark.parametrize("number", [0.1, 5e-5, 1e16, 64.0, 1 / 3])
+def test_a_number_that_was_written_is_read_again(number: float) -> None:
+    assert read_number(number_text(number)) == number
+
+
+def test_another_preset_keeps_the_data_that_were_chosen_and_says_so(open_page: Open, tmp_path: Path) -> None:
+    app = open_page("launch", preset="demo", set=["data.name=sprites-count", "data.shots=null", "train.epochs=3"])
+    app.button_group(key="launch.preset").set_value("quick").run()
+    config = from_link("quick", app.query_params["set"])
+    assert (config.data.name, config.data.shots) == ("sprites-count", None)
+    assert config.train.epochs == make_config(preset="quick").train.epochs
+    assert "The data stayed as they were: sprites" in texts(app).replace("\\", "")
+
+
+def test_a_run_that_failed_opens_in_the_form_with_its_error_at_the_field(
+    open_page: Open, make_run: MakeRun, store: Store
+) -> None:
+    config = make_config(preset="quick", sets=["train.lr=9", "train.weight_decay=0.5"])
+    run_id = make_run(config, cuts=0, outcome="failed")
+    why = "training diverged: the loss is nan in epoch 1; lower train.lr (now 9)"
+    change_status(store, run_id, message=why)
+    app = open_page("monitor", run=run_id)
+    main = [b.label for b in app.button if b.proto.type == "primary"]
+    assert main == ["Open in Launch"]
+    app = button(app, "Open in Launch").click().run()
+    assert app.query_params["failed"] == run_id
+    assert from_link("quick", app.query_params["set"]) == config.model_copy(update={"versions": {}})
+    said = texts(app).replace("\\", "")
+    assert f":red[:material/error: {why}]" in said
+    assert "which failed: training diverged" in said
+    app = open_page("launch", **dict(app.query_params))
+    assert "diverged" in texts(app)
+    app.text_input(key="launch.train.lr").set_value("0.001").run()
+    assert "diverged" not in texts(app)
+
+
+def test_messages_use_the_words_of_the_form() -> None:
+    assert in_words("lower train.lr (now 9) or data/train.lr.txt").replace("\\", "") == (
+        "lower **Learning rate** (train.lr) (now 9) or data/train.lr.txt"
+    )
+    assert in_words("train.weight_decay: no").replace("\\", "") == "**Weight decay** (train.weight_decay): no"
+    assert "![p](" not in in_words(HOSTILE)
 
 
 def test_epochs_are_those_of_a_cycle_only_where_there_are_cycles(open_page: Open) -> None:
@@ -115,14 +189,14 @@ def test_epochs_are_those_of_a_cycle_only_where_there_are_cycles(open_page: Open
 def test_what_plays_no_part_is_greyed_out_by_what_is_chosen(open_page: Open) -> None:
     test = open_page("launch", preset="demo", set=["prune.schedule=anneal"])
     assert not test.number_input(key="launch.prune.every").disabled
-    assert test.number_input(key="launch.prune.rho").disabled
+    assert test.text_input(key="launch.prune.rho").disabled
     test.selectbox(key="launch.prune.schedule").set_value("cycles").run()
     assert test.number_input(key="launch.prune.every").disabled
-    assert not test.number_input(key="launch.prune.rho").disabled
+    assert not test.text_input(key="launch.prune.rho").disabled
     assert "**LoRA**: A product of two thin matrices" in test.selectbox(key="launch.method").help
     test.selectbox(key="launch.method").set_value("lora").run()
     assert not test.number_input(key="launch.peft.rank").disabled
-    assert test.number_input(key="launch.prune.rho").disabled
+    assert test.text_input(key="launch.prune.rho").disabled
     assert not test.exception
 
 
@@ -271,7 +345,13 @@ def test_a_check_can_be_cancelled_and_one_that_fails_says_why(open_page: Open, a
     assert not app.info
     assert not app.metric
     answer(CheckReport(ok=False, error="no such folder"))
-    assert "This would fail: no such folder" in checked(app).error[0].value
+    app = checked(app)
+    assert "This would fail: no such folder" in app.error[0].value
+    assert button(app, "Launch").disabled
+    assert "check says that this would fail" in texts(app)
+    assert not button(app, "Check before launch").disabled
+    app.number_input(key="launch.seed").set_value(1).run()
+    assert not button(app, "Launch").disabled
 
 
 def test_cycles_of_a_check_add_up() -> None:
