@@ -142,6 +142,16 @@ def peak_of(path: Path | Content, decoding: Decoding = USUAL) -> int | None:
         return int(np.asarray(image).max()) if image.mode in _SIXTEEN_BIT else None
 
 
+def bytes_of(path: Path | Content) -> bytes:
+    """The file as it is; nothing where it cannot be read, which whoever decodes it will say."""
+    if isinstance(path, Content):
+        return path.data
+    try:
+        return path.read_bytes() if path.is_file() else b""
+    except OSError:
+        return b""
+
+
 def read_thumbnail(path: Path | Content, edge: int, decoding: Decoding = USUAL) -> tuple[Image.Image, tuple[int, int]]:
     """A small version of the picture, never enlarged, and the size in pixels that the picture really has.
 

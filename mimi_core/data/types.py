@@ -9,7 +9,7 @@ from typing import Literal, Protocol, Self
 import numpy as np
 from PIL import Image
 
-from mimi_core.data.decode import USUAL, Decoding, peak_of, read_image, read_thumbnail
+from mimi_core.data.decode import USUAL, Decoding, bytes_of, peak_of, read_image, read_thumbnail
 from mimi_core.data.unused import Unused
 
 Channels = Literal[1, 3]
@@ -55,6 +55,10 @@ class InFiles(ABC):
     @abstractmethod
     def peak(self, index: int) -> int | None:
         """Of a 16-bit picture the largest value; None for any other. Errors as in `Images.thumbnail`."""
+
+    @abstractmethod
+    def content(self, index: int) -> bytes:
+        """The picture's file as it is; nothing where it cannot be read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +126,9 @@ class FileImages(InFiles):
     def peak(self, index: int) -> int | None:
         return peak_of(self.paths[index], self.decoding)
 
+    def content(self, index: int) -> bytes:
+        return bytes_of(self.paths[index])
+
     def take(self, indices: np.ndarray) -> "FileImages":
         return replace(self, paths=tuple(self.paths[i] for i in indices))
 
@@ -162,6 +169,11 @@ class JoinedImages:
     def describe(self, index: int) -> str:
         source, number = self._at(index)
         return source.describe(number)
+
+    def content(self, index: int) -> bytes | None:
+        """As `InFiles.content`; None for a picture from no file."""
+        source, number = self._at(index)
+        return source.content(number) if isinstance(source, InFiles) else None
 
     def _at(self, index: int) -> tuple[Images, int]:
         number = int(self.numbers[index])

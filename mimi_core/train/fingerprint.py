@@ -2,18 +2,22 @@
 
 import hashlib
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from mimi_core.config import RunConfig
 from mimi_core.data import Dataset
-from mimi_core.data.types import FileImages, Split
+from mimi_core.data.parallel import in_chunks
+from mimi_core.data.types import FileImages, Images, InFiles, JoinedImages, Progress, Split
 from mimi_core.errors import RunError
 from mimi_core.runs import files
 from mimi_core.runs.formats import fingerprint
 from mimi_core.runs.formats.fingerprint import Fingerprint, SplitPrint
 from mimi_core.runs.recorder import AnyRecorder, Recorder
+
+SPLITS = ("train", "val", "test")
 
 
 def hold(recorder: AnyRecorder, config: RunConfig, dataset: Dataset) -> None:
@@ -26,11 +30,16 @@ def hold(recorder: AnyRecorder, config: RunConfig, dataset: Dataset) -> None:
     """
     if not isinstance(recorder, Recorder):
         return
+
+    def tell(split: str) -> Progress:
+        return lambda done, of: recorder.update(message=f"comparing {split} images: {done} of {of}")
+
     now = Fingerprint(
         backbone=fingerprint.of_backbone(config),
         class_names=dataset.class_names,
-        splits={name: _of(getattr(dataset, name), len(dataset.class_names)) for name in ("train", "val", "test")},
+        splits={name: _of(getattr(dataset, name), len(dataset.class_names), tell(name)) for name in SPLITS},
     )
+    recorder.update(message="")
     kept = fingerprint.read(recorder.run)
     goes_on = (recorder.run / files.RESUME).is_dir()
     if kept and goes_on and (told := fingerprint.changes(kept, now, config)):
@@ -43,7 +52,7 @@ def hold(recorder: AnyRecorder, config: RunConfig, dataset: Dataset) -> None:
         fingerprint.write(recorder.run, now)
 
 
-def _of(split: Split, classes: int) -> SplitPrint:
+def _of(split: Split, classes: int, on_progress: Progress | None = None) -> SplitPrint:
     """Names count from the folder that all have in common, so that a dataset may move as a whole."""
     images = split.images
     if isinstance(images, FileImages):
@@ -56,7 +65,26 @@ def _of(split: Split, classes: int) -> SplitPrint:
     for name, label in zip(names, split.labels.tolist(), strict=True):
         seen.update(f"{name}\0{label}\n".encode(errors="surrogateescape"))
     counts = np.bincount(split.labels, minlength=classes).tolist()
-    return SplitPrint(images=tuple(counts), sha256=seen.hexdigest())
+    return SplitPrint(images=tuple(counts), sha256=seen.hexdigest(), content=_content(split, classes, on_progress))
+
+
+def _content(split: Split, classes: int, on_progress: Progress | None) -> tuple[str, ...]:
+    """For each class a hash over what its images hold. They were all read a moment ago, so that this takes little."""
+    of_class = [hashlib.blake2b(digest_size=16) for _ in range(classes)]
+    labels = iter(split.labels.tolist())
+    threads = os.cpu_count() or 1
+    for digests in in_chunks(partial(_digest, split.images), range(len(split)), threads, on_progress):
+        for digest in digests:
+            of_class[next(labels)].update(digest)
+    return tuple(one.hexdigest() for one in of_class)
+
+
+def _digest(images: Images, index: int) -> bytes:
+    """Of an image's file, or where it comes from none, of its pixels."""
+    hashed = hashlib.blake2b(digest_size=16)
+    content = images.content(index) if isinstance(images, InFiles | JoinedImages) else None
+    hashed.update(images[index].tobytes() if content is None else content)
+    return hashed.digest()
 
 
 def _size(path: str) -> int:

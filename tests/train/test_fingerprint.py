@@ -11,6 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from mimi_core.config import make_config
+from mimi_core.data.types import ArrayImages, Split
 from mimi_core.errors import RunError
 from mimi_core.export.pack import write_pack
 from mimi_core.export.predict import predict
@@ -21,6 +22,7 @@ from mimi_core.runs.formats import fingerprint
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store
 from mimi_core.train.cycle import run as events_of
+from mimi_core.train.fingerprint import _of
 
 
 def picture(path: Path, seed: int) -> None:
@@ -143,3 +145,55 @@ def test_one_that_cannot_be_read_is_one_error(tmp_path: Path, content: str) -> N
     (tmp_path / fingerprint.NAME).write_text(content)
     with pytest.raises(RunError, match=r"fingerprint\.json cannot be read"):
         fingerprint.read(tmp_path)
+
+
+def same_size(path: Path) -> None:
+    """Another picture in a file of as many bytes."""
+    before = path.stat().st_size
+    content = np.asarray(Image.open(path)).copy()
+    Image.fromarray(content[::-1]).save(path, compress_level=0)
+    assert path.stat().st_size == before
+
+
+@pytest.mark.parametrize("on_val", [False, True])
+def test_a_picture_of_the_same_size_is_noticed(tmp_path: Path, on_val: bool) -> None:
+    for label, name in enumerate(("cat", "dog")):
+        for number in range(12):
+            picture(tmp_path / "pets" / name / f"{number}.png", 100 * label + number)
+            whole = tmp_path / "pets" / name / f"{number}.png"
+            Image.open(whole).copy().save(whole, compress_level=0)
+    store = Store(tmp_path / "runs")
+    run_id = begun(store, f"data=folder:{tmp_path / 'pets'}", f"data.train_on_val={str(on_val).lower()}")
+    times = [path.stat() for path in (tmp_path / "pets" / "dog").iterdir()]
+    for path in (tmp_path / "pets" / "dog").iterdir():
+        same_size(path)
+    assert times
+    with pytest.raises(RunError, match="train images of the same names and sizes hold something else: dog"):
+        gone_on(store, run_id)
+    fingerprint.forget(store.folder(run_id))
+    gone_on(store, run_id)
+
+
+def test_a_fingerprint_of_before_is_compared_by_what_it_has(tmp_path: Path, pets: Path) -> None:
+    store = Store(tmp_path / "runs")
+    run_id = begun(store, f"data=folder:{pets}")
+    folder = store.folder(run_id)
+    kept = fingerprint.read(folder)
+    assert kept
+    assert all(split.content and len(split.content) == 2 for split in kept.splits.values())
+    older = {name: split.model_copy(update={"content": None}) for name, split in kept.splits.items()}
+    fingerprint.write(folder, kept.model_copy(update={"splits": older}))
+    gone_on(store, run_id)
+    assert fingerprint.read(folder) == kept, "from now on it has what images hold, too"
+
+
+def test_images_of_no_file_are_known_by_their_pixels() -> None:
+    array = np.arange(4 * 3 * 3, dtype=np.uint8).reshape(4, 3, 3)
+    other = array.copy()
+    other[2, 0, 0] += 1
+    labels = np.array([0, 0, 1, 1])
+    one, same, changed = (_of(Split(ArrayImages(a, "a"), labels), 2).content for a in (array, array.copy(), other))
+    assert one == same
+    assert one
+    assert changed
+    assert [a == b for a, b in zip(one, changed, strict=True)] == [True, False]

@@ -22,7 +22,7 @@ from PIL import Image
 
 from mimi_core.config import DataConfig
 from mimi_core.data.checking import refuse
-from mimi_core.data.decode import Content, Decoding, examine, peak_of, read_image, read_thumbnail
+from mimi_core.data.decode import Content, Decoding, bytes_of, examine, peak_of, read_image, read_thumbnail
 from mimi_core.data.levels import chosen
 from mimi_core.data.parallel import in_chunks
 from mimi_core.data.places import find, root_of
@@ -247,6 +247,9 @@ class TableImages(InFiles):
 
     def peak(self, index: int) -> int | None:
         return peak_of(self._file(index), self.decoding)
+
+    def content(self, index: int) -> bytes:
+        return bytes_of(self._file(index))
 
     def take(self, indices: np.ndarray) -> "TableImages":
         return replace(self, rows=self.rows[indices])

@@ -1,7 +1,8 @@
 """`fingerprint.json`: of which backbone file and which images a run is, so that it never goes on with others unnoticed.
 
-Of images it keeps their number by class and one hash over all names, sizes and labels, not their content: that is cheap
-for a million files, and it finds what people do (add, remove, rename, replace). Runs of before it was kept have none.
+Of images it keeps their number by class, one hash over all names, sizes and labels, and for each class one over what
+the images hold: it finds what people do (add, remove, rename, replace), also by a picture of the same size in bytes.
+Runs of before it was kept have none, and older ones nothing of what images hold; they are compared by what they have.
 """
 
 import hashlib
@@ -27,6 +28,8 @@ class SplitPrint(BaseModel):
     """How many of every class, in the order of the classes."""
     sha256: str
     """Over name, size in bytes and label of each image, in their order."""
+    content: tuple[str, ...] | None = None
+    """For each class, over what its images hold, in their order; None: it was not kept."""
 
 
 class Fingerprint(BaseModel):
@@ -101,6 +104,10 @@ def _backbone(kept: str | None, now: str | None, config: RunConfig) -> str:
 def _split(name: str, kept: SplitPrint | None, now: SplitPrint, class_names: tuple[str, ...]) -> str:
     if kept is None or kept == now:
         return ""
+    if kept.sha256 == now.sha256 and kept.images == now.images:
+        contents = zip(class_names, kept.content or (), now.content or (), strict=False)
+        other = [label for label, old, new in contents if old != new]
+        return f"{name} images of the same names and sizes hold something else: {_listed(other)}" if other else ""
     pairs = zip(class_names, kept.images, now.images, strict=False)
     counts = [f"{label} {old} -> {new}" for label, old, new in pairs if old != new]
     if counts:
