@@ -168,7 +168,7 @@ def ending(stored: StoredRun, status: Status, state: RunState) -> None:
         )
     elif phase == "finished" and state.started:
         headline, story = cards.finding_so_far(stored.run, state)
-        gained = gain.sentence(state, probe_file.read(stored.run.folder))
+        gained = gain.of_run(stored.run.folder, state)
         st.success(f"**{plain(headline)}.** {plain(f'{story} {gained}')}", icon=":material/check_circle:")
 
 
@@ -229,7 +229,7 @@ def charts(stored: StoredRun, config: RunConfig, state: RunState) -> None:
         curves(stored, config, state)
         probe = probe_file.read(stored.run.folder)
         if state.ended is None and probe:
-            st.caption(plain(gain.sentence(state, probe) or gain.alone(probe)))
+            st.caption(plain(gain.of_run(stored.run.folder, state) or gain.alone(probe)))
         log(stored)
     if right is not None:
         with right:

@@ -10,7 +10,6 @@ from mimi_core.analysis.widths import words as sentences
 from mimi_core.analysis.widths.figures import widths_figure
 from mimi_core.analysis.widths.grid import MODE_NAMES, by_position
 from mimi_core.analysis.widths.heatmap import heatmap_figure
-from mimi_core.runs.formats import probe as probe_file
 from mimi_core.runs.status import ENDED
 from pages.widgets import address, drawing, stores
 from pages.widgets.cut_picker import pick_cut
@@ -72,7 +71,7 @@ def show(stored: StoredRun) -> None:
     mode, layers, grouped, cycle = controls(done, len(set(widths["group"])) > 1)
     with findings:
         st.title(sentences.headline(widths, cycle), anchor=False)
-        gained = gain.sentence(state, probe_file.read(stored.run.folder), cycle)
+        gained = gain.of_run(stored.run.folder, state, cycle)
         st.markdown(plain(f"{sentences.story(widths, cycles, cycle)} {gained}"))
     shown = widths[widths["position"].isin(POSITIONS[layers])]
     if shown.empty:

@@ -65,7 +65,6 @@ def _do(store: Store, run_id: str, delete_if_nothing_happened: bool = False) -> 
     from mimi_core.runs import files
     from mimi_core.runs.describe import describe
     from mimi_core.runs.events import Event, RunEnded, read_events
-    from mimi_core.runs.formats import probe as probe_file
     from mimi_core.runs.status import Status
     from mimi_core.train.worker import work as work_on
 
@@ -91,7 +90,7 @@ def _do(store: Store, run_id: str, delete_if_nothing_happened: bool = False) -> 
                 with contextlib.suppress(MimiError):  # bad input: leave nothing behind
                     store.delete(run_id)
             raise
-    if outcome == "finished" and (gained := gain.sentence(read_events(folder / files.EVENTS), probe_file.read(folder))):
+    if outcome == "finished" and (gained := gain.of_run(folder, read_events(folder / files.EVENTS))):
         out.print(escape(gained))
     if outcome != "finished":
         err.print(f"stopped; go on with: python -m mimi_core resume {run_id} --runs {store.directory}")

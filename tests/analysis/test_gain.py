@@ -1,13 +1,18 @@
 """Whether adapting gained anything: the interval, and the words that go with it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mimi_core.analysis.common import gain, proportions
+from mimi_core.config import make_config
+from mimi_core.runs.formats import answers
+from mimi_core.runs.formats import probe as probe_file
 from mimi_core.runs.formats.probe import Probe, bits
 from mimi_core.runs.store import Store
+from mimi_core.train.worker import work
 
 
 def test_intervals_are_newcombes() -> None:
@@ -96,3 +101,21 @@ def test_without_a_probe_nothing_is_said_and_a_thinned_one_says_so(store: Store,
     thinned = PROBE.model_copy(update={"train_images": 50_000, "of_train_images": 1_000_000})
     assert "50,000 of the 1,000,000 training images" in gain.sentence(state, thinned)
     assert "50.0 % of 1,000 test images" in gain.alone(PROBE)
+
+
+def test_a_runs_own_answers_are_paired_with_the_probes(tmp_path: Path) -> None:
+    """A real run, so that the files are those that runs write."""
+    store = Store(tmp_path)
+    config = make_config(preset="quick", sets=["method=linear", "data.shots=3", "data.max_eval=60", "train.epochs=1"])
+    folder = store.folder(store.create(config, here=True))
+    work(folder)
+    state, probe = store.state(folder.name), probe_file.read(folder)
+    right = gain._right(folder, state, None)
+    assert right is not None
+    assert right.mean() == pytest.approx(state.last_accuracy)
+    paired = gain.over_probe(state, probe, right=right)
+    assert paired is not None
+    assert paired.paired
+    assert gain.of_run(folder, state) == gain.sentence(state, probe, None, right) != gain.sentence(state, probe)
+    answers.path_of(folder, 0).unlink()
+    assert gain.of_run(folder, state) == gain.sentence(state, probe), "then the wider interval"

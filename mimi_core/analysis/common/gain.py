@@ -1,13 +1,24 @@
 """What a run gained over a converged linear probe on its frozen features, in careful words. Plain text, no pandas."""
 
+from pathlib import Path
+
 import numpy as np
 
 from mimi_core.analysis.common.proportions import Difference, apart, together
 from mimi_core.analysis.common.words import percent, points
-from mimi_core.runs.events import RunState
+from mimi_core.errors import RunError
+from mimi_core.runs.events import Evaluated, RunState
+from mimi_core.runs.formats import answers
+from mimi_core.runs.formats import probe as probe_file
 from mimi_core.runs.formats.probe import Probe
 
 WHAT = "a converged linear probe on the frozen features"
+
+
+def of_run(run: Path, state: RunState, cycle: int | None = None) -> str:
+    """The sentence about a run, from its folder: image by image where it kept what it said of each."""
+    probe = probe_file.read(run)
+    return sentence(state, probe, cycle, _right(run, state, cycle)) if probe else ""
 
 
 def over_probe(
@@ -19,13 +30,13 @@ def over_probe(
         cycle: at the end of whose training; None: as the run stands or ended, see `RunState.last_accuracy`.
         right: (n,) bool, which test images the run then told right, where that was kept: it narrows the interval.
     """
-    accuracy = state.last_accuracy if cycle is None else _after(state, cycle)
-    if probe is None or probe.absent or not probe.test_images or accuracy is None:
+    last = _evaluation(state, cycle)
+    if probe is None or probe.absent or not probe.test_images or last is None:
         return None
     known = probe.told
     if right is not None and known is not None and len(right) == len(known):
         return together(right, known)
-    return apart(accuracy, probe.test_accuracy, probe.test_images)
+    return apart(last.accuracy, probe.test_accuracy, probe.test_images)
 
 
 def sentence(state: RunState, probe: Probe | None, cycle: int | None = None, right: np.ndarray | None = None) -> str:
@@ -67,6 +78,25 @@ def _fewer(probe: Probe) -> str:
     return f"The probe was fitted on {probe.train_images:,} of the {probe.of_train_images:,} training images."
 
 
-def _after(state: RunState, cycle: int) -> float | None:
-    own = [e.accuracy for e in state.evaluations if (e.split, e.cycle) == ("test", cycle)]
+def _evaluation(state: RunState, cycle: int | None) -> Evaluated | None:
+    """The last on test images: of a cycle, or as `RunState.last_accuracy` chooses."""
+    finished = state.ended is not None and state.ended.status == "finished"
+    tests = [e for e in state.evaluations if e.split == "test"]
+    if cycle is None:
+        own = [e for e in tests if finished or e.stage == "trained"]
+    else:
+        own = [e for e in tests if e.cycle == cycle]
     return own[-1] if own else None
+
+
+def _right(run: Path, state: RunState, cycle: int | None) -> np.ndarray | None:
+    """(n,) bool, which test images were told right at that moment; None where it was not kept."""
+    last = _evaluation(state, cycle)
+    if last is None or state.started is None:
+        return None
+    try:
+        labels = answers.read_images(run).label
+        said = answers.read(run, last.cycle, last.stage, last.images, len(state.started.class_names))
+    except RunError:
+        return None
+    return said.predicted == labels if len(labels) == last.images else None

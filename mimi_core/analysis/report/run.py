@@ -20,7 +20,6 @@ from mimi_core.analysis.report.page import drawn, render
 from mimi_core.config import PRESETS, RunConfig, differences, make_config
 from mimi_core.errors import ConfigError, RunError
 from mimi_core.runs.events import RunState
-from mimi_core.runs.formats import probe as probe_file
 from mimi_core.runs.status import ENDED
 from mimi_core.runs.store import RunSummary, Store
 
@@ -45,7 +44,6 @@ def run_report(store: Store, run_id: str) -> str:
     if config is None and state.started is None:
         raise RunError(f"nothing can be read of {run_id}: its config and its events are missing or broken")
     headline, story = cards.finding_so_far(run, state)
-    probe = probe_file.read(run.folder)
     cycles = tables.cycles_table(state)
     widths = tables.widths_table(state)
     return render(
@@ -58,7 +56,7 @@ def run_report(store: Store, run_id: str) -> str:
             "facts": _facts(run, state),
             "notes": _notes(run, state),
             "headline": headline,
-            "story": " ".join(filter(None, [story, gain.sentence(state, probe)])),
+            "story": " ".join(filter(None, [story, gain.of_run(run.folder, state)])),
             "source": f"run {run.id}",
             "numbers": _numbers(run, state, cycles),
             "heatmap": drawn(pictures.heatmap(widths, cycles, state.total_cuts)) if state.sites else None,
