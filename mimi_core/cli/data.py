@@ -12,6 +12,8 @@ from rich.table import Table
 from mimi_core.cli.common import err, out
 from mimi_core.config import DataConfig, datasets_folder, make_config
 from mimi_core.data.catalogue import absent, kept, known, missing, named
+from mimi_core.data.duplicates import across_splits
+from mimi_core.data.duplicates import in_words as said_of
 from mimi_core.data.intake.preview import balance, counts_of
 from mimi_core.data.intake.preview import preview as look
 from mimi_core.data.intake.sheet import sheet
@@ -72,6 +74,8 @@ def check(
             config.model_copy(update={"skip_bad": True}),
             lambda done, of: bar.update(task, completed=done, total=of),
         )
+        task = bar.add_task("looking for the same image in two splits", total=0)
+        twice = across_splits(dataset, lambda done, of: bar.update(task, completed=done, total=of))
     counts = counts_of(dataset)
     table = Table(box=None, pad_edge=False)
     table.add_column("class")
@@ -83,7 +87,7 @@ def check(
     out.print(table)
     for remark in balance(dataset.class_names, counts):
         out.print(f"beware: {escape(remark)}")
-    for remark in (*in_words(dataset.unused), *dataset.remarks):
+    for remark in (*in_words(dataset.unused), *dataset.remarks, *said_of(twice, dataset.class_names)):
         out.print(f"beware: {escape(remark)}")
     for fault in dataset.skipped[:MOST_TOLD]:
         out.print(f"left out: {escape(fault)}")
