@@ -50,6 +50,11 @@ def test_a_hundred_thousand_classes(open_page: Open, make_run: MakeRun, page: st
     open_page(page, run=make_run(class_names=[f"class {number}" for number in range(100_000)]))
 
 
+def test_a_report_of_thousands_of_layers_says_that_it_has_no_picture(make_run: MakeRun, store: Store) -> None:
+    report = run_report(store, make_run(sites=vit_sites(depth=600), cuts=1))
+    assert "1,200 layers; their table has them all" in report
+
+
 def test_a_thousand_layers(make_run: MakeRun, open_page: Open) -> None:
     run_id = make_run(sites=vit_sites(depth=500))
     for page in ("home", "monitor", "widths"):

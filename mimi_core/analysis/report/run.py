@@ -25,6 +25,8 @@ from mimi_core.runs.store import RunSummary, Store
 
 MOST_LOST = 12
 """So many layers that one cut emptied are named; the table of widths has them all."""
+MOST_LAYERS = 1000
+"""A picture of more could not be read; the table of widths has them all."""
 MOST_WARNINGS, LONGEST_WARNING = 50, 2000
 """So many are told, and so many characters of each."""
 Table = dict[str, Any]
@@ -59,7 +61,9 @@ def run_report(store: Store, run_id: str) -> str:
             "story": " ".join(filter(None, [story, gain.of_run(run.folder, state)])),
             "source": f"run {run.id}",
             "numbers": _numbers(run, state, cycles),
-            "heatmap": drawn(pictures.heatmap(widths, cycles, state.total_cuts)) if state.sites else None,
+            "heatmap": drawn(pictures.heatmap(widths, cycles, state.total_cuts))
+            if 0 < len(state.sites) <= MOST_LAYERS
+            else None,
             "course": drawn(pictures.course(cycles)) if state.cuts and cycles["after"].notna().any() else None,
             "cuts": _cuts(cycles, tables.removed_table(widths)) if state.cuts else None,
             "learning": drawn(_learning(state, config)) if state.epochs else None,
@@ -100,6 +104,8 @@ def _notes(run: RunSummary, state: RunState) -> list[dict[str, str]]:
         lines = words.count(state.unreadable_lines, "line")
         why = f"; the first: {state.fault}" if state.fault else ""
         notes.append(("Left out, because unreadable:", f"{lines} of the event file{why}."))
+    if len(state.sites) > MOST_LAYERS:
+        notes.append(("No picture of the widths:", f"{len(state.sites):,} layers; their table has them all."))
     notes += [("Warning:", warning.message[:LONGEST_WARNING]) for warning in state.warnings[:MOST_WARNINGS]]
     if rest := len(state.warnings[MOST_WARNINGS:]) + state.further_warnings:
         notes.append(("Warnings:", f"{rest:,} more in the run's log."))
