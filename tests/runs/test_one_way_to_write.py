@@ -39,7 +39,7 @@ def changes(tree: ast.AST) -> list[str]:
 
 def _changes(call: ast.Call) -> bool:
     if isinstance(call.func, ast.Name):
-        return call.func.id in WRITERS or (call.func.id == "open" and _to_write(call))
+        return call.func.id in WRITERS - {"copy"} or (call.func.id == "open" and _to_write(call))
     if not isinstance(call.func, ast.Attribute):
         return False
     name, of = call.func.attr, ast.unparse(call.func.value)
