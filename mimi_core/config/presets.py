@@ -4,7 +4,7 @@ from typing import Any
 
 from mimi_core.config.schema import DEMO_BACKBONE
 
-OWN_IMAGES: dict[str, Any] = {"lr": 0.001, "head": "probe", "augment": "flip"}
+OWN_IMAGES: dict[str, Any] = {"lr": 0.002, "head": "probe", "augment": "flip"}
 """Training settings for a small set of pictures that nobody tuned to. What they were chosen by is in docs/recipe.md."""
 PRESETS: dict[str, dict[str, Any]] = {
     "demo": {
