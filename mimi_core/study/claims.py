@@ -18,7 +18,7 @@ from mimi_core.study.evidence import (
     growth,
     holm_corrected,
     interval,
-    survivors_table,
+    survivals,
 )
 from mimi_core.study.figures import curves, differences_figure, survival
 from mimi_core.study.layer_agreement import Likeness, likeness
@@ -174,17 +174,23 @@ def vanishing(evidence: Evidence) -> FindingsSection:
     """Claim 3: adapters that go, and whether the task decides which."""
     arms = {task: (study.size_of(task).name, MIMI) for task in TASKS}
     arms = {task: arm for task, arm in arms.items() if len(evidence.of(*arm)) > 1}
-    table = survivors_table(evidence, arms)
+    survived = survivals(evidence, arms)
     rows, sentences = [], []
     for task, arm in arms.items():
         gone = {seed: float(run.gone) for seed, run in evidence.of(*arm).items()}
-        kept = table[table["task"] == task]
-        always, never = (kept["survived"] == kept["runs"]).sum(), (kept["survived"] == 0).sum()
+        kept = survived[task]
         low, high = min(gone.values()), max(gone.values())
         rows.append(
-            [task, str(len(gone)), decimal(fmean(gone.values())), f"{low:g} to {high:g}", str(never), str(always)]
+            [
+                task,
+                str(len(gone)),
+                decimal(fmean(gone.values())),
+                f"{low:g} to {high:g}",
+                str(len(kept.always_lost)),
+                str(len(kept.never_lost)),
+            ]
         )
-        sentences.append(f"On {task}, {low:g} to {high:g} of {len(kept)} adapters disappear completely.")
+        sentences.append(f"On {task}, {low:g} to {high:g} of {len(kept.kept)} adapters disappear completely.")
     asked = (("What is left of the layers", False), ("Which adapters go", True))
     matched = [[arms[task] for task in tasks if task in arms] for tasks in study.MATCHED]
     for what, only_gone in asked:
@@ -204,7 +210,7 @@ def vanishing(evidence: Evidence) -> FindingsSection:
             )
     pictures = {}
     if arms:
-        drawn = survival(table, "In how many runs each layer keeps an adapter", "survival")
+        drawn = survival(evidence.named, survived, "In how many runs each layer keeps an adapter", "survival")
         pictures = {"survival": (drawn, "In how many runs a layer keeps its adapter")}
     head = ["task", "runs", "adapters gone, mean", "from .. to", "layers without one in every run"]
     return FindingsSection(

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
 
-import pandas as pd
-
+from mimi_core.analysis.common.agreement import Survival, survival
 from mimi_core.analysis.common.labels import Layer, layers
 from mimi_core.analysis.common.statistics import (
     DIFFERENCES,
@@ -164,18 +163,11 @@ def within_margin(gap: Interval, margin: float = MARGIN) -> str:
     return "no" if gap.high < -margin else "cannot be told"
 
 
-def survivors_table(evidence: Evidence, arms: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
-    """Which layers keep an adapter to the end. One row per task and layer.
+def survivals(evidence: Evidence, arms: Mapping[str, tuple[str, str]]) -> dict[str, Survival]:
+    """Which layers keep an adapter to the end, by the name of the task.
 
     Args:
         arms: name of a task -> sweep and case of its runs.
-
-    Columns: task, site, label, group, runs, survived (in how many of them).
     """
-    rows = []
-    for task, (sweep, case) in arms.items():
-        ends = [run.shares[-1] for run in evidence.of(sweep, case).values()]
-        for layer in evidence.named:
-            kept = sum(end.get(layer.site, 0) > 0 for end in ends)
-            rows.append((task, layer.site, layer.label, layer.group, len(ends), kept))
-    return pd.DataFrame(rows, columns=["task", "site", "label", "group", "runs", "survived"])
+    sites = [layer.site for layer in evidence.named]
+    return {task: survival([run.shares[-1] for run in evidence.of(*arm).values()], sites) for task, arm in arms.items()}

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from mimi_core.analysis.common import charts, static, svg
+from mimi_core.analysis.common.agreement import Survival, survival_rows
 from mimi_core.analysis.common.charts import Chart, axis, finished, layer, nominal, number
+from mimi_core.analysis.common.labels import Layer
 from mimi_core.analysis.common.static import INK, QUIET
 from mimi_core.analysis.common.statistics import Interval
 from mimi_core.analysis.common.theme import GAIN, MUTED, PAGES, colour_scale
@@ -129,13 +131,13 @@ def curves_chart(lines: Mapping[str, Sequence[tuple[float, Interval]]], level: t
     return finished(drawn, {"means": means, "across": across}, CURVES)
 
 
-def survival(table: pd.DataFrame, title: str, name: str) -> str:
+def survival(layers: Sequence[Layer], survivals: Mapping[str, Survival], title: str, name: str) -> str:
     """Layer by task: the share of the runs in which the layer keeps an adapter; a cross where none does.
 
     Args:
-        table: a `survivors_table`.
+        survivals: by the name of the task.
     """
-    chart = kept_chart(table.rename(columns={"task": "row"}), WIDTH)
+    chart = kept_chart(survival_rows(layers, survivals), WIDTH)
     return _alone(chart, title, "Darker: in more of the runs. A cross: in none of them.", name)
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from mimi_core.analysis.common.agreement import ORDER_HELP
+from mimi_core.analysis.common.statistics import one_per_seed
 from mimi_core.analysis.common.words import count
 from mimi_core.analysis.compare import agreement
 from mimi_core.analysis.compare import figures as comparison_figures
@@ -81,11 +83,13 @@ def _correlations(
 
 @st.cache_data(max_entries=100, show_spinner=False)
 def _seed_correlations(known: tuple[tuple[str, str, float], ...], _settings: Mapping[str, list[Facts]]) -> pd.DataFrame:
-    return agreement.seeds_table({label: runs[:MOST_RUNS] for label, runs in _settings.items()})
+    return agreement.seeds_table(
+        {label: one_per_seed(runs, agreement.seeds_of)[:MOST_RUNS] for label, runs in _settings.items()}
+    )
 
 
 def _seeds(settings: Mapping[str, list[Facts]]) -> None:
-    st.subheader("Do the seeds agree?", anchor=False)
+    st.subheader("Do the seeds order the layers alike?", anchor=False)
     known = tuple((label, run.id, run.seconds) for label, runs in settings.items() for run in runs)
     table = _seed_correlations(known, settings)
     if table["tau"].notna().any():
@@ -97,8 +101,8 @@ def _seeds(settings: Mapping[str, list[Facts]]) -> None:
             alt="Rank correlation between seeds of the shares that layers keep, cut by cut.",
         )
         st.caption(
-            "Kendall's τ between two seeds over the shares of their widths that layers kept, mean of all pairs of "
-            "seeds. 1: they keep neurons in the same layers. Local cuts leave every layer its share, whatever the seed."
+            f"{ORDER_HELP} Local cuts leave every layer its share, whatever the seed. Whether seeds keep the same "
+            "layers is told on **Widths** and in reports."
         )
     losses = agreement.losses_table(settings)
     st.dataframe(

@@ -39,6 +39,7 @@ def run(seed: int, accuracy: float = 0.8, *, cuts: int = 2, name: str = "", **se
     )
     return Facts(
         id=f"{seed}-{'-'.join(sets)}-{name}",
+        created=float(seed),
         seed=seed,
         data_seed=0,
         values=used_values(config),

@@ -1,5 +1,7 @@
 """Statistics over seeds, against numbers worked out elsewhere."""
 
+from dataclasses import dataclass
+from itertools import permutations
 from math import atan, isnan, nan, pi, sqrt
 
 import numpy as np
@@ -78,7 +80,18 @@ def test_a_seed_counts_once_however_often_it_was_run() -> None:
     values = by_seed([("a", 0.75), ("b", 0.9), ("a", 0.875), ("c", None), ("d", nan)])
     assert values == {"a": 0.8125, "b": 0.9}
     assert of_setting(values) == of_setting({0: 0.8125, 1: 0.9})
-    assert one_per_seed(["a1", "b1", "a2"], lambda item: item[0]) == ["a1", "b1"]
+
+
+@dataclass(frozen=True)
+class Made:
+    id: str
+    created: float
+
+
+def test_of_runs_of_one_seed_the_newest_counts_in_whatever_order_they_come() -> None:
+    runs = [Made("a1", 1.0), Made("b1", 2.0), Made("a3", 3.0), Made("a2", 3.0)]
+    for order in permutations(runs):
+        assert {run.id for run in one_per_seed(order, lambda run: run.id[0])} == {"a3", "b1"}
 
 
 def test_two_settings_are_compared_over_the_seeds_that_both_have() -> None:

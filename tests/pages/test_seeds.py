@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from mimi_core.analysis.common.agreement import Agreement, agreement
+from mimi_core.analysis.common.statistics import one_per_seed
 from mimi_core.analysis.common.theme import colour_scale
+from mimi_core.analysis.compare.agreement import seeds_of
+from mimi_core.analysis.compare.tables import facts
+from mimi_core.analysis.overview.groups import Member, repetitions, variants
 from mimi_core.analysis.widths import seeds
 from mimi_core.config import make_config
 from mimi_core.runs.events import RunState
@@ -16,34 +20,35 @@ from tests.recorded import vit_sites
 SITES = vit_sites(2)
 
 
-def run(last: list[int], *, cuts: int = 1, **values: object) -> RunState:
+def run(last: list[int]) -> RunState:
     """A run of four layers of 4 neurons, with these widths at its end."""
-    state = state_of([[4, 4, 4, 4], last], SITES, {})
-    assert state.started
-    config = make_config({"prune": {"rho": 0.5}, **values}, preset="demo").model_dump(mode="json")
-    state.started = state.started.model_copy(update={"config": config, "keep_fractions": [0.5] * cuts})
-    return state
+    return state_of([[4, 4, 4, 4], last], SITES, {})
 
 
-def test_only_runs_that_differ_by_their_seeds_repeat_one_another() -> None:
-    this = run([2, 0, 1, 0])
-    alike = [
-        run([2, 1, 0, 0], seed=1),
-        run([2, 1, 0, 0], name="another", group="g", seed=2),
-        run([1] * 4, data={"seed": 1}),
-    ]
-    others = [
-        run([0, 0, 0, 0], seed=3, prune={"rho": 0.4}),
-        run([0, 0, 0, 0], seed=4, cuts=2),
-        run([0, 0, 0, 0]),
-        run([0, 0, 0, 0], seed=1),
-        RunState(),
-    ]
-    hostile = run([0, 0, 0, 0], seed=5)
-    assert hostile.started
-    hostile.started = hostile.started.model_copy(update={"config": {"method": 3}})
-    assert seeds.repetitions(this, [*alike, *others, hostile]) == [this, *alike]
-    assert seeds.repetitions(run([2, 0, 1, 0], cuts=2), alike) == []
+def members(store: Store) -> list[Member]:
+    return [(run, store.config(run.id)) for run in store.list()]
+
+
+def test_only_runs_that_differ_by_their_seeds_repeat_one_another(make_run: MakeRun, store: Store) -> None:
+    def made(seed: int, outcome: str = "finished", **values: object) -> str:
+        config = make_config({"prune": {"rho": 0.5}, "seed": seed, **values}, preset="demo")
+        return make_run(config, seed=seed, outcome=outcome)
+
+    this = made(0)
+    alike = [made(1), made(2, name="another", group="g"), made(0, data={"seed": 1})]
+    for _ in range(2):
+        made(3, prune={"rho": 0.4})
+        made(4, outcome="stopped")
+        made(0)
+    known = members(store)
+    own = next(member for member in known if member[0].id == this)
+    for others in (known, known[::-1]):
+        assert repetitions(own, others)[0].id == this
+        assert {run.id for run in repetitions(own, others)} == {this, *alike}
+    again = made(1)
+    for others in (members(store), members(store)[::-1]):
+        kept = {run.id for run in repetitions(own, others)}
+        assert kept == {this, again, *alike[1:]}, "of one seed the newest counts"
 
 
 def test_survival_is_counted_layer_by_layer() -> None:
@@ -90,6 +95,19 @@ def test_the_page_shows_the_repetitions_of_its_run(open_page: Open, make_run: Ma
     make_run(config.model_copy(update={"seed": 1}), seed=1)
     make_run(config.model_copy(update={"seed": 2, "group": ""}), seed=2)
     app = open_page("widths", run=this)
-    assert "in all 2 runs" in texts(app)
+    assert "in all 3 runs" in texts(app), "the list that a run stands in never matters"
     assert [metric.label for metric in app.metric] == ["Same layers", "Same widths"]
     assert len(app.get("plotly_chart")) == 2
+
+
+def test_pages_and_reports_take_the_same_run_of_a_seed(make_run: MakeRun, store: Store) -> None:
+    """Of a seed that was run twice: the newest, whatever order a page has its runs in."""
+    config = make_config(preset="demo", values={"group": "g"})
+    made = [make_run(config.model_copy(update={"seed": seed}), seed=seed) for seed in (0, 1, 1)]
+    newest_first = members(store)
+    (variant,) = variants(newest_first)
+    told = {run.id for run in one_per_seed(variant.finished, lambda run: variant.seeds[run.id])}
+    assert told == {run.id for run in repetitions(newest_first[-1], newest_first)} == {made[0], made[2]}
+    known = [facts(run, own, store.state(run.id), None) for run, own in newest_first]
+    compared = one_per_seed([one for one in known if one], seeds_of)
+    assert {run.id for run in compared} == told

@@ -25,7 +25,7 @@ from mimi_core.study.evidence import (
     gather,
     growth,
     holm_corrected,
-    survivors_table,
+    survivals,
     within_margin,
 )
 from mimi_core.study.exploratory import scores
@@ -41,8 +41,8 @@ def ended(seed: int, accuracy: float = 0.5, kept: str = "111111") -> Facts:
     point = Point(cycle=0, parameters=10, neurons=4, accuracy=accuracy, cut=nan, epochs=1.0)
     shares = ({site.name: float(mark) for site, mark in zip(SITES, kept, strict=True)},)
     return Facts(
-        id=f"run-{seed}", seed=seed, data_seed=seed, values={}, points=(point,), val=nan, head=2, sigma=2.0,
-        seconds=1.0, memory=nan, shares=shares,
+        id=f"run-{seed}", created=0.0, seed=seed, data_seed=seed, values={}, points=(point,), val=nan, head=2,
+        sigma=2.0, seconds=1.0, memory=nan, shares=shares,
     )  # fmt: skip
 
 
@@ -136,7 +136,9 @@ def test_averages_and_growth_need_a_seed_everywhere() -> None:
 
 def test_survivors() -> None:
     found = evidence({("s", "mimi"): {1: ended(1, kept="110000"), 2: ended(2, kept="101000")}})
-    assert survivors_table(found, {"task": ("s", "mimi")})["survived"].tolist() == [2, 1, 1, 0, 0, 0]
+    survived = survivals(found, {"task": ("s", "mimi")})["task"]
+    assert (survived.runs, list(survived.kept.values())) == (2, [2, 1, 1, 0, 0, 0])
+    assert [len(some) for some in (survived.never_lost, survived.sometimes, survived.always_lost)] == [1, 2, 3]
 
 
 def course(seed: int, accuracies: list[float], cuts: list[float] | None = None) -> Facts:

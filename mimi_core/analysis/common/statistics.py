@@ -1,7 +1,7 @@
 """The statistics of every page and of the study: the mean of a setting, and the difference of two, over seeds.
 
 The seed is what is repeated. A seed that was run twice is no second repetition: its values are averaged first, so n is
-the number of different seeds.
+the number of different seeds; of what cannot be averaged, the newest run counts (`one_per_seed`).
 
 A difference that is not shown is not "none": it is *equivalent* only where two one-sided tests (Schuirmann 1987) put it
 within a margin, and *undecided* otherwise, with the difference that so many seeds would have shown.
@@ -16,7 +16,7 @@ test; the t distribution is `scipy.special`'s.
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf, isnan, nan, sqrt
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -45,7 +45,19 @@ ANYTHING: Range = (-inf, inf)
 
 BySeed = Mapping[Any, float]
 """Seed -> what came out under it."""
-Item = TypeVar("Item")
+
+
+class Made(Protocol):
+    """What tells which of two runs is the newer one."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def created(self) -> float: ...
+
+
+OneRun = TypeVar("OneRun", bound=Made)
 
 
 @dataclass(frozen=True)
@@ -131,12 +143,20 @@ def by_seed(values: Iterable[tuple[Hashable, float | None]]) -> dict[Hashable, f
     return {seed: sum(own) / len(own) for seed, own in collected.items()}
 
 
-def one_per_seed(items: Iterable[Item], seed_of: Callable[[Item], Hashable]) -> list[Item]:
-    """The first of each seed, for what cannot be averaged: the same run again would agree with itself."""
-    first: dict[Hashable, Item] = {}
-    for item in items:
-        first.setdefault(seed_of(item), item)
-    return list(first.values())
+def one_per_seed(runs: Iterable[OneRun], seed_of: Callable[[OneRun], Hashable]) -> list[OneRun]:
+    """The newest of each seed, for what cannot be averaged: the same run again would agree with itself.
+
+    Args:
+        runs: finished ones, in any order: which of them counts is told by when they were made.
+
+    Returns: in the order in which the seeds come first in `runs`.
+    """
+    newest: dict[Hashable, OneRun] = {}
+    for run in runs:
+        known = newest.setdefault(seed_of(run), run)
+        if (run.created, run.id) > (known.created, known.id):
+            newest[seed_of(run)] = run
+    return list(newest.values())
 
 
 def of_setting(values: BySeed, within: Range = SHARES, kind: IntervalKind = "t") -> Interval:

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from mimi_core.analysis.common.agreement import rank_correlation
+from mimi_core.analysis.common.agreement import rank_correlation, survival
 from mimi_core.analysis.common.statistics import one_per_seed
 from mimi_core.analysis.compare.tables import Facts
 from mimi_core.analysis.why.cut_scores import Cut
@@ -44,10 +44,10 @@ def score_agreement_table(correlations: Iterable[tuple[int, Mapping[ScoreName, f
 
 
 def seeds_table(runs: Mapping[str, Sequence[Facts]]) -> pd.DataFrame:
-    """How alike the runs of a setting are in where they keep neurons. One row per setting and cut.
+    """Do the seeds of a setting put layers into the same order? One row per setting and cut.
 
     For every two seeds of a setting: Kendall's tau between the shares of the initial widths that their sites kept. Of
-    several runs of one seed the first counts.
+    several runs of one seed the newest counts.
 
     Columns: label (the setting), cut, tau (mean over the pairs), low, high (among them), n (pairs).
     """
@@ -63,7 +63,7 @@ def seeds_table(runs: Mapping[str, Sequence[Facts]]) -> pd.DataFrame:
 
 
 def losses_table(runs: Mapping[str, Sequence[Facts]]) -> pd.DataFrame:
-    """Which adapters the runs of a setting lost; of several runs of one seed the first counts.
+    """Which adapters the runs of a setting lost; of several runs of one seed the newest counts.
 
     Columns: setting, runs, always (sites lost in all of them), sometimes (in some but not in all), never.
     """
@@ -72,17 +72,8 @@ def losses_table(runs: Mapping[str, Sequence[Facts]]) -> pd.DataFrame:
         final = [run.shares[-1] for run in one_per_seed(members, seeds_of) if run.shares[-1]]
         if not final:
             continue
-        lost = [sum(shares.get(site) == 0 for shares in final) for site in final[0]]
-        always, never = sum(n == len(final) for n in lost), lost.count(0)
-        rows.append(
-            {
-                "setting": setting,
-                "runs": len(final),
-                "always": always,
-                "sometimes": len(lost) - always - never,
-                "never": never,
-            }
-        )
+        told = survival(final, list(final[0]))
+        rows.append((setting, told.runs, len(told.always_lost), len(told.sometimes), len(told.never_lost)))
     return pd.DataFrame(rows, columns=["setting", "runs", "always", "sometimes", "never"])
 
 

@@ -38,6 +38,7 @@ class Facts:
     """What comparisons need of a finished run: little, so that thousands stay in memory."""
 
     id: str
+    created: float
     seed: int
     data_seed: int
     values: dict[str, Value]
@@ -98,6 +99,7 @@ def facts(run: RunSummary, config: RunConfig, state: RunState, status: Status | 
     start = widths[0]
     known = Facts(
         id=run.id,
+        created=run.created,
         seed=config.seed,
         data_seed=config.data.seed,
         values=used_values(config),

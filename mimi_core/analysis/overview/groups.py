@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mimi_core.analysis.common.statistics import AMOUNTS, SHARES, Interval, Range, by_seed, of_setting
+from mimi_core.analysis.common.statistics import AMOUNTS, SHARES, Interval, Range, by_seed, of_setting, one_per_seed
 from mimi_core.analysis.compare.design import Levels, design
 from mimi_core.config import RunConfig
-from mimi_core.config.identity import Seeds, Value, seed_key, used_values
+from mimi_core.config.identity import Seeds, Value, seed_key, setting_key, used_values
 from mimi_core.runs.store import RunSummary
 
 Member = tuple[RunSummary, RunConfig]
@@ -58,6 +58,18 @@ def variants(members: Sequence[Member]) -> list[Variant]:
         for label in how.labels.values()
         if label in runs
     ]
+
+
+def repetitions(this: Member, others: Sequence[Member]) -> list[RunSummary]:
+    """`this`, and of every other seed the newest finished run that differs from it by its seeds alone."""
+    ours, own = setting_key(this[1]), seed_key(this[1])
+    seeds = {
+        run.folder: seed_key(config)
+        for run, config in others
+        if run.phase == "finished" and seed_key(config) != own and setting_key(config) == ours
+    }
+    alike = [run for run, _ in others if run.folder in seeds]
+    return [this[0], *one_per_seed(alike, lambda run: seeds[run.folder])]
 
 
 def accuracies(settings: Sequence[Variant]) -> Levels:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mimi_core import __version__
 from mimi_core.analysis.common import svg, words
-from mimi_core.analysis.common.agreement import LAYERS_HELP, Agreement, agreement
+from mimi_core.analysis.common.agreement import LAYERS_HELP, Agreement, Survival, agreement, survival
 from mimi_core.analysis.common.labels import Layer, layers
 from mimi_core.analysis.common.statistics import INTERVALS, one_per_seed
 from mimi_core.analysis.compare import words as comparison_words
@@ -28,12 +28,11 @@ MOST_RUNS, MOST_PICTURES, MOST_SETTINGS = 200, 40, 40
 
 @dataclass(frozen=True)
 class SurvivalCounts:
-    """Of the finished runs of a setting, one for each seed, in how many each layer had its adapter at the end."""
+    """Of the finished runs of a setting, one for each seed: which layers had an adapter at the end."""
 
     label: str
     named: list[Layer]
-    number: list[int]
-    runs: int
+    survival: Survival
     alike: Agreement | None
     """None for a single seed."""
 
@@ -73,7 +72,7 @@ def group_report(store: Store, group: str) -> str:
             "strips": drawn(pictures.strips(reached)) if (reached := accuracies(shown)).order else None,
             "settings": _settings(shown) if any(v.finished for v in shown) else None,
             "differences": _differences(shown) if len(compared) > 1 else None,
-            "survival": drawn(pictures.survival(kept[0].named, [(k.label, k.number, k.runs) for k in kept]))
+            "survival": drawn(pictures.survival(kept[0].named, {k.label: k.survival for k in kept}))
             if _comparable(kept)
             else None,
             "agreement": _agreement(kept),
@@ -108,15 +107,14 @@ def _finding(compared: list[Variant]) -> tuple[str, str]:
 def _agreement(kept: list[SurvivalCounts]) -> str:
     parts = []
     for told in [k for k in kept if k.alike is not None][:6]:
-        always = sum(number == 0 for number in told.number)
-        sometimes = sum(0 < number < told.runs for number in told.number)
+        always, sometimes = len(told.survival.always_lost), len(told.survival.sometimes)
         if always + sometimes == 0:
             parts.append(f"{told.label}: no run lost an adapter.")
             continue
         assert told.alike is not None
         parts.append(
-            f"{told.label}: {always} of {words.count(len(told.number), 'layer')} lost their adapter in all "
-            f"{told.runs} runs, {sometimes} in some of them; the layers that any two keep are the same to "
+            f"{told.label}: {always} of {words.count(len(told.named), 'layer')} lost their adapter in all "
+            f"{told.survival.runs} runs, {sometimes} in some of them; the layers that any two keep are the same to "
             f"{words.percent(told.alike.layers, 0)}, by chance to {words.percent(told.alike.by_chance, 0)}."
         )
     return " ".join(parts)
@@ -191,12 +189,12 @@ def _kept(store: Store, variant: Variant) -> SurvivalCounts | None:
         return None
     named = layers(states[0].sites)
     last = [state.widths[-1] for state in states]
-    number = [sum(widths.get(layer.site, 0) > 0 for widths in last) for layer in named]
-    return SurvivalCounts(variant.label, named, number, len(states), agreement(last) if len(states) > 1 else None)
+    survived = survival(last, [layer.site for layer in named])
+    return SurvivalCounts(variant.label, named, survived, agreement(last) if len(states) > 1 else None)
 
 
 def _comparable(kept: list[SurvivalCounts]) -> bool:
-    return any(k.runs > 1 for k in kept) and all(k.named == kept[0].named for k in kept)
+    return any(k.survival.runs > 1 for k in kept) and all(k.named == kept[0].named for k in kept)
 
 
 def _runs(store: Store, runs: list[RunSummary], compared: list[Variant]) -> dict[str, Any]:

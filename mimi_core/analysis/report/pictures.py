@@ -1,9 +1,10 @@
 """The figures of a report: the charts of the pages as still pictures. Widths are CSS pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from mimi_core.analysis.common.agreement import Survival, survival_rows
 from mimi_core.analysis.common.labels import Layer
 from mimi_core.analysis.common.static import picture
 from mimi_core.analysis.common.svg import Element
@@ -61,21 +62,13 @@ def strips(levels: Levels) -> Element:
     return picture([chart], WIDTH, f"Test accuracy of {count(rows, 'setting')}", told, "strips")
 
 
-def survival(layers: Sequence[Layer], rows: Sequence[tuple[str, Sequence[int], int]]) -> Element:
+def survival(layers: Sequence[Layer], survivals: Mapping[str, Survival]) -> Element:
     """One row for each setting, one column for each layer: in how many of the runs the adapter was there at the end.
 
     Args:
         layers: in the order of the columns.
-        rows: name of the setting, number of runs for each layer, runs in all.
+        survivals: by the name of the setting.
     """
-    table = pd.DataFrame(
-        [
-            (name, layer.label, layer.group, survived, runs)
-            for name, kept, runs in rows
-            for layer, survived in zip(layers, kept, strict=True)
-        ],
-        columns=["row", "label", "group", "survived", "runs"],
-    )
     title = f"How often {count(len(layers), 'layer')} kept an adapter"
     told = "A row is a setting, a column a layer, input first; darker: the adapter was kept in more of the runs."
-    return picture([kept_chart(table, WIDTH)], WIDTH, title, told, "survival")
+    return picture([kept_chart(survival_rows(layers, survivals), WIDTH)], WIDTH, title, told, "survival")

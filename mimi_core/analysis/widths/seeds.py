@@ -7,36 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from pydantic import ValidationError
 
+from mimi_core.analysis.common.agreement import survival
 from mimi_core.analysis.common.labels import cycle_name, escape_html
 from mimi_core.analysis.common.tables import widths_table
 from mimi_core.analysis.common.theme import Scale
 from mimi_core.analysis.common.words import count, listed
 from mimi_core.analysis.widths.grid import Grid, pivoted, rows_of
 from mimi_core.analysis.widths.heatmap import HEAD, cover, heatmap_trace, layout_of, numbers_traces, vanished_traces
-from mimi_core.config import RunConfig
-from mimi_core.config.identity import same_but_seed, seed_key
 from mimi_core.runs.events import RunState
 
 LISTED = 6
 """So many layers are named one by one."""
-
-
-def repetitions(this: RunState, others: Sequence[RunState]) -> list[RunState]:
-    """`this` and, of the others, those that differ by their seeds alone; all with all their cuts made.
-
-    A seed counts once: the same run again would agree with itself. Empty where `this` has cuts to make.
-    """
-    ours = _config(this)
-    if ours is None or not _whole(this):
-        return []
-    by_seed = {seed_key(ours): this}
-    for other in others:
-        theirs = _config(other)
-        if theirs and same_but_seed(theirs, ours) and _whole(other) and other.widths[0] == this.widths[0]:
-            by_seed.setdefault(seed_key(theirs), other)
-    return list(by_seed.values())
 
 
 def survival_table(runs: Sequence[RunState]) -> pd.DataFrame:
@@ -47,12 +29,12 @@ def survival_table(runs: Sequence[RunState]) -> pd.DataFrame:
     """
     columns = "site label order stage group position colour cycle".split()
     table = widths_table(runs[0])[columns]
-    neurons = np.array(
-        [[run.widths[k].get(s, 0) for s, k in zip(table["site"], table["cycle"], strict=True)] for run in runs]
-    )
-    table = table.assign(
-        runs=len(runs), survived=(neurons > 0).sum(0), fewest=neurons.min(0), most=neurons.max(0), vanished=False
-    )
+    cells = list(zip(table["site"], table["cycle"], strict=True))
+    neurons = np.array([[run.widths[cycle].get(site, 0) for site, cycle in cells] for run in runs])
+    sites, cycles = list(runs[0].widths[0]), range(int(table["cycle"].max()) + 1)
+    told = [survival([run.widths[cycle] for run in runs], sites) for cycle in cycles]
+    survived = [told[cycle].kept[site] for site, cycle in cells]
+    table = table.assign(runs=len(runs), survived=survived, fewest=neurons.min(0), most=neurons.max(0), vanished=False)
     table["gone"] = table["survived"] == 0
     first = table[table["gone"]].sort_values("cycle").drop_duplicates("site").index
     table.loc[first, "vanished"] = True
@@ -98,20 +80,6 @@ def survival_figure(table: pd.DataFrame, scale: Scale) -> go.Figure:
         ],
         layout_of(rows, cuts, [str(n) for n in left], what="in all runs", height=HEAD + rows.height * rows.pixels + 8),
     )
-
-
-def _config(state: RunState) -> RunConfig | None:
-    """None for a config that is not one."""
-    if state.started is None:
-        return None
-    try:
-        return RunConfig.model_validate(state.started.config)
-    except ValidationError:
-        return None
-
-
-def _whole(state: RunState) -> bool:
-    return 0 < state.total_cuts == len(state.cuts)
 
 
 def _named(layers: pd.DataFrame) -> str:
