@@ -31,6 +31,8 @@ class Seen(dict[str, Tensor]):
 
     lot: np.random.Generator | None = None
     """Where random numbers come from while neurons are scored."""
+    place: int = 0
+    """Which of the adapters it is, in the model's order, while neurons are scored."""
 
     @classmethod
     def nothing(cls, adapter: "Adapter") -> "Seen":
@@ -118,8 +120,8 @@ def score_all(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Every score of every neuron: score name -> site name -> (N,) float32. Those of the start where they are known."""
     scores: dict[str, dict[str, np.ndarray]] = {}
-    for watched in seen.values():
-        watched.lot = random
+    for place, site in enumerate(adapters):
+        seen[site].lot, seen[site].place = random, place
     with torch.no_grad():
         for name, entry in SCORES.items():
             values = {site: entry.score(adapter, seen[site]) for site, adapter in adapters.items()}

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from typing import get_args
 
 import numpy as np
@@ -15,7 +16,8 @@ from mimi_core.config.settings import settings
 from mimi_core.errors import ConfigError
 from mimi_core.scores.catalogue import ALWAYS_KNOWN, AT_START, SCORES, in_order
 from mimi_core.scores.entry import Known, Score
-from mimi_core.scores.watching import AtStart, Batch, Seen
+from mimi_core.scores.watching import AtStart, Batch, Seen, score_all
+from mimi_core.select import select
 
 GOLDEN = {
     "mimi": [3 + 4 + 1, 1 + 2 + 2],
@@ -27,6 +29,10 @@ GOLDEN = {
     "sensitivity": [0.15 * 0.15 * 0.85 * (9 + 16 + 4), 0.15 * 0.15 * 0.85 * (36 + 4)],
     "fisher": [9 + 16 + 4, 36 + 4],
     "snip": [3 + 4 + 2, 6 + 2],
+    "depth": [8 / 16, 5 / 16],
+    "uniform": [1, 1 / 2],
+    "variance": [4 / (4 + 0.25), 0.25 / (4 + 0.25)],
+    "singular": [((45 + 425**0.5) / 2) ** 0.5, ((45 - 425**0.5) / 2) ** 0.5],
     "grasp": [3 * 1 - 4 * 1 + 1 * 2, 1 * 3 + 2 * 1 + 2 * -1],
 }
 """Of the two neurons below, after one batch of the last epoch."""
@@ -79,13 +85,41 @@ def test_every_entry_says_what_it_is(entry: Score) -> None:
 
 def test_what_is_known_when() -> None:
     assert AT_START == ("snip", "grasp")
-    assert ALWAYS_KNOWN == ("mimi", "l2", "down_only", "random")
+    assert ALWAYS_KNOWN == ("mimi", "l2", "down_only", "random", "depth", "uniform", "singular")
 
 
 def test_the_words_of_l2_say_what_is_computed() -> None:
     adapter, seen = two_neurons()
     assert SCORES["l2"].words.startswith("sum of the squared weights")
     assert SCORES["l2"].score(adapter, seen)[0].item() == 26, "and no root of it"
+
+
+def test_allocations_go_by_layers_whatever_their_weights() -> None:
+    """Depth empties early layers first; uniform leaves equally many everywhere; singular counts singular values."""
+    widths = {"early": 4, "middle": 3, "late": 5}
+    generator = torch.Generator().manual_seed(0)
+    adapters = {site: Adapter(6, width, "paper", generator) for site, width in widths.items()}
+    for size, adapter in zip((100.0, 1.0, 0.01), adapters.values(), strict=True):
+        adapter.down.data *= size
+    raw = score_all(adapters, {s: Seen.nothing(a) for s, a in adapters.items()}, np.random.default_rng(0))
+
+    def left(score: str, keep: Fraction) -> list[int]:
+        return [len(kept) for kept in select(raw[score], widths, keep).values()]
+
+    assert left("depth", Fraction(7, 12)) == [0, 2, 5]
+    assert left("uniform", Fraction(6, 12)) == [2, 2, 2]
+    assert left("uniform", Fraction(11, 12)) == [4, 3, 4]
+    values = {
+        site: torch.linalg.svdvals(adapter.up @ adapter.down)[:width].tolist()
+        for (site, width), adapter in zip(widths.items(), adapters.values(), strict=True)
+    }
+    threshold = sorted((value for own in values.values() for value in own), reverse=True)[4]
+    expected = [sum(value > threshold * (1 - 1e-5) for value in own) for own in values.values()]
+    assert left("singular", Fraction(5, 12)) == expected
+    for score in ("depth", "uniform", "singular"):
+        for site in adapters:
+            by_weight = (-raw["mimi"][site]).argsort(kind="stable")
+            assert (raw[score][site][by_weight][:-1] >= raw[score][site][by_weight][1:]).all(), (score, site)
 
 
 def test_order_and_names_are_settled() -> None:
