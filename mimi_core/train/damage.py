@@ -2,8 +2,11 @@
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -16,9 +19,36 @@ from mimi_core.runs.formats.damage import Damage, Measured
 from mimi_core.train.evaluate import EVAL_BATCH, Vision
 from mimi_core.train.progress import TRAIN_COST, Progress
 
+Name = TypeVar("Name", str, int)
 MOST_IMAGES, FEWEST_IMAGES = 200, 32
 SHARE = 0.1
 """Of the work of a cycle's training, that measuring may add; but at least `FEWEST_IMAGES` are looked at."""
+
+
+@dataclass
+class Looked:
+    """What adds up over the batches that a model was looked at with."""
+
+    total: float = 0.0
+    right: int = 0
+    images: int = 0
+
+    @property
+    def loss(self) -> float:
+        """Mean cross entropy."""
+        return self.total / self.images
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.images
+
+    def at(self, model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, vision: Vision) -> None:
+        """One batch more."""
+        with vision.precision():
+            logits = model(inputs).float()
+        self.total += float(F.cross_entropy(logits, labels, reduction="sum").double())
+        self.right += int((logits.argmax(1) == labels).sum())
+        self.images += len(labels)
 
 
 def images_to_measure(sites: int, there: int, trained: int) -> int:
@@ -42,45 +72,71 @@ def switched_off(adapted: Adapted) -> Iterator[None]:
         adapted.is_on = True
 
 
+@contextmanager
+def without_neuron(adapted: Adapted, neuron: int) -> Iterator[None]:
+    """The adapter computes as if it did not have that neuron."""
+    column = adapted.adapter.up.data[:, neuron]
+    before = column.clone()
+    column.zero_()
+    try:
+        yield
+    finally:
+        column.copy_(before)
+
+
+def chosen_images(pixels: Pixels, count: int) -> torch.Tensor:
+    """Indices of at most so many: always the same of a split, the classes in proportion."""
+    return torch.from_numpy(subset(pixels.labels.cpu().numpy(), count, seed=0))
+
+
 @torch.inference_mode()
+def measured(
+    model: nn.Module,
+    pixels: Pixels,
+    chosen: torch.Tensor,
+    vision: Vision,
+    changes: Mapping[Name, Callable[[], AbstractContextManager[None]]],
+    progress: Progress | None = None,
+) -> tuple[Looked, dict[Name, Looked]]:
+    """What the model reaches as it is, and under each change in its turn. Leaves it in eval mode.
+
+    No random number is taken from anywhere.
+
+    Args:
+        chosen: (n,) indices into `pixels`.
+        changes: name -> what makes the change, and takes it back.
+    """
+    as_it_is, looked = Looked(), {name: Looked() for name in changes}
+    model.eval()
+    for images, labels in pixels.batches(chosen, EVAL_BATCH):
+        started = time.monotonic()
+        inputs = vision.inputs(images)
+        as_it_is.at(model, inputs, labels, vision)
+        for name, change in changes.items():
+            with change():
+                looked[name].at(model, inputs, labels, vision)
+        if progress is not None:
+            progress.advance(len(labels) * (len(changes) + 1), 1.0, time.monotonic() - started)
+    return as_it_is, looked
+
+
 def of_sites(
     model: nn.Module, pixels: Pixels, split: Measured, count: int, vision: Vision, progress: Progress | None = None
 ) -> Damage:
     """Loss and accuracy whole, and with each site's adapter off in its turn. Leaves the model in eval mode.
 
-    The images are always the same of a split, the classes in proportion; no random number is taken from anywhere.
-
     Args:
         count: of images, at most those that are there.
     """
-    chosen = torch.from_numpy(subset(pixels.labels.cpu().numpy(), count, seed=0))
     places = {module.site: module for module in model.modules() if isinstance(module, Adapted)}
-    loss: dict[str | None, float] = dict.fromkeys((None, *places), 0.0)
-    right: dict[str | None, int] = dict.fromkeys((None, *places), 0)
-    model.eval()
-    for images, labels in pixels.batches(chosen, EVAL_BATCH):
-        started = time.monotonic()
-        inputs = vision.inputs(images)
-
-        def look(site: str | None, inputs: torch.Tensor = inputs, labels: torch.Tensor = labels) -> None:
-            with vision.precision():
-                logits = model(inputs).float()
-            loss[site] += float(F.cross_entropy(logits, labels, reduction="sum").double())
-            right[site] += int((logits.argmax(1) == labels).sum())
-
-        look(None)
-        for site, adapted in places.items():
-            with switched_off(adapted):
-                look(site)
-        if progress is not None:
-            progress.advance(len(labels) * len(loss), 1.0, time.monotonic() - started)
-    mean = {site: total / len(chosen) for site, total in loss.items()}
-    share = {site: total / len(chosen) for site, total in right.items()}
+    changes = {site: partial(switched_off, adapted) for site, adapted in places.items()}
+    chosen = chosen_images(pixels, count)
+    whole, without = measured(model, pixels, chosen, vision, changes, progress)
     return Damage(
-        loss=mean[None],
-        accuracy=share[None],
-        loss_without={site: mean[site] for site in places},
-        accuracy_without={site: share[site] for site in places},
+        loss=whole.loss,
+        accuracy=whole.accuracy,
+        loss_without={site: looked.loss for site, looked in without.items()},
+        accuracy_without={site: looked.accuracy for site, looked in without.items()},
         images=len(chosen),
         split=split,
     )

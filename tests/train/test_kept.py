@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from mimi_core.adapters.attach import remove
+from mimi_core.adapters.shrink import shrink
 from mimi_core.analysis.why.cut_scores import read_cut
 from mimi_core.analysis.why.damage import agreement_by_score, rank_agreement, worth_of_layers
 from mimi_core.config import RunConfig, make_config
 from mimi_core.errors import RunError
+from mimi_core.export.neuron_damage import damage_of_neurons
 from mimi_core.export.saved import read_saved, restorable
 from mimi_core.resources import EXAMPLES
 from mimi_core.runs.events import Evaluated, Event, Pruned
@@ -103,6 +105,28 @@ def test_damage_is_what_the_model_loses_when_an_adapter_is_taken_out(done: tuple
         assert found.accuracy_without[site] == accuracy, site
         assert found.of_loss[site] == found.loss_without[site] - found.loss
     assert len({*found.of_loss.values()}) > len(found.of_loss) // 2, "as if nothing had been switched off"
+
+
+def test_damage_of_neurons_is_what_is_lost_when_one_is_cut(done: tuple[Store, str]) -> None:
+    """As by shrinking the saved model; and all of a site's neurons out together are its adapter off."""
+    store, run_id = done
+    folder, own = store.folder(run_id), store.config(run_id)
+    before, after = store.state(run_id).widths[:2]
+    site = min((s for s in after if after[s]), key=lambda s: before[s])
+    found = damage_of_neurons(folder, own, 0, site)
+    of_site = damage.read(folder, 1)
+    assert (found.loss, found.accuracy, found.images) == (of_site.loss, of_site.accuracy, of_site.images)
+    setup, saved = set_up(own, NoRecorder()), read_saved(cycle_weights.path_of(folder, 0))
+    for neuron in (0, before[site] - 1):
+        model = restorable(own, 10).fill(saved)
+        shrink(model, {site: np.delete(np.arange(before[site]), neuron)})
+        accuracy, loss = evaluate(model, setup.val, setup.vision)
+        assert found.loss_without[neuron] == pytest.approx(loss, rel=1e-5)
+        assert found.accuracy_without[neuron] == accuracy
+    assert found.of_loss.shape == (before[site],)
+    gone = next(s for s in before if not store.state(run_id).widths[2][s])
+    with pytest.raises(RunError, match="has no adapter at the end of cycle 2"):
+        damage_of_neurons(folder, own, 2, gone)
 
 
 def test_measuring_changes_nothing_and_can_be_left(done: tuple[Store, str], tmp_path: Path) -> None:
