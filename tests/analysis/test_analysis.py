@@ -195,6 +195,15 @@ def test_the_story_before_training_again(small: RunState) -> None:
     assert told.endswith("Right after the cut, test accuracy is 50.0 %.")
 
 
+def test_what_was_never_there_is_not_gone() -> None:
+    """`adapter.widths` may give a layer no adapter at all."""
+    state = state_of([[4, 0, 4, 0], [2, 0, 0, 0]], vit_sites(2), {})
+    table = tables.widths_table(state)
+    assert sentences.headline(table, 1) == "1 of 2 adapters is gone after 1 cut"
+    assert sentences.headline(table, 0) == "2 adapters, before the first cut"
+    assert sentences.story(table, tables.cycles_table(state), 1).startswith("2 of 4 layers were given no adapter. 2 of")
+
+
 def test_everything_gone_and_nothing_gone() -> None:
     sites = vit_sites(1)
     for widths, says in (([[4, 4], [0, 0]], "All 2 adapters are gone"), ([[4, 4], [1, 3]], "All 2 adapters are still")):

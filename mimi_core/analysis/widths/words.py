@@ -13,7 +13,8 @@ _AT_POSITION = {"attn": "at the attentions", "mlp": "at the MLPs"}
 
 def headline(widths: pd.DataFrame, cycle: int) -> str:
     """The finding, short enough for a title. `widths` is a `widths_table`."""
-    now = widths[widths["cycle"] == cycle]
+    now = _given_one(widths)
+    now = now[now["cycle"] == cycle]
     gone, total = int(now["gone"].sum()), len(now)
     if cycle == 0:
         return f"{count(total, 'adapter')}, before the first cut"
@@ -26,7 +27,14 @@ def headline(widths: pd.DataFrame, cycle: int) -> str:
 
 def story(widths: pd.DataFrame, cycles: pd.DataFrame, cycle: int) -> str:
     """Which layers lost their adapters, where the rest sits, and what it did to the accuracy."""
-    parts = [_left(cycles, cycle), _gone(widths, cycle), _where(widths, cycle), _accuracy(cycles, cycle)]
+    given = _given_one(widths)
+    parts = [
+        _without_from_the_start(widths, given),
+        _left(cycles, cycle),
+        _gone(given, cycle),
+        _where(given, cycle),
+        _accuracy(cycles, cycle),
+    ]
     return " ".join(part for part in parts if part)
 
 
@@ -44,6 +52,17 @@ def losses_compared(ours: pd.DataFrame, theirs: pd.DataFrame) -> str:
     }
     said = [f"{what} {listed([labels[s] for s in labels if s in sites])}." for what, sites in groups.items() if sites]
     return " ".join(said) if said else "Neither run lost an adapter."
+
+
+def _given_one(widths: pd.DataFrame) -> pd.DataFrame:
+    """Only the layers that had an adapter at the start: what was never there is not gone."""
+    start = widths[(widths["cycle"] == 0) & (widths["neurons"] > 0)]
+    return widths[widths["site"].isin(start["site"])]
+
+
+def _without_from_the_start(widths: pd.DataFrame, given: pd.DataFrame) -> str:
+    there, had = widths["site"].nunique(), given["site"].nunique()
+    return "" if had == there else f"{there - had} of {there} layers were given no adapter."
 
 
 def _left(cycles: pd.DataFrame, cycle: int) -> str:
