@@ -99,7 +99,9 @@ def save_damage(recorder: AnyRecorder, setup: Setup, cycle: int, progress: Progr
 
 
 def measured_images(setup: Setup) -> int:
-    """How many images are looked at before a cut, each site's adapter being off in its turn."""
+    """How many images are looked at before a cut, each site's adapter being off in its turn; 0: nothing is measured."""
+    if not setup.plan.keep or setup.plan.one_training or not setup.config.prune.measure_damage:
+        return 0
     return _measured_on(setup)[2] * (len(setup.sites) + 1)
 
 

@@ -24,6 +24,7 @@ from mimi_core.runs.jobs.check_report import CheckReport, CycleEstimate, KeptIma
 from mimi_core.runs.recorder import NoRecorder
 from mimi_core.scores.watching import Watcher
 from mimi_core.select import select
+from mimi_core.train.artefacts import measured_images
 from mimi_core.train.augment import augment_of_epoch
 from mimi_core.train.evaluate import EVAL_BATCH, predict_batches
 from mimi_core.train.loop import train_epoch
@@ -82,13 +83,14 @@ def _report(setup: Setup, start_seconds: float, tell: Tell) -> CheckReport:
     trained_per_second, evaluated_per_second = _speeds(setup, tell)
     once = (splits["val"] + splits["test"]) / evaluated_per_second
     epoch = splits["train"] / trained_per_second
+    measured = measured_images(setup) / evaluated_per_second
     cycles = [
         CycleEstimate(
             cycle=k,
             neurons=neurons[k],
             adapter_parameters=parameters[k],
             trained_parameters=counts["trained"] - counts["adapters"] + parameters[k],
-            seconds=once * bool(k and not setup.plan.one_training)
+            seconds=(once + measured) * bool(k and not setup.plan.one_training)
             + epochs * epoch
             + once * bool(epochs)
             + (0 if k else decoding),

@@ -78,7 +78,6 @@ class _Run:
         self.model = setup.model
         self.plan = setup.plan
         self.cuts = len(self.plan.keep)
-        self.measures_damage = bool(self.cuts) and self.config.prune.measure_damage and not self.plan.one_training
         self.initial_widths = self._widths()
         self.initial_parameters = parameter_counts(self.model)
         state = recorder.load_state()
@@ -102,7 +101,7 @@ class _Run:
         self.resumed = state is not None
         course = Course(
             self.plan, len(setup.train), len(setup.val) + len(setup.test), self.config.train.batch_size,
-            artefacts.measured_images(setup) if self.measures_damage else 0,
+            artefacts.measured_images(setup),
         )  # fmt: skip
         self.progress = Progress(recorder, course.whole, course.up_to(self.cursor) if self.resumed else 0.0)
 
@@ -173,7 +172,7 @@ class _Run:
 
     def _cut(self, cycle: int) -> Iterator[Event]:
         self._show("scoring", cycle=cycle, epoch=0)
-        if self.measures_damage:
+        if artefacts.measured_images(self.setup):
             artefacts.save_damage(self.recorder, self.setup, cycle, self.progress)
         started = time.monotonic()
         prune, keep = self.config.prune, self.plan.keep[cycle - 1]
