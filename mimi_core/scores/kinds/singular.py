@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mimi_core.scores.entry import Score
 from mimi_core.scores.kinds.mimi import score as magnitude
 
@@ -13,13 +15,12 @@ if TYPE_CHECKING:
 
 
 def score(adapter: "Adapter", seen: "Seen") -> "Tensor":
-    import torch
-
-    down, up = adapter.down.double().cpu(), adapter.up.double().cpu()
-    left, right = (torch.linalg.qr(matrix, mode="r").R for matrix in (up, down.T))
-    values = torch.linalg.svdvals(left @ right.T)  # of up · down, from N x N instead of M x M
+    down, up = (matrix.double().cpu().numpy() for matrix in (adapter.down, adapter.up))
+    product = np.linalg.qr(up)[1] @ np.linalg.qr(down.T)[1].T  # N x N, with the singular values of up · down
+    if not np.isfinite(product).all():  # training diverged: no score, instead of an error of numpy's
+        return adapter.up.new_full((adapter.hidden_width,), float("nan"))
     rank = magnitude(adapter, seen).argsort(descending=True, stable=True).argsort()
-    return values.to(rank.device)[rank].float()
+    return adapter.up.new_tensor(np.linalg.svdvals(product))[rank]
 
 
 SCORE = Score(
