@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from scipy import stats
 
+from mimi_core.analysis.common.statistics import INTERVALS, mean_interval
 from mimi_core.config import RunConfig, make_config
 from mimi_core.runs.events import RunState, fold
 from mimi_core.train.cycle import run
@@ -117,10 +117,9 @@ def collect(seeds: int) -> dict[str, Any]:
 
 
 def interval(values: list[float]) -> str:
-    """Mean and half-width of the 95 % t interval, in percent."""
-    mean = statistics.mean(values)
-    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values) if len(values) > 1 else float("nan")
-    return f"{100 * mean:.1f} ± {100 * half:.1f}"
+    """Mean and half-width of the t interval, in percent."""
+    told = mean_interval(values)
+    return f"{100 * told.mean:.1f} ± {100 * told.half_width:.1f}"
 
 
 def table(found: dict[str, Any]) -> str:
@@ -164,7 +163,7 @@ def table(found: dict[str, Any]) -> str:
             f"{ahead[1]} points ahead of the one that had five times as many (paired over seeds). "
             "Learning rates of the other methods were chosen on validation images with seed 0.",
             "",
-            f"Test accuracy in percent on 800 digits, mean of {found['seeds']} seeds with the 95 % t interval; "
+            f"Test accuracy in percent on 800 digits, mean of {found['seeds']} seeds with the {INTERVALS['t']}; "
             f"the last epoch's. The demo's own settings were picked by hand with test "
             f"accuracies in view, which flatters MiMi a little. One demo run takes {seconds:.0f} s here "
             f"({found['hardware']}; {found['date']}). MiMi after training, start and every cut, {points}. "

@@ -7,7 +7,7 @@ from typing import get_args
 import pandas as pd
 import streamlit as st
 
-from mimi_core.analysis.common.statistics import INTERVALS, IntervalKind
+from mimi_core.analysis.common.statistics import INTERVAL, INTERVALS, LEVEL, SIGNIFICANT, IntervalKind
 from mimi_core.analysis.common.words import WITHIN_MARGIN, count, rounded
 from mimi_core.analysis.compare import contrasts
 from mimi_core.analysis.compare import figures as comparison_figures
@@ -206,7 +206,7 @@ def pick_reference(levels: Levels) -> str | None:
 
 def pick_interval() -> IntervalKind:
     chosen = st.segmented_control(
-        "95 % intervals",
+        f"{INTERVAL}s",
         list(get_args(IntervalKind)),
         default="t",
         required=True,
@@ -331,7 +331,8 @@ def numbers(means: pd.DataFrame, pairs: pd.DataFrame, levels: Levels, measure: M
             ),
             "verdict": st.column_config.TextColumn(
                 "Verdict",
-                help=f"by paired t tests, corrected for all rows (Holm), below 0.05; equivalent: {WITHIN_MARGIN}",
+                help=f"by paired t tests, corrected for all rows (Holm), below {SIGNIFICANT:g}; "
+                f"equivalent: {WITHIN_MARGIN}",
             ),
             "detectable": NUMBER(
                 "Would show", format=step, help="the least difference that so many seeds show in 4 of 5 comparisons"
@@ -367,15 +368,16 @@ def explain() -> None:
         st.markdown(
             "**Seeds are the repetitions.** A run with another seed differs in its initial weights, the order of its "
             "images and, with another data seed, in its images. Runs that differ in nothing else are one setting.\n\n"
-            "**An interval** is made so that in 95 of 100 such experiments it covers the mean of infinitely many "
+            f"**An interval** is made so that in {LEVEL} of such experiments it covers the mean of infinitely many "
             "seeds. Student's t assumes values that are roughly normal; the bootstrap assumes no shape, but is too "
             "narrow for fewer than about ten seeds. Neither tells what other test images would change. A share is "
             "between 0 and 100 %, so an interval that would go on beyond is cut off there; that takes nothing from "
             "what it covers. A seed that was run several times counts once, by its mean.\n\n"
             "**Paired.** Runs with one seed start alike, so settings are compared seed by seed, which removes what "
             "seeds have in common. A difference is called clear when the p value of the paired t test, corrected for "
-            f"the number of comparisons (Holm), is below 0.05, and equivalent when two one-sided tests put it "
-            f"{WITHIN_MARGIN} of accuracy; whichever intervals are shown. Everything else is undecided, which is not "
+            f"the number of comparisons (Holm), is below {SIGNIFICANT:g}, and equivalent when two one-sided tests put "
+            f"it {WITHIN_MARGIN} of accuracy; whichever intervals are shown. "
+            "Everything else is undecided, which is not "
             "none: the table says how large a difference so many seeds would have shown. All rows are one family; who "
             "tries one reference after the other has made more comparisons than are corrected for. Decide what to "
             "compare before you "

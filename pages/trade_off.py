@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from mimi_core.analysis.common import tables
+from mimi_core.analysis.common.statistics import INTERVALS
 from mimi_core.analysis.common.words import count
 from mimi_core.analysis.compare import tables as comparisons
 from mimi_core.analysis.compare import words as comparison_words
@@ -106,7 +107,7 @@ def own(chosen: list[StoredRun]) -> None:
         alt=f"Test accuracy against trained parameters of {count(len(table), 'point')}, with the Pareto front.",
     )
     st.caption(
-        "Filled marks are means over seeds with their 95 % intervals (Student's t), open marks single runs; a line "
+        f"Filled marks are means over seeds with their {INTERVALS['t']}s, open marks single runs; a line "
         "follows a run along its cuts, from right to left. The dashed line is the Pareto front: the accuracy that can "
         "be had for so many parameters. Its points are larger."
     )
@@ -136,7 +137,7 @@ def numbers(table: pd.DataFrame) -> None:
             "cycle": NUMBER("After cut", help="0: before any"),
             "parameters": NUMBER("Parameters", format="localized", help="trained; mean over seeds"),
             "mean": NUMBER("Accuracy", format="%.1f %%", help="on test data, mean over seeds"),
-            "low": NUMBER("From", format="%.1f %%", help="of the 95 % interval of the mean"),
+            "low": NUMBER("From", format="%.1f %%", help=f"of the {INTERVALS['t']} of the mean"),
             "high": NUMBER("To", format="%.1f %%"),
             "n": NUMBER("Runs"),
             "epochs": NUMBER("Epochs", format="%.0f", help="trained until then, all cycles together"),

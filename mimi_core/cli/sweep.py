@@ -58,7 +58,7 @@ def sweep(
 
 
 def _results(store: Store, planned: Sequence[Planned]) -> Table:
-    """Every case over its seeds: test accuracy with half of its 95 % interval, and means of what it took."""
+    """Every case over its seeds: test accuracy with half of its interval, and means of what it took."""
     from mimi_core.analysis.common.statistics import by_seed, of_setting
     from mimi_core.analysis.compare.tables import facts
 

@@ -9,7 +9,7 @@ from mimi_core.analysis.common.agreement import Survival, survival_rows
 from mimi_core.analysis.common.charts import Chart, axis, finished, layer, nominal, number
 from mimi_core.analysis.common.labels import Layer
 from mimi_core.analysis.common.static import INK, QUIET
-from mimi_core.analysis.common.statistics import Interval
+from mimi_core.analysis.common.statistics import INTERVAL, Interval
 from mimi_core.analysis.common.theme import GAIN, MUTED, PAGES, colour_scale
 from mimi_core.analysis.widths.still import kept_chart
 from mimi_core.study.evidence import Contrast
@@ -30,7 +30,7 @@ def differences_figure(contrasts: Sequence[Contrast], title: str, name: str, mar
         margin: also a line that far below no difference.
     """
     chart = differences_chart([c for c in contrasts if c.interval.n], margin)
-    return _alone(chart, title, "A dot for every seed; the mean over them and its 95 % interval.", name)
+    return _alone(chart, title, f"A dot for every seed; the mean over them and its {INTERVAL}.", name)
 
 
 def differences_chart(contrasts: Sequence[Contrast], margin: float | None) -> Chart:
@@ -86,7 +86,7 @@ def curves(
         lines: setting -> compression and accuracy, from low to high.
         level: what is the same everywhere, drawn across.
     """
-    return _alone(curves_chart(lines, level), title, "Means over seeds with their 95 % intervals.", name)
+    return _alone(curves_chart(lines, level), title, f"Means over seeds with their {INTERVAL}s.", name)
 
 
 def curves_chart(lines: Mapping[str, Sequence[tuple[float, Interval]]], level: tuple[str, Interval] | None) -> Chart:

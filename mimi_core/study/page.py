@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import isnan
 from pathlib import Path
 
-from mimi_core.analysis.common.statistics import CONFIDENCE, SIGNIFICANT
+from mimi_core.analysis.common.statistics import LEVEL, SIGNIFICANT
 from mimi_core.analysis.common.words import WITHIN_MARGIN, listed, points
 from mimi_core.runs import files
 from mimi_core.runs.store import Store
@@ -52,7 +52,7 @@ def markdown(evidence: Evidence, sections: Sequence[FindingsSection]) -> str:
         f"training images per class ({more}). Seeds {SEEDS[0]} to {SEEDS[-1]}; each draws its own training images and "
         "its own start, and all settings of a seed share them. Accuracy is that of the last epoch; within a run, the "
         "test images choose nothing.",
-        f"Intervals are Student's for {100 * CONFIDENCE:.0f} %. Comparisons are paired by seed, with p by the paired t "
+        f"Intervals are Student's for {LEVEL}. Comparisons are paired by seed, with p by the paired t "
         f"test, corrected by Holm within a family, and called a difference below {SIGNIFICANT:g}; their intervals are "
         f"corrected as well (Bonferroni). They are called equivalent {WITHIN_MARGIN} where two one-sided tests, "
         "corrected likewise, say so, and undecided otherwise. Undecided is not none: " + _would_show(sections),

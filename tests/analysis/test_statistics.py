@@ -1,8 +1,10 @@
 """Statistics over seeds, against numbers worked out elsewhere."""
 
+import re
 from dataclasses import dataclass
 from itertools import permutations
 from math import atan, isnan, nan, pi, sqrt
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +12,14 @@ from scipy.stats import kendalltau
 
 from mimi_core.analysis.common.agreement import rank_correlation
 from mimi_core.analysis.common.curves import area_under, pareto_front
+from mimi_core.analysis.common.proportions import Z
 from mimi_core.analysis.common.statistics import (
     AMOUNTS,
+    CONFIDENCE,
     DIFFERENCES,
+    LEVEL,
     SHARES,
+    SIGNIFICANT,
     IntervalKind,
     Range,
     by_seed,
@@ -27,6 +33,8 @@ from mimi_core.analysis.common.statistics import (
     repeated_measures,
 )
 from mimi_core.analysis.common.words import percent_interval
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_interval_is_students() -> None:
@@ -202,3 +210,16 @@ def test_settings_that_differ_in_every_seed_differ_though_seeds_vary_more() -> N
     false = [repeated_measures([dict(enumerate(row)) for row in rng.normal(size=(4, 5))], 199).p for _ in range(400)]
     assert np.mean(np.array(false) <= 0.05) == pytest.approx(0.05, abs=0.03)
     assert isnan(repeated_measures([{0: 0.1, 1: 0.2}]).p)
+
+
+@pytest.mark.parametrize("part", ["mimi_core/analysis", "mimi_core/study", "pages", "benchmarks"])
+def test_the_level_stands_in_one_place(part: str) -> None:
+    """Whoever changes `SIGNIFICANT` changes every sentence about it."""
+    by_hand = re.compile(r"\b95 ?%|\b95 of 100|\b(below|than) 0\.05|\b1\.95\d|\bppf\(0\.9")
+    said = {str(path): by_hand.findall(path.read_text()) for path in sorted((ROOT / part).rglob("*.[pj][y2]*"))}
+    assert not {path: literals for path, literals in said.items() if literals}
+
+
+def test_the_level_of_every_interval_is_that_of_the_tests() -> None:
+    assert (SIGNIFICANT, CONFIDENCE, LEVEL) == (0.05, 0.95, "95 %")
+    assert pytest.approx(1.959963984540054, abs=1e-12) == Z

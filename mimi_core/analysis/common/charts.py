@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from mimi_core.analysis.common.statistics import INTERVAL
 from mimi_core.analysis.common.theme import GRID, SERIES, SHAPES
 from mimi_core.analysis.common.words import percent
 
@@ -73,7 +74,7 @@ def interval_tips() -> list[Chart]:
     """Mean, interval and number of seeds, from columns of these names that are `told`."""
     return [
         text_of("mean", title="mean"),
-        text_of("low", title="95 % interval from"),
+        text_of("low", title=f"{INTERVAL} from"),
         text_of("high", title="to"),
         number("n", title="seeds"),
     ]

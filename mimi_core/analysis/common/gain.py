@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from mimi_core.analysis.common.proportions import Difference, apart, together
+from mimi_core.analysis.common.statistics import INTERVAL
 from mimi_core.analysis.common.words import percent, points
 from mimi_core.errors import RunError
 from mimi_core.runs.events import Evaluated, RunState
@@ -64,10 +65,10 @@ def _said(gap: Difference) -> str:
     if gap.verdict == "no difference shown":
         return (
             f"No difference to {WHAT} is shown: {accuracies}, {value}, and with {gap.images:,} test images anything "
-            f"from {between} is plausible (95 % interval; other seeds may differ)."
+            f"from {between} is plausible ({INTERVAL}; other seeds may differ)."
         )
     return (
-        f"This run is {gap.verdict} than {WHAT}: {accuracies}, {value} (95 % interval {between} over "
+        f"This run is {gap.verdict} than {WHAT}: {accuracies}, {value} ({INTERVAL} {between} over "
         f"{gap.images:,} test images; other seeds may differ)."
     )
 

@@ -6,18 +6,21 @@ Newcombe 1998, Statistics in Medicine 17, 873-890 (his method 10, independent) a
 
 from dataclasses import dataclass
 from math import sqrt
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 
+from mimi_core.analysis.common.statistics import CONFIDENCE
+
 Verdict = Literal["better", "worse", "no difference shown"]
-Z = 1.959963984540054
-"""Standard normal quantile of 0.975."""
+Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+"""Standard normal quantile, two-sided."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Accuracy of the first less that of the second, and the 95 % interval around it.
+    """Accuracy of the first less that of the second, and the interval around it, of `CONFIDENCE`.
 
     Attributes:
         images: test images.
@@ -42,7 +45,7 @@ class Difference:
 
 
 def wilson(share: float, images: int) -> tuple[float, float]:
-    """95 % interval of a proportion (Wilson 1927)."""
+    """Interval of a proportion, of `CONFIDENCE` (Wilson 1927)."""
     middle, spread = share + Z**2 / (2 * images), Z * sqrt(share * (1 - share) / images + Z**2 / (4 * images**2))
     whole = 1 + Z**2 / images
     return max(0.0, (middle - spread) / whole), min(1.0, (middle + spread) / whole)

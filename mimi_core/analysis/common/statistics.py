@@ -20,9 +20,12 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
-CONFIDENCE = 0.95
 SIGNIFICANT = 0.05
 """A corrected p below this is called a difference."""
+CONFIDENCE = 1 - SIGNIFICANT
+LEVEL = f"{100 * CONFIDENCE:g} %"
+INTERVAL = f"{LEVEL} interval"
+"""Whatever its kind, in words; as `INTERVALS` says them where the kind is told."""
 MARGIN = 0.01
 """Of accuracy, 0..1: a difference that is surely smaller is none that matters."""
 POWER = 0.8
@@ -30,7 +33,7 @@ POWER = 0.8
 RESAMPLES = 4000
 
 IntervalKind = Literal["t", "bootstrap"]
-INTERVALS: dict[IntervalKind, str] = {"t": "95 % t interval", "bootstrap": "95 % bootstrap interval"}
+INTERVALS: dict[IntervalKind, str] = {"t": f"{LEVEL} t interval", "bootstrap": f"{LEVEL} bootstrap interval"}
 """What an interval is called wherever one is told."""
 Verdict = Literal["higher", "lower", "equivalent", "undecided", "untested"]
 """Of a difference, first minus second. "untested": fewer than two pairs, or no spread from which to tell chance."""
@@ -190,7 +193,7 @@ def family(tests: Sequence[Paired]) -> list[Paired]:
     """All that was compared to answer one question, corrected for their number.
 
     p values by Holm, once for differences and once for equivalence; intervals by Bonferroni, so that all of them at
-    once hold what they say with 95 %. Holm's steps can show a difference whose interval just reaches zero.
+    once hold what they say with `CONFIDENCE`. Holm's steps can show a difference whose interval just reaches zero.
     """
     number = max(1, sum(not isnan(one.p) for one in tests))
     level = SIGNIFICANT / number
@@ -302,7 +305,8 @@ def _f(values: np.ndarray) -> np.ndarray:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p values corrected for their number (Holm's step-down): at most 5 % of such families claim anything false.
+    """p values corrected for their number (Holm's step-down): at most `SIGNIFICANT` of such families claim
+    anything false, where a p below that is a claim.
 
     NaN stays NaN and does not count.
     """

@@ -148,7 +148,7 @@ def pairs_table(levels: Levels, measure: Measure, reference: str | None, kind: I
 
     Columns: first, second, pairs, difference (first - second), low, high (simultaneous), effect (Cohen's d_z), p,
     corrected (Holm), wilcoxon (NaN for Student's intervals), verdict, small (surely within the margin), detectable,
-    claimed (corrected p below 0.05). All as `Paired` has them.
+    claimed (corrected p below `SIGNIFICANT`). All as `Paired` has them.
     """
     values = levels.table.pivot_table(index=["block", "pair"], columns="level", values=measure.column, aggfunc="mean")
     values = values.reindex(columns=levels.order)

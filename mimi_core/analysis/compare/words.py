@@ -69,7 +69,7 @@ def finding(means: pd.DataFrame, pairs: pd.DataFrame, measure: Measure, kind: In
 
 
 def compared(row: pd.Series, measure: Measure, tests: int, kind: IntervalKind = "t") -> str:
-    """`one is 1.2 points above two (95 % t interval -0.8 to 3.2, 4 paired seeds): undecided; ...`"""
+    """`one is 1.2 points above two (.. t interval -0.8 to 3.2, 4 paired seeds): undecided; ...`"""
     first, second, low, high = row["first"], row["second"], row["low"], row["high"]
     if row["pairs"] == 0:
         return f"{first} and {second} have no seed in common, so they cannot be paired."

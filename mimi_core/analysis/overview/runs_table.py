@@ -98,7 +98,7 @@ def groups_table(rows: Sequence[tuple[str, Variant]]) -> pd.DataFrame:
     """One row per group and setting; means are over the seeds of its finished runs.
 
     Columns: group, setting, runs, finished, seeds (different ones of the finished), accuracy (mean, 0..1), low, high
-    (its 95 % t interval; NaN for fewer than two seeds), sigma, neurons, gone, trained_parameters (means), states
+    (its t interval; NaN for fewer than two seeds), sigma, neurons, gone, trained_parameters (means), states
     (those that are not finished, in words).
     """
     table = []

@@ -7,6 +7,7 @@ import pandas as pd
 from mimi_core.analysis.common.agreement import Survival, survival_rows
 from mimi_core.analysis.common.labels import Layer
 from mimi_core.analysis.common.static import picture
+from mimi_core.analysis.common.statistics import INTERVAL
 from mimi_core.analysis.common.svg import Element
 from mimi_core.analysis.common.words import count, percent
 from mimi_core.analysis.compare.contrasts import MEASURES, levels_table
@@ -58,7 +59,7 @@ def strips(levels: Levels) -> Element:
         measure=measure,
     )
     chart |= {"height": SETTING * rows, "padding": 5}
-    told = "A small mark is a run, the large one their mean, the line its 95 % interval. The table has the numbers."
+    told = f"A small mark is a run, the large one their mean, the line its {INTERVAL}. The table has the numbers."
     return picture([chart], WIDTH, f"Test accuracy of {count(rows, 'setting')}", told, "strips")
 
 

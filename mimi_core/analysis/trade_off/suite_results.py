@@ -55,7 +55,7 @@ def means_table(suite: Suite, scores: pd.DataFrame) -> pd.DataFrame:
 
     Columns: setting, tasks (that have a result), of (tasks of the suite), seeds (that have a result on all of these
     tasks), parameters (mean over the tasks, head left out), epochs, one for every group (mean accuracy 0..1), and the
-    two means `OVER_GROUPS` and `OVER_TASKS`, each with the ends of its 95 % t interval over the seeds under
+    two means `OVER_GROUPS` and `OVER_TASKS`, each with the ends of its t interval over the seeds under
     `low ..` and `high ..` (NaN for one seed). A group without a result is NaN, and then the mean over the groups is,
     too.
     """
