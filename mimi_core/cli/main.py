@@ -14,6 +14,7 @@ from mimi_core.cli.common import err
 from mimi_core.cli.data import data
 from mimi_core.cli.export import export, predict
 from mimi_core.cli.findings import findings
+from mimi_core.cli.fsck import fsck
 from mimi_core.cli.listing import list_runs, show
 from mimi_core.cli.queueing import delete, dispatch, queue, stop, submit
 from mimi_core.cli.report import report
@@ -44,6 +45,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "queue": queue,
     "delete": delete,
     "check": check,
+    "fsck": fsck,
 }
 """In the order of the help."""
 

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from mimi_core.adapters.attach import adapters_of
+from mimi_core.data import Dataset
 from mimi_core.data.pixels import Pixels
 from mimi_core.data.sampling import subset
+from mimi_core.data.types import Split
 from mimi_core.runs.events import Stage
 from mimi_core.runs.formats import answers, cycle_weights
 from mimi_core.runs.formats import damage as damage_file
@@ -32,7 +34,7 @@ def save_weights(recorder: AnyRecorder, setup: Setup, cycle: int, widths: Mappin
         "widths": dict(widths),
         "config": setup.config.model_dump(mode="json"),
         "class_names": setup.dataset.class_names,
-        cycle_weights.LEVELS: _levels(setup),
+        cycle_weights.LEVELS: _levels(setup.dataset),
     }
     arrays = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in trained_tensors(setup.model).items()}
     recorder.save_adapters(cycle, arrays, metadata)
@@ -53,7 +55,7 @@ def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
 
 def save_predictions(recorder: AnyRecorder, setup: Setup, cycle: int) -> None:
     """Class probabilities of the gallery, as the model is now."""
-    chosen = _gallery_indices(setup)
+    chosen = torch.from_numpy(_drawn(setup.dataset.test))
     logits = torch.cat([part for part, _ in predict_batches(setup.model, setup.test, setup.vision, chosen)])
     probabilities = logits.softmax(1).cpu().numpy()
     recorder.save_arrays(cycle, PREDICTIONS, {"index": chosen.numpy(), "probabilities": probabilities})
@@ -115,19 +117,22 @@ def _measured_on(setup: Setup) -> tuple[damage_file.Measured, Pixels, int]:
 
 def save_gallery(recorder: AnyRecorder, setup: Setup) -> None:
     """A fixed draw of test images, small; and how 16-bit images are read."""
-    chosen, test = _gallery_indices(setup).numpy(), setup.dataset.test
+    recorder.save_gallery(gallery_of(setup.dataset))
+
+
+def gallery_of(dataset: Dataset) -> dict[str, np.ndarray]:
+    """The arrays of `gallery.npz`: of the same test images always the same."""
+    test = dataset.test
+    chosen = _drawn(test)
     images = [test.images[int(i)].convert("RGB").resize((GALLERY_EDGE, GALLERY_EDGE)) for i in chosen]
     pixels = np.stack([np.asarray(image) for image in images])
-    recorder.save_gallery(
-        {"index": chosen, "label": test.labels[chosen], "images": pixels, LEVELS: np.array(_levels(setup))}
-    )
+    return {"index": chosen, "label": test.labels[chosen], "images": pixels, LEVELS: np.array(_levels(dataset))}
 
 
-def _levels(setup: Setup) -> list[int]:
-    levels = setup.dataset.decoding.levels
+def _levels(dataset: Dataset) -> list[int]:
+    levels = dataset.decoding.levels
     return [levels.black, levels.white]
 
 
-def _gallery_indices(setup: Setup) -> Tensor:
-    labels = setup.dataset.test.labels
-    return torch.from_numpy(subset(labels, min(GALLERY_IMAGES, len(labels)), seed=0))
+def _drawn(test: Split) -> np.ndarray:
+    return subset(test.labels, min(GALLERY_IMAGES, len(test.labels)), seed=0)

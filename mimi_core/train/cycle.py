@@ -40,7 +40,7 @@ from mimi_core.runs.recorder import AnyRecorder, NoRecorder
 from mimi_core.runs.store import versions
 from mimi_core.scores.watching import Watcher, score_all, score_at_start
 from mimi_core.select import normalise, normaliser_of, select
-from mimi_core.train import artefacts, fingerprint, head, probe, ranks, resume
+from mimi_core.train import artefacts, fingerprint, head, missed, probe, ranks, resume
 from mimi_core.train.augment import augment_of_epoch
 from mimi_core.train.course import Course, Cursor
 from mimi_core.train.evaluate import evaluate
@@ -116,6 +116,8 @@ class _Run:
             artefacts.save_test_images(self.recorder, self.setup)
             if self.cuts:
                 self._score_initial()
+        else:
+            yield from self._missed()
         first = self.cursor  # a safe state of cycle k > 0 is always one after cut k
         for cycle in range(first.cycle, self.cuts + 1):
             if cycle > first.cycle:
@@ -128,7 +130,14 @@ class _Run:
                 yield self._ended("stopped", f"stopped after cycle {cycle}, as asked")
                 return
         yield from self._ranks()
+        if self.resumed:
+            yield from self._missed()
         yield self._ended("finished", "")
+
+    def _missed(self) -> Iterator[Event]:
+        """Of a run that goes on: what it had kept and is lost."""
+        for message in missed.by(self.recorder, self.setup):
+            yield Warned(time=time.time(), code=missed.CODE, message=message)
 
     def _train(self, cycle: int, first_epoch: int) -> Iterator[Event]:
         epochs, earlier = self.plan.epochs[cycle], sum(self.plan.epochs[:cycle])

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -34,11 +35,7 @@ def hold(recorder: AnyRecorder, config: RunConfig, dataset: Dataset) -> None:
     def tell(split: str) -> Progress:
         return lambda done, of: recorder.update(message=f"comparing {split} images: {done} of {of}")
 
-    now = Fingerprint(
-        backbone=fingerprint.of_backbone(config),
-        class_names=dataset.class_names,
-        splits={name: _of(getattr(dataset, name), len(dataset.class_names), tell(name)) for name in SPLITS},
-    )
+    now = taken(config, dataset, tell)
     recorder.update(message="")
     kept = fingerprint.read(recorder.run)
     goes_on = (recorder.run / files.RESUME).is_dir()
@@ -50,6 +47,18 @@ def hold(recorder: AnyRecorder, config: RunConfig, dataset: Dataset) -> None:
         )
     if kept != now:
         fingerprint.write(recorder.run, now)
+
+
+def taken(
+    config: RunConfig, dataset: Dataset, tell: Callable[[str], Progress | None] = lambda split: None
+) -> Fingerprint:
+    """Of what there is now; `tell` gives what is told how far a split is. Raises RunError where the backbone's file
+    cannot be read."""
+    return Fingerprint(
+        backbone=fingerprint.of_backbone(config),
+        class_names=dataset.class_names,
+        splits={name: _of(getattr(dataset, name), len(dataset.class_names), tell(name)) for name in SPLITS},
+    )
 
 
 def _of(split: Split, classes: int, on_progress: Progress | None = None) -> SplitPrint:

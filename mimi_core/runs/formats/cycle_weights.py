@@ -1,8 +1,8 @@
 """`cycles/<k>/adapters.safetensors`: all that was trained, as it was at the end of cycle k.
 
 Tensors: `adapters.<site>.<part>` for the adapters (down: (N, M), up: (M, N)), `model.<name>` for everything else.
-Metadata, each as JSON: version, cycle, widths (site -> neurons), config, class_names, and levels: which values of
-16-bit images became black and white (where it is missing: 0 and 65535).
+Metadata, each as JSON: version, checksum, cycle, widths (site -> neurons), config, class_names, and levels: which values
+of 16-bit images became black and white (where it is missing: 0 and 65535).
 """
 
 import json
@@ -17,7 +17,7 @@ from safetensors.numpy import save
 from mimi_core.errors import RunError
 from mimi_core.reading import open_regular
 from mimi_core.runs import files, writing
-from mimi_core.runs.formats import versions
+from mimi_core.runs.formats import checksum, versions
 from mimi_core.runs.formats.npz import UNREADABLE
 
 FILE = "adapters.safetensors"
@@ -53,7 +53,8 @@ def model_name(key: str) -> str:
 
 def write(run: Path, cycle: int, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, Any]) -> None:
     """Into the cycle's folder, which is there. Raises ResourceError where it cannot be written."""
-    texts = {key: json.dumps(value) for key, value in {**metadata, versions.KEY: VERSION}.items()}
+    own = {checksum.KEY: checksum.of(tensors), versions.KEY: VERSION}
+    texts = {key: json.dumps(value) for key, value in {**metadata, **own}.items()}
     writing.write_bytes(run, files.in_cycle(cycle, FILE), save(dict(tensors), metadata=texts))
 
 
@@ -72,13 +73,16 @@ def parsed(path: Path, texts: Mapping[str, str] | None) -> dict[str, Any]:
 
 
 def read(run: Path, cycle: int) -> dict[str, np.ndarray]:
-    """All tensors by key. Raises RunError when the file is missing, broken, or newer than the program."""
+    """All tensors by key. Raises RunError when the file is missing, broken, changed, or newer than the program."""
     path = path_of(run, cycle)
     try:
         with open_regular(path), safe_open(path, framework="numpy") as file:
-            parsed(path, file.metadata())
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
+            metadata = parsed(path, file.metadata())
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
     except RunError:  # says more than that it cannot be read
         raise
     except UNREADABLE as error:
         raise RunError(f"the adapters of cycle {cycle} cannot be read: {path} is missing or broken") from error
+    if not checksum.fits(metadata.get(checksum.KEY), tensors):
+        raise RunError(f"the adapters of cycle {cycle} are not as they were written: bytes of {path} have changed")
+    return tensors

@@ -6,7 +6,6 @@ branch brings along, `epoch/<key>` what adds up within an epoch. Metadata: one J
 event file at that moment and a checksum of the tensors: a flipped byte must not go on with other numbers.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -20,7 +19,7 @@ from safetensors.numpy import save
 from mimi_core.errors import RunError
 from mimi_core.reading import open_regular
 from mimi_core.runs import files, writing
-from mimi_core.runs.formats import versions
+from mimi_core.runs.formats import checksum, versions
 from mimi_core.runs.formats.npz import UNREADABLE
 
 VERSION = 1
@@ -28,7 +27,7 @@ Arrays = Mapping[str, np.ndarray]
 State = tuple[dict[str, np.ndarray], dict[str, Any]]
 """Arrays by key, and JSON-safe metadata."""
 _NEWEST, _PREVIOUS = "newest.safetensors", "previous.safetensors"
-_METADATA, _EVENTS_SIZE, _CHECKSUM = "state", "events_size", "sha256"
+_METADATA, _EVENTS_SIZE = "state", "events_size"
 
 
 def model_key(name: str) -> str:
@@ -79,7 +78,7 @@ def write(run: Path, tensors: Arrays, metadata: Mapping[str, Any]) -> None:
     """
     writing.make_folder(run, files.RESUME)
     size = writing.synced(run, files.EVENTS)
-    complete = {**metadata, _EVENTS_SIZE: size, _CHECKSUM: _checksum(tensors), versions.KEY: VERSION}
+    complete = {**metadata, _EVENTS_SIZE: size, checksum.KEY: checksum.of(tensors), versions.KEY: VERSION}
     newest, previous = f"{files.RESUME}/{_NEWEST}", f"{files.RESUME}/{_PREVIOUS}"
     with writing.replaced(run, newest) as file:
         # Not safetensors' save_file: with that a full disk is no OSError.
@@ -96,28 +95,28 @@ def candidates(run: Path) -> Iterator[tuple[State, int]]:
     Raises:
         RunError: one was written by a later version of this program.
     """
-    for name in (_NEWEST, _PREVIOUS):
-        path = run / files.RESUME / name
-        try:
-            with open_regular(path), safe_open(path, framework="numpy") as file:
-                metadata = json.loads((file.metadata() or {})[_METADATA])
-                versions.refuse_newer(metadata.pop(versions.KEY, None), VERSION, str(path))
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (not a dict)
-            checksum = metadata.pop(_CHECKSUM, None)  # states of earlier versions have none
-            if checksum is not None and checksum != _checksum(tensors):
-                continue
-            size = int(metadata.pop(_EVENTS_SIZE))
-        except RunError:  # says more than that it cannot be read
-            raise
-        except UNREADABLE:
-            continue
-        yield (tensors, metadata), size
+    return (state for path in kept(run) if (state := read(path)) is not None)
 
 
-def _checksum(tensors: Arrays) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        values = np.ascontiguousarray(tensors[name])
-        digest.update(f"{name} {values.dtype.str} {values.shape}\n".encode())
-        digest.update(values.tobytes())
-    return digest.hexdigest()
+def kept(run: Path) -> list[Path]:
+    """The files of the states that are there, whole or not, the newest first."""
+    return [path for name in (_NEWEST, _PREVIOUS) if (path := run / files.RESUME / name).exists()]
+
+
+def read(path: Path) -> tuple[State, int] | None:
+    """A state, and the size that the event file had; None where it is not whole, or not as it was written.
+
+    Raises:
+        RunError: it was written by a later version of this program.
+    """
+    try:
+        with open_regular(path), safe_open(path, framework="numpy") as file:
+            metadata = json.loads((file.metadata() or {})[_METADATA])
+            versions.refuse_newer(metadata.pop(versions.KEY, None), VERSION, str(path))
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (not a dict)
+        size = int(metadata.pop(_EVENTS_SIZE))
+    except RunError:  # says more than that it cannot be read
+        raise
+    except UNREADABLE:
+        return None
+    return ((tensors, metadata), size) if checksum.fits(metadata.pop(checksum.KEY, None), tensors) else None
