@@ -78,6 +78,7 @@ DAMAGES = [cut, flip, zero, empty, Path.unlink]
 KINDS = [
     files.CONFIG, files.EVENTS, files.STATUS, files.GALLERY, "fingerprint.json", "cycles/0/adapters.safetensors",
     "cycles/1/adapters.safetensors", "cycles/1/scores.npz", "cycles/2/end_scores.npz", "cycles/2/predictions.npz",
+    "test_images.npz", "cycles/1/test_cut.npz", "cycles/2/test_trained.npz",
 ]  # fmt: skip
 
 
@@ -156,7 +157,8 @@ def test_an_account_that_finishes_without_all_epochs_is_told(runs: Path) -> None
     assert "told twice" in told.what
     pruned = next(n for n, line in enumerate(lines) if b'"pruned"' in line)
     (run / files.EVENTS).write_bytes(b"".join(line for n, line in enumerate(lines) if n != pruned))
-    assert any("1 of 2 cuts" in problem.what for problem in problems(run))
+    assert any("of 2 cuts" in problem.what for problem in problems(run))
+    assert any("cannot be true" in problem.what for problem in problems(run))
 
 
 def test_a_config_that_was_changed_is_told(runs: Path) -> None:

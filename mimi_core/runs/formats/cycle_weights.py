@@ -1,8 +1,8 @@
 """`cycles/<k>/adapters.safetensors`: all that was trained, as it was at the end of cycle k.
 
 Tensors: `adapters.<site>.<part>` for the adapters (down: (N, M), up: (M, N)), `model.<name>` for everything else.
-Metadata, each as JSON: version, checksum, cycle, widths (site -> neurons), config, class_names, and levels: which values
-of 16-bit images became black and white (where it is missing: 0 and 65535).
+Metadata, each as JSON: version, checksum, cycle, widths (site -> neurons), config, class_names, and levels: which
+values of 16-bit images became black and white (where it is missing: 0 and 65535).
 """
 
 import json

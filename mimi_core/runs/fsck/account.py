@@ -82,7 +82,9 @@ def status(run: Path, state: RunState) -> Iterator[Problem]:
 
 
 def course(run: Path, state: RunState) -> Iterator[Problem]:
-    """Whether what a finished run tells is all that it did, once."""
+    """Whether what a run tells can be true; and of a finished one, whether it is all that it did, once."""
+    if state.fault:
+        yield Problem(files.EVENTS, f"tells what cannot be true after what it told before: {state.fault}", _AGAIN)
     if state.ended is None or state.ended.status != "finished":
         return
     if state.started is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from mimi_core.errors import MimiError, RunError
 from mimi_core.runs import files
 from mimi_core.runs.events import RunState
-from mimi_core.runs.formats import cycle_weights, gallery, scores
+from mimi_core.runs.formats import answers, cycle_weights, damage, gallery, scores
 from mimi_core.runs.formats.gallery import Gallery
 from mimi_core.runs.fsck.problem import Problem
 
@@ -16,6 +16,7 @@ _NO_MODEL = (
 )
 _NO_SCORES = "lost: Why and what-if cannot show this cut; a new run of the config makes it again"
 _NO_END_SCORES = "lost: no branch can go on from the end of the run by them; a new run of the config makes them again"
+_NO_ANSWERS = "lost: what was said of each test image then; a new run of the config makes it again"
 _NO_PREDICTIONS = "lost: Predict shows this cycle without its predictions; a new run of the config makes them again"
 _NO_PICTURES = "drawn again from the data by --repair, or by resume where the run is not finished"
 
@@ -40,6 +41,11 @@ def problems(run: Path, state: RunState) -> Iterator[Problem]:
     problem = gallery_problem(run)
     if problem:
         yield problem
+    if any(answers.path_of(run, cycle).exists() for cycle in range(until)):  # runs of earlier versions have none
+        try:
+            answers.read_images(run)
+        except MimiError as error:
+            yield Problem(answers.IMAGES, str(error), _NO_ANSWERS)
     pictures = None if problem else gallery.read_gallery(run)
     for cycle in range(until):
         yield from _of_cycle(run, state, cycle, pictures)
@@ -73,8 +79,14 @@ def _readers(
         yield f"{scores.AT_A_CUT}.npz", _NO_SCORES, lambda: _cut(run, cycle, before, state)
     if alive and not state.decides_ranks and cycle == state.total_cuts:
         yield f"{scores.AT_THE_END}.npz", _NO_END_SCORES, lambda: _end_scores(run, cycle, alive)
-    if pictures is not None and state.started is not None:
-        classes = len(state.started.class_names)
+    if damage.path_of(run, cycle).exists():
+        yield f"{damage.NAME}.npz", _NO_SCORES, partial(damage.read, run, cycle)
+    classes = len(state.started.class_names) if state.started else 0
+    for e in state.evaluations:
+        if (e.cycle, e.split) == (cycle, "test") and (run / answers.IMAGES).exists():
+            read_answers = partial(answers.read, run, cycle, e.stage, e.images, classes)
+            yield f"{answers.name_of(e.stage)}.npz", _NO_ANSWERS, read_answers
+    if pictures is not None:
         read = partial(gallery.read_probabilities, run, cycle, pictures, classes)
         yield f"{gallery.PREDICTIONS}.npz", _NO_PREDICTIONS, read
 
