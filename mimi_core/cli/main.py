@@ -23,6 +23,7 @@ from mimi_core.cli.sites import sites
 from mimi_core.cli.suite import suite
 from mimi_core.cli.sweep import sweep
 from mimi_core.errors import MimiError, lack_of_means
+from mimi_core.runs.program import how_threads_wait
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run,
@@ -58,6 +59,7 @@ app.add_typer(data, name="data")
 
 
 def main() -> None:
+    os.environ.update(how_threads_wait())
     try:
         app()
     except MimiError as error:

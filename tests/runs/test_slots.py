@@ -61,12 +61,16 @@ def test_a_slot_is_taken_until_its_file_is_closed(tmp_path: Path) -> None:
 
 
 def test_slots_on_the_cpu_share_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for name in ("OMP_NUM_THREADS", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(module, "spare_cores", lambda: 7)
     for named, gpu, threads in (("cpu", None, "7"), ("cpu,cpu", None, "3"), ("0,0", "0", "7"), ("cpu," * 9, None, "1")):
         monkeypatch.setenv("MIMI_SLOTS", named)
         environment = worker_environment(gpu)
         assert (environment["OMP_NUM_THREADS"], environment["CUDA_VISIBLE_DEVICES"]) == (threads, gpu or "")
+        assert environment["GOMP_SPINCOUNT"] == "1000"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert "GOMP_SPINCOUNT" not in worker_environment(None), "what somebody set counts"
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     assert worker_environment(None)["OMP_NUM_THREADS"] == "5", "what somebody set counts"
     monkeypatch.undo()
