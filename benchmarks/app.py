@@ -28,7 +28,7 @@ from mimi_core.runs.store import Store
 
 EXAMPLE = next((ROOT / "mimi_core" / "resources" / "examples").glob("*demo-global*"))
 RUNS, REPEATS, TABS, LOAD_SECONDS, THINKING = 1000, 9, 20, 30.0, 5.0
-PAGES = [path.stem for path in sorted((ROOT / "pages").glob("*.py")) if path.stem not in ("__init__", "common")]
+PAGES = [path.stem for path in sorted((ROOT / "pages").glob("*.py")) if path.stem != "__init__"]
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from mimi_core.analysis.overview.groups import Member, Variant, variants
 from mimi_core.config import make_config
 from mimi_core.errors import MimiError
 from mimi_core.runs.status import ENDED
-from pages.widgets import acting, drawing, gate, stores
+from pages.widgets import acting, drawing, gate, refresh, stores
 from pages.widgets.badge import phase_badge
 from pages.widgets.menu import Page, link_to, pages, switch_to, through_app
 from pages.widgets.stores import StoredRun
@@ -20,7 +20,6 @@ from pages.widgets.text import plain
 PAGE = Page(title="Home", icon=":material/home:", order=0)
 COLUMNS = 4
 MOST_LIVE, MOST_RECENT, MOST_GROUPS, MOST_VARIANTS = 4, 8, 3, 5
-LIVE_SECONDS = 2.0
 GUIDE = stores.ROOT / "assets" / "guide"
 STEPS = {
     "adapter.svg": (
@@ -51,7 +50,7 @@ def main() -> None:
         guide(examples)
     live = [stored for stored in mine if stored.run.phase not in ENDED]
     if live:
-        st.fragment(running, run_every=LIVE_SECONDS)(live)
+        st.fragment(running, run_every=refresh.ONE_RUN)(live)
     recent([stored for stored in mine if stored.run.phase in ENDED and not stored.run.group], len(mine))
     groups(mine)
     if examples:

@@ -17,14 +17,13 @@ from mimi_core.runs.events import RunState
 from mimi_core.runs.formats.gallery import Prediction, gallery_path, predictions_path, saved_files
 from mimi_core.runs.jobs import job as jobs
 from mimi_core.runs.status import ENDED
-from pages.widgets import address, stores, waiting
+from pages.widgets import address, refresh, stores, waiting
 from pages.widgets.menu import Page, through_app
 from pages.widgets.run_picker import pick_run, run_makes_cuts
 from pages.widgets.stores import StoredRun
 from pages.widgets.text import plain
 
 PAGE = Page(title="Predict", icon=":material/image_search:", order=60)
-LIVE_SECONDS = 3.0
 TIMEOUT_SECONDS = 180.0
 MOST_MEGABYTES = 25
 PICTURE_PIXELS = 150
@@ -38,7 +37,7 @@ def main() -> None:
     if stored is None:
         return
     live = stored.run.phase not in ENDED
-    st.fragment(show, run_every=LIVE_SECONDS if live else None)(stored)
+    st.fragment(show, run_every=refresh.ONE_RUN if live else None)(stored)
     st.divider()
     own_image(stored, stored.store.state(stored.run.id))
 

@@ -19,7 +19,7 @@ from mimi_core.errors import MimiError
 from mimi_core.runs.queue.dispatcher import queued
 from mimi_core.runs.status import ENDED, ShownPhase
 from mimi_core.runs.store import Store
-from pages.widgets import acting, gate, run_actions, stores
+from pages.widgets import acting, gate, refresh, run_actions, stores
 from pages.widgets.badge import phase_colour
 from pages.widgets.menu import Page, link_to, switch_to, through_app
 from pages.widgets.run_picker import no_runs
@@ -29,7 +29,6 @@ from pages.widgets.text import plain
 PAGE = Page(title="Runs", icon=":material/list:", order=20)
 EVERY_RUN, OVER_SEEDS = "every run", "means over seeds"
 STATES = (*get_args(get_args(ShownPhase)[0]), *get_args(get_args(ShownPhase)[1]), EXAMPLE)
-LIVE_SECONDS = 3.0
 MOST_ROWS, ROW_PIXELS = 17, 36
 
 
@@ -95,7 +94,7 @@ def listing(wanted: Filters) -> None:
     rows = _rows(key)
     actions(_chosen(members, key))
     live = any(one.run.phase not in ENDED for one in members)
-    st.fragment(_live_table, run_every=LIVE_SECONDS if live and not rows else None)(
+    st.fragment(_live_table, run_every=refresh.ONE_RUN if live and not rows else None)(
         wanted, key, rows, _waiting(members)
     )
     st.caption(

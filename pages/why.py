@@ -17,7 +17,7 @@ from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED
 from mimi_core.scores.catalogue import SCORES
 from mimi_core.scores.normalisers import NORMALISERS
-from pages.widgets import address, stores
+from pages.widgets import address, refresh, stores
 from pages.widgets.cut_picker import pick_cut
 from pages.widgets.menu import Page, through_app
 from pages.widgets.run_picker import pick_run, run_makes_cuts
@@ -26,7 +26,6 @@ from pages.widgets.text import distinct, plain
 from pages.widgets.what_if import controls, decided_anew
 
 PAGE = Page(title="Why", icon=":material/psychology_alt:", order=50)
-LIVE_SECONDS = 3.0
 POSITIONS = {"attn": "all attentions", "mlp": "all MLPs"}
 HELP = """
 An **adapter** is a small trainable network beside a layer of the frozen backbone; its **neurons** are what a cut
@@ -52,7 +51,7 @@ def main() -> None:
     if stored is None:
         return
     live = stored.run.phase not in ENDED
-    st.fragment(show, run_every=LIVE_SECONDS if live else None)(stored)
+    st.fragment(show, run_every=refresh.ONE_RUN if live else None)(stored)
 
 
 def show(stored: StoredRun) -> None:

@@ -11,7 +11,7 @@ from mimi_core.analysis.widths.figures import widths_figure
 from mimi_core.analysis.widths.grid import MODE_NAMES, by_position
 from mimi_core.analysis.widths.heatmap import heatmap_figure
 from mimi_core.runs.status import ENDED
-from pages.widgets import address, drawing, stores
+from pages.widgets import address, drawing, refresh, stores
 from pages.widgets.cut_picker import pick_cut
 from pages.widgets.menu import Page, link_to, switch_to, through_app
 from pages.widgets.run_picker import pick_run, pick_second, run_makes_cuts
@@ -22,7 +22,6 @@ from pages.widgets.text import distinct, plain
 PAGE = Page(title="Widths", icon=":material/stacked_bar_chart:", order=40)
 POSITIONS = {"all": ("attn", "mlp"), "attention": ("attn",), "mlp": ("mlp",)}
 PLAY_SECONDS = 1.2
-LIVE_SECONDS = 2.0
 PLAY_WIDTH = 104
 """Pixels, whatever the button says: the controls beside it stay where they are."""
 STEADY = "<style>.st-key-findings { min-height: 9.2rem }</style>"
@@ -52,7 +51,7 @@ def main() -> None:
         return
     live = stored.run.phase not in ENDED
     playing = st.session_state.get("play_next") is not None
-    every = PLAY_SECONDS if playing else LIVE_SECONDS if live else None
+    every = PLAY_SECONDS if playing else refresh.ONE_RUN if live else None
     st.fragment(show, run_every=every)(stored)
     if stored.run.sites:  # parts of their own: they stay as they are while somebody moves the cut
         st.fragment(across_seeds)(stored, runs)

@@ -11,8 +11,11 @@ from rich.console import Console
 
 from mimi_core.analysis.common import words
 from mimi_core.analysis.common.statistics import Interval
+from mimi_core.backbones.families import FAMILIES
 from mimi_core.config import PRESETS, RunConfig, make_config
+from mimi_core.config.settings import settings
 from mimi_core.config.text import read_config_file
+from mimi_core.data.catalogue import SOURCES
 from mimi_core.errors import MimiError
 
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
@@ -31,6 +34,14 @@ APP_PACKAGES = {name: name for name in ("streamlit", "pandas", "plotly", "altair
     "vl-convert-python": "vl_convert"
 }
 """What the extra `app` brings, and the library itself does without: package -> module."""
+
+
+def choices_in_words() -> str:
+    """What can be chosen by name, for the end of a command's help: read from the catalogues."""
+    listed = {path: setting.choices for path, setting in settings().items() if setting.kind == "choice"}
+    listed["data.name"] = tuple(f"{s.name}{s.placeholder or '..'}" if s.name.endswith(":") else s.name for s in SOURCES)
+    listed["backbone.name"] = ("demo", *(family.models[0] for family in FAMILIES), "or any other timm model")
+    return "\n\n".join(["Choices for --set:", *(f"{path}: {', '.join(names)}" for path, names in listed.items())])
 
 
 def wanted_config(path: Path | None, preset: str | None, sets: list[str] | None) -> RunConfig:

@@ -10,7 +10,7 @@ from rich.markup import escape
 from mimi_core.cli.app import app as start_app
 from mimi_core.cli.branch import branch
 from mimi_core.cli.check import check
-from mimi_core.cli.common import err
+from mimi_core.cli.common import choices_in_words, err
 from mimi_core.cli.data import data
 from mimi_core.cli.export import export, predict
 from mimi_core.cli.findings import findings
@@ -54,7 +54,7 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None
 )
 for name, command in COMMANDS.items():
-    app.command(name)(command)
+    app.command(name, epilog=choices_in_words() if command in (run, submit, check, sweep) else None)(command)
 app.add_typer(data, name="data")
 
 

@@ -37,5 +37,3 @@ def _declared() -> list[Score]:
 SCORES: Mapping[str, Score] = in_order(_declared())
 AT_START = tuple(name for name, score in SCORES.items() if score.at_start)
 """Scores of the adapters before any training. A neuron keeps them through all cuts."""
-ALWAYS_KNOWN = tuple(name for name, score in SCORES.items() if score.always_known)
-"""Scores of any adapter; the others need what was watched while it trained, or before."""

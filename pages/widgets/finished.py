@@ -15,9 +15,9 @@ from mimi_core.runs import files
 from mimi_core.runs.events import read_events
 from mimi_core.runs.status import ENDED, read_status
 from mimi_core.runs.store import RunSummary
+from pages.widgets import refresh
 from pages.widgets.stores import StoredRun
 
-LIVE_SECONDS = 5.0
 Value = TypeVar("Value")
 
 
@@ -48,7 +48,7 @@ def kept_fresh(show: Callable[[list[StoredRun]], None], runs: list[StoredRun]) -
             st.rerun()  # the whole page, so that the clock of the fragment stops
         show(fresh)
 
-    st.fragment(draw, run_every=LIVE_SECONDS if live else None)()
+    st.fragment(draw, run_every=refresh.MANY_RUNS if live else None)()
 
 
 def renewed(stored: StoredRun) -> StoredRun:

@@ -47,6 +47,7 @@ def test_one_file_is_a_dataset(house: House) -> None:
 
     checked = house.mimi("data", "check", "stripes")
     assert checked.returncode == 0, checked.stderr
+    assert "stripes" in house.mimi("run", "--help").stdout
     assert ["lying", "10", "10", "10"] in [line.split() for line in checked.stdout.splitlines()]
 
     sets = ("data=stripes", "train.epochs=1", "data.shots=null", "train.device=cpu")

@@ -31,6 +31,7 @@ def test_one_file_is_a_family(house: House) -> None:
     ).split()
     assert (suggested, torch) == ("True", "False")
 
+    assert "vit_srelpos_small_patch16_224" in house.mimi("sweep", "--help").stdout
     row = house.python(
         """
         from docs.backbones import table

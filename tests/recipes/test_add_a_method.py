@@ -79,6 +79,7 @@ def test_a_method_is_one_new_file_and_its_entry(house: House) -> None:
     refused = house.mimi("run", "--preset", "quick", "--set", "method=few_biasses", "--runs", str(house.runs))
     assert refused.returncode != 0
     assert "did you mean 'few_biases'" in refused.stderr
+    assert "few_biases" in house.mimi("check", "--help").stdout
     once = [word for line in (*QUICK, "train.epochs=1") for word in ("--set", line)]
     for name, rank in (("few_biases", 4), ("few", 8)):
         sets = ["--set", f"method={name}", "--set", f"peft.rank={rank}", "--runs", str(house.runs)]

@@ -78,6 +78,7 @@ def test_a_score_is_one_new_file(house: House) -> None:
     refused = house.mimi("run", "--preset", "quick", "--set", "prune.score=up_onlyy", "--runs", str(house.runs))
     assert refused.returncode != 0
     assert "did you mean 'up_only'" in refused.stderr
+    assert "up_only" in house.mimi("run", "--help").stdout
     for score in ("up_only", "mimi"):
         done = house.mimi("run", "--preset", "quick", *sets, "--set", f"prune.score={score}", "--runs", str(house.runs))
         assert done.returncode == 0, done.stderr

@@ -14,7 +14,7 @@ from mimi_core.adapters.adapter import Adapter
 from mimi_core.config import make_config
 from mimi_core.config.settings import settings
 from mimi_core.errors import ConfigError
-from mimi_core.scores.catalogue import ALWAYS_KNOWN, AT_START, SCORES, in_order
+from mimi_core.scores.catalogue import AT_START, SCORES, in_order
 from mimi_core.scores.entry import Known, Score
 from mimi_core.scores.watching import AtStart, Batch, Seen, score_all
 from mimi_core.select import select
@@ -84,8 +84,10 @@ def test_every_entry_says_what_it_is(entry: Score) -> None:
 
 
 def test_what_is_known_when() -> None:
-    assert AT_START == ("snip", "grasp")
-    assert ALWAYS_KNOWN == ("mimi", "l2", "down_only", "random", "depth", "uniform", "singular")
+    always = {name for name, score in SCORES.items() if score.always_known}
+    assert {"snip", "grasp"} <= set(AT_START)
+    assert {"mimi", "l2", "down_only", "random"} <= always
+    assert not always & ({*AT_START} | {name for name, score in SCORES.items() if score.known == "watched"})
 
 
 def test_the_words_of_l2_say_what_is_computed() -> None:

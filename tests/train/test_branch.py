@@ -15,7 +15,7 @@ from mimi_core.runs.branch import branch
 from mimi_core.runs.events import Pruned, RunState, to_line
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store
-from mimi_core.scores.catalogue import ALWAYS_KNOWN, SCORES
+from mimi_core.scores.catalogue import SCORES
 from mimi_core.scores.watching import Seen
 from mimi_core.select import normalise, select
 from mimi_core.train.cycle import run
@@ -128,7 +128,7 @@ def test_scores_from_weights_need_nothing_that_was_watched() -> None:
         value.fill_(math.nan)
     seen.lot = np.random.default_rng(0)
     finite = {name for name, entry in SCORES.items() if entry.score(adapter, seen).isfinite().all()}
-    assert finite == set(ALWAYS_KNOWN)
+    assert finite == {name for name, entry in SCORES.items() if entry.always_known}
 
 
 @pytest.mark.parametrize(

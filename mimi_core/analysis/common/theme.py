@@ -46,7 +46,6 @@ PAGES: dict[Page, dict[str, str]] = {
 }
 """A page by what its colours are for; those that the app shows itself are the same in `.streamlit/config.toml`."""
 
-FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
 
 Scale = Sequence[tuple[float, str]]
 """Plotly's form of a colour scale, from few to many."""

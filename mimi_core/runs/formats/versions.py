@@ -1,6 +1,7 @@
-"""The version that stands in every file of a run folder, and what is said of a file that is newer than the program.
+"""The version that stands in a run's files of weights, arrays and findings, and what is said of one that is newer.
 
-A file without a version is of version 1: those written before versions were.
+A file without a version is of version 1: those written before versions were. Configs, events and status have none: they
+are read key by key, and the config says which version of the program made it.
 """
 
 from typing import Final
