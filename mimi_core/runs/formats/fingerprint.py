@@ -66,7 +66,8 @@ def read(run: Path) -> Fingerprint | None:
         return Fingerprint.model_validate_json(read_regular(run / NAME, _LARGEST))
     except (OSError, ValueError, MimiError) as error:
         raise RunError(
-            f"{run / NAME} cannot be read: remove it if the run's data and backbone are unchanged"
+            f"{run / NAME} cannot be read: update the program if a later version wrote it; else remove it if the run's "
+            "data and backbone are unchanged"
         ) from error
 
 
