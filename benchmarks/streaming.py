@@ -36,7 +36,7 @@ from mimi_core.scores.watching import Watcher
 from mimi_core.train.augment import augment_of_epoch
 from mimi_core.train.loop import train_epoch
 from mimi_core.train.optim import make_optimizer
-from mimi_core.train.progress import Progress
+from mimi_core.train.progress import Progress, Work
 from mimi_core.train.setup import set_up
 
 SIZE, QUALITY = (500, 375), 90
@@ -82,7 +82,7 @@ def training(photos: Path, room: Path, rounds: int, threads: Sequence[int]) -> d
     setup = set_up(config, NoRecorder())
     size, split, vision = setup.image_size, setup.dataset.train, setup.vision
     optimizer, watcher = make_optimizer(setup.model, config.train), Watcher(adapters_of(setup.model))
-    progress, augment = Progress(NoRecorder(), 1.0), augment_of_epoch(setup, 0)
+    progress, augment = Progress(NoRecorder(), Work()), augment_of_epoch(setup, 0)
 
     def train(pixels: Pixels, number: int) -> None:
         order = torch.randperm(len(split), generator=torch.Generator().manual_seed(number))[:EPOCH]

@@ -33,6 +33,7 @@ PAGE = Page(title="Monitor", icon=":material/monitoring:", order=30)
 STATUS_SECONDS, CHARTS_SECONDS = 2.0, 5.0
 """Clocks of a live page. The browser's share is the larger one, and it may be on the two cores that train: charts cost
 it three times as much, and change with every epoch only."""
+TIME_HELP = "Since data and backbone were loaded, all attempts added up. Waiting in the queue is not in it."
 LINKS = ("widths", "why", "predict", "report")
 
 
@@ -117,6 +118,8 @@ def bar(status: Status) -> None:
     parts.append(f"{100 * status.progress:.0f} %")
     if phase not in ENDED and status.eta_seconds is not None:
         parts.append(f"about {words.duration(status.eta_seconds)} left")
+    elif phase in ("training", "scoring", "evaluating"):
+        parts.append("estimating the time left")
     st.progress(min(max(status.progress, 0.0), 1.0), text=" · ".join(parts))
 
 
@@ -128,9 +131,9 @@ def _cycle(status: Status) -> str:
 
 def facts(status: Status, state: RunState) -> None:
     alive = status.shown_phase not in ENDED and status.shown_phase != "queued"
-    took = state.ended.seconds if state.ended else time.time() - (status.pid_started or status.created)
+    took = state.ended.seconds if state.ended else status.began and (time.time() - status.began)
     shown = {
-        "Time": words.duration(max(took, 0)) if alive or state.ended else "–",
+        "Time": words.duration(max(took, 0)) if took is not None and (alive or state.ended) else "–",
         "Images per second": f"{status.images_per_second:,.0f}" if status.images_per_second else "–",
         "Memory": words.size(status.memory_bytes) if status.memory_bytes else "–",
         "GPU memory": words.size(status.gpu_memory_bytes) if status.gpu_memory_bytes else "none used",
@@ -139,7 +142,7 @@ def facts(status: Status, state: RunState) -> None:
     if alive:
         shown["Last sign of life"] = f"{words.duration(max(time.time() - status.heartbeat, 0))} ago"
     for column, (label, value) in zip(st.columns(len(shown)), shown.items(), strict=True):
-        column.metric(label, plain(value))
+        column.metric(label, plain(value), help=TIME_HELP if label == "Time" else None)
 
 
 def ending(stored: StoredRun, status: Status, state: RunState) -> None:

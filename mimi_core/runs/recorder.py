@@ -100,6 +100,8 @@ class Recorder:
             **identity(os.getpid()),
             exit_code=None,
             out_of_memory=False,
+            eta_seconds=None,
+            began=None,
             **({} if claimed_for_me else {"from_queue": False, "retry_at": None}),
         )
         self._write_status()

@@ -43,6 +43,10 @@ class Status(BaseModel):
     progress: float = 0.0
     """Of the whole run, 0..1."""
     eta_seconds: float | None = None
+    """None as long as it cannot be told."""
+    began: float | None = None
+    """When its clock started, moved back by what earlier attempts took: the time since then is what the run took so
+    far, as its end will say. None until data and backbone are loaded."""
     images_per_second: float | None = None
     memory_bytes: _Count | None = None
     gpu_memory_bytes: _Count | None = None

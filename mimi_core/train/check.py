@@ -29,7 +29,7 @@ from mimi_core.train.augment import augment_of_epoch
 from mimi_core.train.evaluate import EVAL_BATCH, predict_batches
 from mimi_core.train.loop import train_epoch
 from mimi_core.train.optim import make_optimizer
-from mimi_core.train.progress import Progress
+from mimi_core.train.progress import Progress, Work
 from mimi_core.train.setup import Setup, device_name, parameter_counts, set_up
 
 TIMED_SECONDS = 1.0
@@ -155,7 +155,7 @@ def _per_cycle(
 
 def _speeds(setup: Setup, tell: Tell) -> tuple[float, float]:
     """Images per second, training and evaluating."""
-    config, progress = setup.config.train, Progress(NoRecorder(), 1.0)
+    config, progress = setup.config.train, Progress(NoRecorder(), Work())
     optimizer, watcher = make_optimizer(setup.model, config), Watcher(adapters_of(setup.model))
     augment = augment_of_epoch(setup, 0)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mimi_core.budget import Plan
-from mimi_core.train.progress import TRAIN_COST
+from mimi_core.train.progress import Work
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Course:
-    """The work of a whole run, in evaluated images.
+    """The work of a whole run.
 
     Attributes:
         trained: images of an epoch.
@@ -40,13 +40,13 @@ class Course:
     measured: int = 0
 
     @property
-    def whole(self) -> float:
+    def whole(self) -> Work:
         return self.up_to(Cursor(len(self.plan.keep), self.plan.epochs[-1]))
 
-    def up_to(self, cursor: Cursor) -> float:
+    def up_to(self, cursor: Cursor) -> Work:
         """Work up to a point of the run; evaluations count when their cycle's epochs are done."""
         last = cursor.cycle == len(self.plan.keep) and cursor.epoch > 0
         evaluations = cursor.cycle * (1 if self.plan.one_training else 2) + last
         epochs = sum(self.plan.epochs[: cursor.cycle]) + cursor.epoch
-        images = epochs * self.trained + cursor.step * self.batch
-        return images * TRAIN_COST + evaluations * self.evaluated + cursor.cycle * self.measured
+        trained = epochs * self.trained + cursor.step * self.batch
+        return Work(trained, evaluations * self.evaluated + cursor.cycle * self.measured)

@@ -98,12 +98,13 @@ class _Run:
             setup.method.ranking.begin(self.model, self.optimizer, self.config, total, done)
         self.started = time.monotonic()
         self.seconds_before = self.cursor.seconds
+        recorder.update(began=time.time() - self.seconds_before)
         self.resumed = state is not None
         course = Course(
             self.plan, len(setup.train), len(setup.val) + len(setup.test), self.config.train.batch_size,
             artefacts.measured_images(setup),
         )  # fmt: skip
-        self.progress = Progress(recorder, course.whole, course.up_to(self.cursor) if self.resumed else 0.0)
+        self.progress = Progress(recorder, course.whole, course.up_to(self.cursor) if self.resumed else None)
 
     # --- the algorithm ------------------------------------------------------------------------------------------
 

@@ -1,6 +1,5 @@
 """Accuracy and loss on a split that nothing was trained on."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -38,12 +37,11 @@ def predict_batches(
     """Logits (B, classes) float32 and labels (B,), batch by batch. Leaves the model in eval mode."""
     model.eval()
     for images, labels in pixels.batches(order, EVAL_BATCH):
-        started = time.monotonic()
         with vision.precision():
             logits = model(vision.inputs(images))
         yield logits.float(), labels
         if progress is not None:
-            progress.advance(len(labels), 1.0, time.monotonic() - started)
+            progress.evaluated(len(labels))
 
 
 def evaluate(

@@ -17,7 +17,7 @@ from mimi_core.scores.watching import Watcher
 from mimi_core.train.augment import Augment
 from mimi_core.train.evaluate import Vision
 from mimi_core.train.optim import learning_rate
-from mimi_core.train.progress import TRAIN_COST, Progress
+from mimi_core.train.progress import Progress
 
 INITIAL_SHARE, INITIAL_IMAGES = 4, 256
 """Initial scores look at one training image in so many, and at most at so many: about the time of one epoch."""
@@ -101,7 +101,7 @@ def train_epoch(
         most = targets if targets.ndim == 1 else targets.argmax(1)
         done.correct += (logits.detach().argmax(1) == most).sum()
         now = time.monotonic()
-        progress.advance(len(labels), TRAIN_COST, now - last)
+        progress.trained(len(labels), now - last)
         last = now
         done.step, done.seconds = step + 1, before + now - started
         if after_step is not None and done.step < steps_per_epoch:

@@ -1,29 +1,107 @@
 """How far a run is, told to its recorder: share done, time left, images per second."""
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from mimi_core.runs.recorder import AnyRecorder
 
 TRAIN_COST = 3.0
-"""Training on an image against evaluating it: one forward and about two more for the backward."""
+"""Training on an image against evaluating it: one forward and about two more for the backward. Until both were seen."""
+WARM_BATCHES = 2
+"""The first batches of an attempt take longer than all others: libraries load, and memory is taken."""
+STEADY_BATCHES, STEADY_SECONDS = 5, 3.0
+"""No time left is told from fewer batches, or from less time than this."""
+HALF_LIFE = 300.0
+"""Seconds after which what was seen counts half: others may come and go on this machine."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Images that are trained on, and images that are evaluated."""
+
+    trained: float = 0.0
+    evaluated: float = 0.0
+
+    @property
+    def cost(self) -> float:
+        """In evaluated images."""
+        return self.trained * TRAIN_COST + self.evaluated
+
+
+@dataclass
+class Pace:
+    """What images of one kind took, what is long ago counting less."""
+
+    images: float = 0.0
+    seconds: float = 0.0
+
+    def add(self, images: int, seconds: float) -> None:
+        kept = 0.5 ** (seconds / HALF_LIFE)
+        self.images, self.seconds = kept * self.images + images, kept * self.seconds + seconds
+
+    @property
+    def per_image(self) -> float | None:
+        """Seconds; None before any was seen."""
+        return self.seconds / self.images if self.images else None
 
 
 class Progress:
-    """Counts work in evaluated images. `total` is the whole run; `done` what an earlier attempt already did."""
+    """Counts work, and tells from the time that it took so far how long the rest will take.
 
-    def __init__(self, recorder: AnyRecorder, total: float, done: float = 0.0) -> None:
-        self._recorder, self._total, self._done = recorder, max(total, 1.0), done
-        self._done_before, self._started = done, time.monotonic()
+    Time is what passes from one batch to the next: whatever comes between two batches, as a cut or a safe state, is in
+    it; what came before the first batch, as loading, is not.
+    """
+
+    def __init__(
+        self,
+        recorder: AnyRecorder,
+        total: Work,
+        done: Work | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """
+        Args:
+            total: of the whole run.
+            done: what an earlier attempt did of it.
+        """
+        self._recorder, self._total, self._done, self._clock = recorder, total, done or Work(), clock
+        self._training, self._evaluating = Pace(), Pace()
+        self._batches, self._last = 0, clock()
         self._rate = 0.0
 
-    def advance(self, images: int, cost: float, seconds: float) -> None:
-        """`images` were processed at `cost` each, in `seconds`."""
-        self._done += images * cost
-        if cost == TRAIN_COST and seconds > 0:
+    def trained(self, images: int, seconds: float) -> None:
+        """A step was made, which took so long by itself."""
+        self._done = Work(self._done.trained + images, self._done.evaluated)
+        if seconds > 0:
             self._rate += 0.2 * (images / seconds - self._rate) if self._rate else images / seconds
-        share = min(self._done / self._total, 1.0)
-        worked = self._done - self._done_before
-        left = (time.monotonic() - self._started) * (self._total - self._done) / worked if worked else None
+        self._tell(self._training, images)
+
+    def evaluated(self, images: int) -> None:
+        self._done = Work(self._done.trained, self._done.evaluated + images)
+        self._tell(self._evaluating, images)
+
+    def seconds_left(self) -> float | None:
+        """None while it cannot be told yet."""
+        seen = self._training.seconds + self._evaluating.seconds
+        if self._batches < WARM_BATCHES + STEADY_BATCHES or seen < STEADY_SECONDS:
+            return None
+        training, evaluating = self._training.per_image, self._evaluating.per_image
+        if training is None:
+            training = (evaluating or 0.0) * TRAIN_COST
+        if evaluating is None:
+            evaluating = training / TRAIN_COST
+        trained = max(self._total.trained - self._done.trained, 0.0)
+        return trained * training + max(self._total.evaluated - self._done.evaluated, 0.0) * evaluating
+
+    def _tell(self, pace: Pace, images: int) -> None:
+        now = self._clock()
+        self._batches += 1
+        if self._batches > WARM_BATCHES:
+            pace.add(images, now - self._last)
+        self._last = now
         self._recorder.update(
-            progress=share, eta_seconds=None if left is None else max(left, 0.0), images_per_second=self._rate or None
+            progress=min(self._done.cost / max(self._total.cost, 1.0), 1.0),
+            eta_seconds=self.seconds_left(),
+            images_per_second=self._rate or None,
         )

@@ -89,7 +89,8 @@ def _end(
     try:
         recorder.end(outcome, message)
         now = time.time()
-        _record(recorder, RunEnded(time=now, status=outcome, message=message, seconds=now - started), on_event)
+        seconds = now - (recorder.status.began or started)
+        _record(recorder, RunEnded(time=now, status=outcome, message=message, seconds=seconds), on_event)
     except MimiError as error:
         _log.error("the end could not be recorded: %s", error)
 

@@ -28,6 +28,13 @@ def test_a_running_run_shows_progress_and_can_be_stopped(open_page: Open, store:
         assert app.get("progress")[0].proto.text.replace("\\", "") == (
             "training · after cut 1 of 4 · epoch 7 of 15 · 30 % · about 1 min 15 s left"
         )
+        assert next(metric.value for metric in app.metric if metric.label == "Time") == "–", "not loaded yet"
+        worker.update(eta_seconds=None, began=time.time() - 3600)
+        worker._write_status()
+        app.run()
+        assert app.get("progress")[0].proto.text.endswith("estimating the time left")
+        shown = next(metric.value for metric in app.metric if metric.label == "Time")
+        assert shown.startswith("1 h 00"), "of all attempts, as the end will say, and not since the process started"
         button(app, "Stop after this cycle").click().run()
         assert worker.stop_requested()
         assert button(app, "Stopping after this cycle …").disabled

@@ -229,5 +229,17 @@ def test_stop_after_this_cycle(uninterrupted: Path, tmp_path: Path) -> None:
     state = store.state(run_id)
     assert (state.ended.status if state.ended else None) == "stopped"
     assert [e.cycle for e in state.epochs] == [0, 0, 0], "cycle 0 was done to its end, and no other begun"
+    first_attempt = _time_is_told_alike(store, run_id)
     assert ended(start(folder)) == 0
+    assert _time_is_told_alike(store, run_id) > first_attempt, "the first attempt is in it"
     assert numbers(store.state(run_id)) == numbers(read_events(uninterrupted / files.EVENTS))
+
+
+def _time_is_told_alike(store: Store, run_id: str) -> float:
+    """Whether what a page shows while the run goes is what its end says; a moment lies between the two. Seconds."""
+    status, end = store.status(run_id), store.state(run_id).ended
+    assert status
+    assert status.began
+    assert end
+    assert end.time - status.began == pytest.approx(end.seconds, abs=1)
+    return end.seconds
