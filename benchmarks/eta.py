@@ -19,6 +19,7 @@ from typing import Any
 from mimi_core.config import make_config
 from mimi_core.runs.status import Status
 from mimi_core.runs.store import Store
+from mimi_core.train.setup import processor_name
 from mimi_core.train.worker import work
 
 RESULTS = Path(__file__).resolve().parent / "results" / "eta.json"
@@ -67,18 +68,10 @@ def main() -> None:
         print(name, runs[name], flush=True)
     result = {
         "measured": time.strftime("%Y-%m-%d"),
-        "machine": {"cores": os.cpu_count(), "processor": _processor(), "system": platform.platform()},
+        "machine": {"cores": os.cpu_count(), "processor": processor_name(), "system": platform.platform()},
         "runs": runs,
     }
     out.write_text(json.dumps(result, indent=2) + "\n")
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ from mimi_core.train.loop import Done, initial_losses, train_epoch
 from mimi_core.train.optim import make_optimizer
 from mimi_core.train.progress import Progress
 from mimi_core.train.randomness import Purpose, derive, numpy_generator, torch_generator
-from mimi_core.train.setup import Setup, device_name, parameter_counts, set_up
+from mimi_core.train.setup import Setup, device_in_full, parameter_counts, set_up
 
 WITHIN_EPOCH = 60.0
 """Least seconds between two safe states within an epoch."""
@@ -316,7 +316,7 @@ class _Run:
             run_id=self.recorder.run.name,
             config=self.config.model_dump(mode="json"),
             versions=versions(),
-            device=device_name(self.setup.device),
+            device=device_in_full(self.setup.device),
             sites=sites,
             initial_widths=widths,
             keep_fractions=keep,

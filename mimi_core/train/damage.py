@@ -1,7 +1,6 @@
 """What it costs to switch an adapter off: the ground truth that scores of neurons are guesses of."""
 
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -109,14 +108,13 @@ def measured(
     as_it_is, looked = Looked(), {name: Looked() for name in changes}
     model.eval()
     for images, labels in pixels.batches(chosen, EVAL_BATCH):
-        started = time.monotonic()
         inputs = vision.inputs(images)
         as_it_is.at(model, inputs, labels, vision)
         for name, change in changes.items():
             with change():
                 looked[name].at(model, inputs, labels, vision)
         if progress is not None:
-            progress.advance(len(labels) * (len(changes) + 1), 1.0, time.monotonic() - started)
+            progress.evaluated(len(labels) * (len(changes) + 1))
     return as_it_is, looked
 
 

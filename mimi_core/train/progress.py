@@ -30,7 +30,7 @@ class Work:
 
 
 @dataclass
-class Pace:
+class BatchPace:
     """What images of one kind took, what is long ago counting less."""
 
     images: float = 0.0
@@ -66,7 +66,7 @@ class Progress:
             done: what an earlier attempt did of it.
         """
         self._recorder, self._total, self._done, self._clock = recorder, total, done or Work(), clock
-        self._training, self._evaluating = Pace(), Pace()
+        self._training, self._evaluating = BatchPace(), BatchPace()
         self._batches, self._last = 0, clock()
         self._rate = 0.0
 
@@ -94,7 +94,7 @@ class Progress:
         trained = max(self._total.trained - self._done.trained, 0.0)
         return trained * training + max(self._total.evaluated - self._done.evaluated, 0.0) * evaluating
 
-    def _tell(self, pace: Pace, images: int) -> None:
+    def _tell(self, pace: BatchPace, images: int) -> None:
         now = self._clock()
         self._batches += 1
         if self._batches > WARM_BATCHES:

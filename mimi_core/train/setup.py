@@ -1,6 +1,7 @@
 """Everything a run works with, made from its config: data on the device, the model, its adapters."""
 
 import gc
+import platform
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,6 +173,21 @@ def device_name(device: torch.device) -> str:
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
     return f"CPU, {threads} thread{'s' * (threads > 1)}"
+
+
+def processor_name() -> str:
+    """The model of this machine's processor; empty where the system does not say."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
+def device_in_full(device: torch.device) -> str:
+    """With the model of processor, which decides in which order sums are made: for a run's record."""
+    name = processor_name() if device.type == "cpu" else ""
+    return f"{device_name(device)}, {name}" if name else device_name(device)
 
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:

@@ -7,10 +7,11 @@ import streamlit as st
 from mimi_core.analysis.common.agreement import LAYERS_HELP, WIDTHS_HELP, agreement
 from mimi_core.analysis.common.words import percent
 from mimi_core.analysis.overview.groups import Member, repetitions
-from mimi_core.analysis.widths import seeds
+from mimi_core.analysis.widths import again, seeds
 from mimi_core.errors import MimiError
 from mimi_core.runs.events import RunState
 from pages.widgets import drawing
+from pages.widgets.done_again import done_again
 from pages.widgets.menu import link_to
 from pages.widgets.stores import StoredRun
 from pages.widgets.text import plain
@@ -26,6 +27,7 @@ def across_seeds(stored: StoredRun, runs: list[StoredRun]) -> None:
         return
     repeated = _repetitions(stored, runs)
     st.subheader("Across seeds", anchor=False)
+    done_again(stored, runs)
     if len(repeated) < FEWEST:
         st.markdown(
             "Which layers lose their adapter depends on chance, too: on the images drawn, and on the initial weights. "
@@ -34,7 +36,7 @@ def across_seeds(stored: StoredRun, runs: list[StoredRun]) -> None:
         link_to("launch", "Launch it with other seeds")
         return
     table, agree = seeds.survival_table(repeated), agreement([run.widths[-1] for run in repeated])
-    st.markdown(plain(seeds.survival_in_words(table)))
+    st.markdown(plain(f"{seeds.survival_in_words(table)} {again.spread(repeated)}"))
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.plotly_chart(
