@@ -10,8 +10,10 @@ import streamlit as st
 
 from mimi_core.analysis.common import words
 from mimi_core.analysis.predictions import figures as gallery_figures
+from mimi_core.analysis.predictions import likeness
 from mimi_core.analysis.predictions import tables as gallery
 from mimi_core.analysis.predictions.tables import SHOWS, GalleryPredictions, Show
+from mimi_core.data.decode import Content, read_thumbnail
 from mimi_core.errors import MimiError
 from mimi_core.runs.events import RunState
 from mimi_core.runs.formats.gallery import Prediction, gallery_path, predictions_path, saved_files
@@ -27,6 +29,8 @@ PAGE = Page(title="Predict", icon=":material/image_search:", order=60)
 TIMEOUT_SECONDS = 180.0
 MOST_MEGABYTES = 25
 PICTURE_PIXELS = 150
+LIKE_PIXELS, MOST_LIKE = 48, 10
+"""Images of the run beside a picture of one's own: how wide, and how many."""
 PICTURE = "picture"
 PICTURES = ["jpg", "jpeg", "png", "webp"]
 
@@ -223,6 +227,9 @@ def own_image(stored: StoredRun, state: RunState) -> None:
         st.caption(f"{words.count(len(saved), 'saved cycle')} will be asked, on this machine. Nothing leaves it.")
         return
     content = file.getvalue()
+    if problem := _no_picture(file.name, content):
+        st.error(f"{plain(problem)}.", icon=":material/broken_image:")
+        return
     key = "predict", str(stored.run.folder), tuple(saved), hashlib.sha256(content).hexdigest()
     job = waiting.jobs().get(key)
     if job is None or job.state not in ("running", "done"):
@@ -237,7 +244,7 @@ def own_image(stored: StoredRun, state: RunState) -> None:
     if job is not None and job.state == "running":
         waiting.wait_for(key, "Loading the backbone, then asking every cycle")
     elif job is not None:
-        answered(jobs.answer(job))
+        answered(jobs.answer(job), _images(stored, state))
 
 
 def ask(key: Hashable, stored: StoredRun, content: bytes) -> jobs.Job | None:
@@ -253,7 +260,37 @@ def ask(key: Hashable, stored: StoredRun, content: bytes) -> jobs.Job | None:
         return None
 
 
-def answered(prediction: Prediction) -> None:
+@st.cache_data(max_entries=16, show_spinner=False)
+def _no_picture(name: str, content: bytes) -> str:
+    """Why these bytes are no picture; empty when they are one. Told before anything is loaded."""
+    try:
+        read_thumbnail(Content(content, name), LIKE_PIXELS)
+    except MimiError as error:
+        return str(error)
+    return ""
+
+
+def _images(stored: StoredRun, state: RunState) -> GalleryPredictions | None:
+    """The gallery, if it can be read."""
+    try:
+        return _seen(str(stored.run.folder), _stamp(stored.run.folder, state), state)[0]
+    except MimiError:
+        return None
+
+
+def what_they_know(seen: GalleryPredictions, prediction: Prediction) -> None:
+    """Some images of the run beside the picture, and whether it is far from all of them."""
+    images = seen.gallery.images
+    st.caption("What the run's images look like: some of its test images, which nobody trained on.")
+    some = np.linspace(0, len(images) - 1, min(MOST_LIKE, len(images))).astype(int)
+    with st.container(horizontal=True, gap="xsmall"):
+        for row in some:
+            st.image(images[row], width=LIKE_PIXELS)
+    if prediction.seen and (told := likeness.unlike(likeness.as_seen(prediction.seen, images.shape[1]), images)):
+        st.warning(plain(told), icon=":material/compare:")
+
+
+def answered(prediction: Prediction, seen: GalleryPredictions | None) -> None:
     good = [one for one in prediction.cycles if not one.error]
     for one in prediction.cycles:
         if one.error:
@@ -270,6 +307,8 @@ def answered(prediction: Prediction) -> None:
             f"The picture as the models saw it: {prediction.image_size} × {prediction.image_size} pixels, without a "
             "crop, as in training. Its class is one of those of the run, whatever it shows.",
         )
+        if seen is not None and len(seen.gallery.images):
+            what_they_know(seen, prediction)
         alone = pd.DataFrame({"image": [0], "url": [""], "truth": [""]})
         st.vega_lite_chart(
             gallery_figures.grid_figure(cells, alone, dark=is_dark()),

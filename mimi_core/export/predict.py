@@ -31,6 +31,7 @@ def predict(run: Path, config: RunConfig, image: Path, cycles: Sequence[int] | N
         MimiError: the image or the backbone cannot be read, or no cycle at all.
     """
     started = time.monotonic()
+    picture = read_image(image)  # first: a bad file is told before the backbone's file is read
     check_backbone(run, config)
     wanted = sorted(set(saved_cycles(run) if cycles is None else cycles))
     states = {cycle: _read(run, cycle) for cycle in wanted}

@@ -10,7 +10,7 @@ from mimi_core.config import DataConfig
 from mimi_core.data import missing
 from mimi_core.data.intake.preview import Preview, preview, stamp
 from mimi_core.errors import MimiError
-from pages.widgets import acting, gate
+from pages.widgets import acting, gate, stores
 from pages.widgets.text import plain
 
 if TYPE_CHECKING:
@@ -80,6 +80,10 @@ def upload() -> str | None:
         return None
     with st.popover(label, icon=icon, help="Send a zip of images"):
         st.markdown(f"A zip of up to {st.get_option('server.maxUploadSize')} MB with{LAYOUT}")
+        st.caption(
+            f"It is unpacked into a folder of its own in {plain(str(stores.datasets_folder()))}, on the machine that "
+            "runs this app, and stays there until somebody deletes it."
+        )
         file = st.file_uploader("A zip of images", type="zip", key="dataset/zip", label_visibility="collapsed")
         if file is None:
             st.session_state.pop(_ERROR, None)
@@ -151,7 +155,7 @@ def _about_the_upload(config: DataConfig) -> None:
     _, made = st.session_state.get(_UPLOADED, (None, None))
     if made is None or made.dataset != config.name:
         return
-    said = [f"Your zip: {count(made.images, 'image')} unpacked to `{made.path.name}`."]
+    said = [f"Your zip: {count(made.images, 'image')} unpacked to {plain(str(made.path))}, on this app's machine."]
     said += [f"{count(made.others, 'other file')} left out."] if made.others else []
     st.markdown(f":material/folder_zip: {' '.join(said)}")
     if made.doubtful:

@@ -397,7 +397,8 @@ def test_an_uploaded_zip_becomes_the_data(open_page: Open, store: Store) -> None
     assert app.number_input(key="launch.data.shots").value is None, "no class has 30 images"
     assert app.selectbox(key="launch.train.head").value == "probe", "and the training suits a few images of one's own"
     said = texts(app)
-    assert "18 images unpacked" in said
+    assert f"18 images unpacked to {folder}" in said.replace("\\", "")
+    assert f"a folder of its own in {folder.parent}," in said.replace("\\", "")
     assert "2 classes; 12 training images, 3 validation images and 3 test images of 8 × 6 pixels." in said
     assert "![p](" not in said
     app.run()

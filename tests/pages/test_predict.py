@@ -17,6 +17,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from mimi_core.analysis.predictions import figures as gallery_figures
+from mimi_core.analysis.predictions import likeness
 from mimi_core.analysis.predictions import tables as gallery
 from mimi_core.config import make_config
 from mimi_core.errors import ResourceError, RunError
@@ -284,14 +285,15 @@ def expressions(spec: object, key: str = "") -> list[str]:
 # --- a picture of one's own -------------------------------------------------------------------------------------------
 
 
-def uploaded(app: AppTest, content: bytes = b"picture") -> AppTest:
+def uploaded(app: AppTest, content: bytes | None = None) -> AppTest:
+    content = base64.b64decode(png()) if content is None else content
     app.file_uploader(key="predict_file").set_value(("<b>mine</b>.png", content, "image/png"))
     return app.run()
 
 
 def answering(answer: dict[str, object] | str) -> str:
     text = answer if isinstance(answer, str) else json.dumps(answer)
-    return f"import sys; assert open(sys.argv[3]).read() == 'picture'; print('warming up'); print({text!r})"
+    return f"import sys; assert open(sys.argv[3], 'rb').read(4) == b'\\x89PNG'; print('warming up'); print({text!r})"
 
 
 def png() -> str:
@@ -319,6 +321,9 @@ def test_a_picture_is_asked_about_once_and_answered(
     assert not app.exception
     assert "Taken for dog at the start, for cat from cut 2 on" in texts(app).replace("\\", "")
     assert "Cycle 1 cannot answer: its file is \\*\\*broken" in app.warning[0].value
+    assert "What the run's images look like" in texts(app)
+    assert "unlike all of them" in app.warning[1].value, "a black picture among coloured noise"
+    assert "it is grey, they have colours" in app.warning[1].value.replace("\\", "")
     assert len(app.get("vega_lite_chart")) == 4
     assert len(pretended._jobs) == 1
 
@@ -336,6 +341,29 @@ def test_a_picture_that_is_none_is_one_message_and_can_be_asked_again(
     button(app, "Ask the models").click().run()
     assert ended(pretended) is not first
     assert not first.folder.exists()
+
+
+def test_what_is_no_picture_is_refused_before_anything_is_loaded(
+    open_page: Open, store: Store, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretended = pretend(monkeypatch, "raise SystemExit")
+    app = uploaded(open_page("predict", run=predicted(store, make_run).name), b"no picture")
+    assert "mine" in app.error[0].value
+    assert not app.exception
+    assert not pretended._jobs, "no process, no torch, no backbone"
+    assert "Ask the models" not in [b.label for b in app.button]
+
+
+def test_a_picture_is_held_against_the_images_of_the_run() -> None:
+    rng = np.random.default_rng(0)
+    digits = np.zeros((32, 16, 16, 3), np.uint8)  # light on dark, grey
+    digits[:, 4:12, 5:11] = rng.integers(100, 255, (32, 8, 6, 1), np.uint8)
+    assert likeness.unlike(digits[3], digits) == ""
+    assert "its edge is lighter than theirs" in likeness.unlike(255 - digits[3], digits)
+    red = digits[3].copy()
+    red[..., 1:] = 0
+    assert "it has colours, they are grey" in likeness.unlike(red, digits)
+    assert "less contrast" in likeness.unlike(np.full_like(digits[0], 60), digits)
 
 
 def test_a_question_can_be_cancelled(
