@@ -116,7 +116,7 @@ def bar(status: Status) -> None:
     elif status.message and phase not in ENDED:
         parts.append(plain(status.message))
     parts.append(f"{100 * status.progress:.0f} %")
-    if phase not in ENDED and status.eta_seconds is not None:
+    if phase not in (*ENDED, "queued") and status.eta_seconds is not None:
         parts.append(f"about {words.duration(status.eta_seconds)} left")
     elif phase in ("training", "scoring", "evaluating"):
         parts.append("estimating the time left")
