@@ -109,6 +109,9 @@ def surviving(folder: Path, state: RunState) -> dict[str, np.ndarray]:
     for cycle, (before, after) in enumerate(zip(state.widths, state.widths[1:], strict=False), 1):
         alive = {site: neurons for site, neurons in before.items() if neurons}
         kept = scores.read_scores_of_cut(folder, cycle, alive, after)[1]
+        for site, indices in kept.items():
+            if indices.dtype.kind not in "iu" or not np.isin(indices, np.arange(alive[site])).all():
+                raise RunError(f"{folder.name} names survivors of cut {cycle} at {site} that were not there before it")
         left = {site: left[site][kept[site]] if site in kept else left[site] for site in left}
     return left
 

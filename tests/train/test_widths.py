@@ -1,5 +1,6 @@
 """Widths that are given, or taken from a run that has finished: what a run does with them, to the bit."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,6 +134,19 @@ def test_what_would_not_be_the_same_start_is_not_called_rewound(
     store, source = cut
     with pytest.raises(ConfigError, match=message):
         set_up(with_widths(tiny(f"adapter.widths=from:{source},weights:rewound", *sets), store.directory), NoRecorder())
+
+
+def test_survivors_that_make_no_sense_are_not_rewound(cut: tuple[Store, str], tmp_path: Path) -> None:
+    store, source = cut
+    copy = Path(shutil.copytree(store.folder(source), tmp_path / source))
+    scores = copy / "cycles" / "2" / "scores.npz"
+    with np.load(scores) as stored:
+        arrays = dict(stored)
+    name = next(name for name in arrays if name.startswith("survivors/") and len(arrays[name]))
+    arrays[name] = arrays[name] + 1_000
+    np.savez(scores, **arrays)
+    with pytest.raises(RunError, match="were not there before"):
+        Store(tmp_path).create(tiny("method=adapter", f"adapter.widths=from:{source},weights:rewound"))
 
 
 def test_runs_without_final_widths_are_refused(cut: tuple[Store, str]) -> None:
