@@ -49,8 +49,9 @@ class BatchPace:
 class Progress:
     """Counts work, and tells from the time that it took so far how long the rest will take.
 
-    Time is what passes from one batch to the next: whatever comes between two batches, as a cut or a safe state, is in
-    it; what came before the first batch, as loading, is not.
+    Time is what passes from one batch to the next of its kind. What passes where training and evaluating take turns,
+    with a cut or a safe state between them, says nothing about a batch: it comes on top, in proportion to the work.
+    What came before the first batch, as loading, does not count.
     """
 
     def __init__(
@@ -68,6 +69,8 @@ class Progress:
         self._recorder, self._total, self._done, self._clock = recorder, total, done or Work(), clock
         self._training, self._evaluating = BatchPace(), BatchPace()
         self._batches, self._last = 0, clock()
+        self._last_pace: BatchPace | None = None
+        self._between, self._done_before = 0.0, self._done
         self._rate = 0.0
 
     def trained(self, images: int, seconds: float) -> None:
@@ -92,14 +95,19 @@ class Progress:
         if evaluating is None:
             evaluating = training / TRAIN_COST
         trained = max(self._total.trained - self._done.trained, 0.0)
-        return trained * training + max(self._total.evaluated - self._done.evaluated, 0.0) * evaluating
+        evaluated = max(self._total.evaluated - self._done.evaluated, 0.0)
+        between = self._between * Work(trained, evaluated).cost / (self._done.cost - self._done_before.cost)
+        return trained * training + evaluated * evaluating + between
 
     def _tell(self, pace: BatchPace, images: int) -> None:
         now = self._clock()
         self._batches += 1
-        if self._batches > WARM_BATCHES:
-            pace.add(images, now - self._last)
-        self._last = now
+        took, again = now - self._last, pace is self._last_pace
+        if self._batches > WARM_BATCHES and again:
+            pace.add(images, took)
+        elif self._batches > WARM_BATCHES:
+            self._between += max(took - images * (pace.per_image or 0.0), 0.0)
+        self._last, self._last_pace = now, pace
         self._recorder.update(
             progress=min(self._done.cost / max(self._total.cost, 1.0), 1.0),
             eta_seconds=self.seconds_left(),

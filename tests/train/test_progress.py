@@ -65,12 +65,20 @@ def test_an_evaluation_is_reckoned_by_what_the_last_one_took() -> None:
     run = Run()
     run.train(20)
     run.evaluate()
-    assert run.left == pytest.approx(3 * (20 * STEP + 10 * LOOK), rel=0.01)
+    assert run.left == pytest.approx(3 * (20 * STEP + 10 * LOOK), rel=0.03)
     for _ in range(3):
         run.train(20)
         run.evaluate()
     assert run.left == 0
     assert run.told.fields["progress"] == 1
+
+
+def test_what_passes_between_training_and_evaluating_is_no_batch() -> None:
+    run = Run()
+    run.train(20)
+    run.now += 30  # a safe state on a slow disk
+    run.evaluate()
+    assert run.left == pytest.approx(3 * (20 * STEP + 10 * LOOK + 30), rel=0.05)
 
 
 def test_a_resumed_run_has_only_the_rest_to_do_and_measures_anew() -> None:
