@@ -115,7 +115,7 @@ def bar(status: Status) -> None:
         parts += [_cycle(status), f"epoch {status.epoch} of {status.epochs}"]
     elif status.message and phase not in ENDED:
         parts.append(plain(status.message))
-    parts.append(f"{100 * status.progress:.0f} %")
+    parts.append(words.percent(status.progress, 0))
     if phase not in (*ENDED, "queued") and status.eta_seconds is not None:
         parts.append(f"about {words.duration(status.eta_seconds)} left")
     elif phase in ("training", "scoring", "evaluating"):

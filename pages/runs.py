@@ -11,7 +11,7 @@ from streamlit.elements.lib.column_types import ButtonColumnResult, ColumnConfig
 
 from mimi_core.analysis.common.statistics import INTERVALS
 from mimi_core.analysis.common.tables import in_percent
-from mimi_core.analysis.common.words import count
+from mimi_core.analysis.common.words import count, percent
 from mimi_core.analysis.overview.groups import Variant
 from mimi_core.analysis.overview.runs_table import EXAMPLE, Filters, by_group, filtered, groups_table, runs_table
 from mimi_core.config.methods import METHODS
@@ -128,7 +128,7 @@ def table(members: Sequence[StoredRun], key: str) -> None:
     shown.insert(0, "open", ":material/open_in_full:")
     shown["score"] = (shown["score"] + " · " + shown["scope"]).str.strip(" ·")
     shown["state"] = [
-        [f"{state} {100 * share:.0f} %" if share == share else state]
+        [f"{state} {percent(share, 0)}" if share == share else state]
         for state, share in zip(shown["state"], shown["share"], strict=True)
     ]
     st.dataframe(

@@ -55,9 +55,9 @@ def require_app(what: str) -> None:
         raise MimiError(f'{what} needs {", ".join(absent)}, which the app brings: pip install "mimi-studio[app]"')
 
 
-def percent_unspaced(share: float | None) -> str:
+def percent_unspaced(share: float | None, digits: int = 1) -> str:
     """`88.3%`: the digits of the app, without its blank, so that a line can be split at blanks. Empty for unknown."""
-    return "" if share is None or isnan(share) else words.percent(share).replace(" ", "")
+    return "" if share is None or isnan(share) else words.percent(share, digits).replace(" ", "")
 
 
 def spread(interval: Interval) -> str:

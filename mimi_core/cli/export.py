@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from mimi_core.cli.common import RUNS, RunsOption, out
+from mimi_core.cli.common import RUNS, RunsOption, out, percent_unspaced
 from mimi_core.errors import MimiError
 from mimi_core.runs.formats.gallery import Prediction
 from mimi_core.runs.store import Store
@@ -37,7 +37,7 @@ def predict(
         return
     for one in prediction.cycles:
         best = sorted(zip(one.probabilities, prediction.class_names, strict=False), reverse=True)[:3]
-        said = one.error or ", ".join(f"{name} {share:.1%}" for share, name in best)
+        said = one.error or ", ".join(f"{name} {percent_unspaced(share)}" for share, name in best)
         out.print(f"cycle {one.cycle}: {escape(said)}")
 
 

@@ -50,7 +50,7 @@ def show(run_id: str, runs: RunsOption = RUNS) -> None:
     """One run: where it is, the widths after every cut, and its accuracy."""
     store = Store(runs)
     summary, state = store.summary(run_id), store.state(run_id)
-    out.print(f"{summary.id}  {summary.phase}  {summary.progress:.0%}  {escape(summary.message)}")
+    out.print(f"{summary.id}  {summary.phase}  {percent_unspaced(summary.progress, 0)}  {escape(summary.message)}")
     if state.widths and state.sites:
         table = Table(box=None, pad_edge=False)
         table.add_column("adapter")
@@ -63,7 +63,8 @@ def show(run_id: str, runs: RunsOption = RUNS) -> None:
         out.print(table)
     for e in state.evaluations:
         out.print(
-            f"cycle {e.cycle}  {'after the cut' if e.stage == 'cut' else 'trained':13}  {e.split:4}  {e.accuracy:.2%}"
+            f"cycle {e.cycle}  {'after the cut' if e.stage == 'cut' else 'trained':13}  {e.split:4}  "
+            f"{percent_unspaced(e.accuracy)}"
         )
     for warning in state.warnings[:_MOST_WARNINGS]:
         out.print(f"warning: {escape(warning.message)}")
@@ -77,7 +78,7 @@ def show(run_id: str, runs: RunsOption = RUNS) -> None:
 
 def _state(run: RunSummary) -> str:
     if run.phase in ("training", "evaluating", "scoring"):
-        return f"{run.phase} {run.progress:.0%}"
+        return f"{run.phase} {percent_unspaced(run.progress, 0)}"
     if run.phase == "died":
         told = "goes on in a moment" if run.is_orphan else run.message
     else:

@@ -4,6 +4,7 @@ import math
 import signal
 import time
 
+from mimi_core.rounding import percent
 from mimi_core.runs.events import EpochEnded, Evaluated, Event, Pruned, Ranked, RunEnded, RunStarted, Scored, Warned
 from mimi_core.runs.status import Status
 
@@ -17,7 +18,9 @@ def describe(event: Event) -> str:
             width = sum(event.initial_widths.values())
             if event.decides_ranks:
                 sites = f"{len(event.sites)} matrices, {width} ranks, "
-                ahead = f"{event.keep_fractions[0]:.1%} of the ranks to be left" if event.keep_fractions else "no cuts"
+                ahead = (
+                    f"{percent(event.keep_fractions[0])} of the ranks to be left" if event.keep_fractions else "no cuts"
+                )
             else:
                 sites = f"{len(event.sites)} adapters, {width} neurons, " if event.sites else ""
                 ahead = f"{len(event.keep_fractions)} cuts to come"
@@ -28,10 +31,11 @@ def describe(event: Event) -> str:
         case EpochEnded():
             return (
                 f"cycle {event.cycle} epoch {event.epoch}: loss {event.loss:.4f}, "
-                f"training accuracy {event.accuracy:.1%}, {event.images_per_second:.0f} images/s"
+                f"training accuracy {percent(event.accuracy)}, {event.images_per_second:.0f} images/s"
             )
         case Scored():
-            return f"cut {event.cycle}: scored by {event.score}, keeping {event.keep_fraction:.1%} of the first neurons"
+            kept = percent(event.keep_fraction)
+            return f"cut {event.cycle}: scored by {event.score}, keeping {kept} of the first neurons"
         case Pruned():
             gone = f"; gone: {', '.join(event.removed)}" if event.removed else ""
             return (
@@ -47,7 +51,9 @@ def describe(event: Event) -> str:
             )
         case Evaluated():
             when = "right after the cut" if event.stage == "cut" else "after training"
-            return f"cycle {event.cycle} {when}: {event.split} accuracy {event.accuracy:.2%}, loss {event.loss:.4f}"
+            return (
+                f"cycle {event.cycle} {when}: {event.split} accuracy {percent(event.accuracy)}, loss {event.loss:.4f}"
+            )
         case Warned():
             return f"warning: {event.message}"
         case RunEnded():

@@ -24,6 +24,7 @@ from mimi_core.backbones.loading import DEMO_IMAGE_SIZE, demo_swin
 from mimi_core.data.reading.idx import read_split
 from mimi_core.data.sources.fashion_mnist import CLASS_NAMES, DEBIAN_FOLDER, HOW
 from mimi_core.resources import DEMO_BACKBONE
+from mimi_core.rounding import percent
 
 
 def outlines(images: Tensor) -> Tensor:
@@ -120,9 +121,8 @@ def pretrain(
             if (step + 1) % 50 == 0:
                 done = (epoch * steps_per_epoch + step + 1) / total
                 left = (time.monotonic() - started) * (1 - done) / done
-                told = (
-                    f"epoch {epoch + 1}/{epochs}  loss {running / (step + 1):.3f}  {done:.0%}  {left / 60:.1f} min left"
-                )
+                told = f"epoch {epoch + 1}/{epochs}  loss {running / (step + 1):.3f}  {percent(done, 0)}  "
+                told += f"{left / 60:.1f} min left"
                 print(f"\r{told}", end="", flush=True)
         print()
     model.cpu()

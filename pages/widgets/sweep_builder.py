@@ -252,7 +252,13 @@ def _state(planned: Planned) -> str:
         return "finished" if run.accuracy is None else words.percent(run.accuracy)
     if phase == "queued":
         return "waiting"
-    return f"{phase}, to resume" if planned.is_to_start() else phase if planned.has_ended else f"at {run.progress:.0%}"
+    return (
+        f"{phase}, to resume"
+        if planned.is_to_start()
+        else phase
+        if planned.has_ended
+        else f"at {words.percent(run.progress, 0)}"
+    )
 
 
 def _as_text(sweep: Sweep, question: str, sets: Sequence[str]) -> None:

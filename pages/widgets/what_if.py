@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from mimi_core.analysis.common.labels import Layer
+from mimi_core.analysis.common.words import percent
 from mimi_core.analysis.why import tables as why
 from mimi_core.analysis.why import words as why_words
 from mimi_core.analysis.why.cut_scores import Cut, Settings
@@ -97,7 +98,7 @@ def decided_anew(
         st.metric("Adapters lost", lost, **_against(lost - lost_really))
         st.metric(
             "Overlap",
-            f"{100 * shared:.0f} %",
+            percent(shared, 0),
             "with the run (Jaccard)",
             delta_color="off",
             delta_arrow="off",

@@ -98,7 +98,7 @@ def test_ranks_add_up_to_the_state_that_a_cut_told_before_they_had_an_event() ->
 def test_only_ranks_are_told_as_ranks() -> None:
     assert not fold(EVENTS).decides_ranks  # type: ignore[arg-type]
     assert not fold([]).decides_ranks
-    assert describe(RANKS).startswith("2 matrices, 12 ranks, 1,934 trained parameters, 66.7% of the ranks to be left;")
+    assert describe(RANKS).startswith("2 matrices, 12 ranks, 1,934 trained parameters, 66.7 % of the ranks to be left;")
     assert describe(RANKED) == "ranks decided: 12 -> 5 ranks, 807 trained parameters; none left: b.0.fc2"
     assert describe(EVENTS[0]).startswith("2 adapters, 8 neurons, 512 trained parameters, 2 cuts to come;")  # type: ignore[arg-type]
 

@@ -1,16 +1,18 @@
 """Numbers and lists as people write them. Plain text.
 
-Whatever shows a share, be it a sentence, a table, a chart's label or its tooltip, takes its digits from here: where the
-browser is to write the number, it is given the `rounded` one.
+Whatever shows a share, be it a sentence, a table, a chart's label or its tooltip, takes its digits from
+`mimi_core.rounding`, whose names stand here, too: where the browser is to write the number, it is given the `rounded`
+one.
 """
 
 from collections.abc import Sequence
-from math import floor, isfinite, isnan
+from math import isnan
 
 from mimi_core.analysis.common.statistics import MARGIN, SIGNIFICANT, Interval, Verdict
-
-NOTHING = "–"
-"""Stands for a number that is not known."""
+from mimi_core.rounding import NOTHING as NOTHING
+from mimi_core.rounding import decimal as decimal
+from mimi_core.rounding import percent as percent
+from mimi_core.rounding import rounded as rounded
 
 
 def listed(names: Sequence[str]) -> str:
@@ -21,28 +23,6 @@ def listed(names: Sequence[str]) -> str:
 def count(number: int, what: str) -> str:
     """`1 cut`, `1,472 neurons`."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def rounded(value: float, digits: int = 0) -> float:
-    """Halves away from zero, as people round: 88.25 -> 88.3, -0.25 -> -0.3. Never -0.0.
-
-    A half stays one where arithmetic left the last bit below it: 100 * 0.5785 is 57.849999999999994, not 57.85.
-    """
-    if not isfinite(value):
-        return value
-    steps = floor(abs(value) * 10**digits + 0.5 + 1e-9) / 10**digits
-    return -steps if value < 0 and steps else steps
-
-
-def decimal(value: float, digits: int = 1, *, signed: bool = False) -> str:
-    """`1,472.3`; `+1.2` where signed, but for nothing."""
-    number = rounded(value, digits)
-    return f"{number:{'+' if signed and number else ''},.{digits}f}"
-
-
-def percent(share: float | None, digits: int = 1) -> str:
-    """One digit after the point, as accuracies are quoted: `88.3 %`."""
-    return NOTHING if share is None or isnan(share) else f"{decimal(100 * share, digits)} %"
 
 
 def points(difference: float, *, signed: bool = False) -> str:

@@ -145,7 +145,7 @@ def _bars_title(cycle: int, mode: Mode) -> dict[str, Any]:
 def _bars(widths: pd.DataFrame, rows: Rows, mode: Mode, cycle: int) -> go.Bar:
     now = widths[widths["cycle"] == cycle].set_index("site").reindex(rows.sites)
     text = [
-        "" if row.gone else f"{100 * row.share:.0f}%" if mode == "share" else compact(getattr(row, mode))
+        "" if row.gone else words.percent(row.share, 0) if mode == "share" else compact(getattr(row, mode))
         for row in now.itertuples()
     ]
     return go.Bar(
@@ -200,7 +200,7 @@ def _accuracies(cycles: pd.DataFrame) -> list[go.Scatter]:
             textposition="top center",
             customdata=_cuts(after),
             marker={"size": 9, "color": GAIN},
-            hovertemplate="after training: %{y:.1%}<extra></extra>",
+            hovertemplate="after training: %{text} %<extra></extra>",
             **common,
         ),
         go.Scatter(
@@ -212,7 +212,7 @@ def _accuracies(cycles: pd.DataFrame) -> list[go.Scatter]:
             textposition="bottom center",
             customdata=_cuts(cut),
             marker={"size": 9, "symbol": "triangle-down", "color": LOST},
-            hovertemplate="right after the cut: %{y:.1%}<extra></extra>",
+            hovertemplate="right after the cut: %{text} %<extra></extra>",
             showlegend=not cut.empty,
             **common,
         ),

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from mimi_core.analysis.common.labels import cycle_name, escape_html
 from mimi_core.analysis.common.tables import Mode
 from mimi_core.analysis.common.theme import DARK_TEXT, LIGHT_TEXT, LOST, MUTED, Scale, takes_dark_text
+from mimi_core.analysis.common.words import percent
 from mimi_core.analysis.widths.grid import Grid, Rows, grid_of, rows_of
 
 HEAD, FOOT = 46, 30
@@ -249,5 +250,5 @@ def _hover(cell: Mapping[Any, Any], start: int) -> str:
     where = f"<b>{escape_html(cell['label'])}</b>, {cycle_name(cell['cycle'])}<br>"
     if not cell["neurons"]:
         return f"{where}no adapter: again the frozen original"
-    share, parameters = 100 * cell["share"], cell["parameters"]
-    return f"{where}{cell['neurons']:,} of {start:,} neurons ({share:.0f} %)<br>{parameters:,} parameters"
+    share, parameters = percent(cell["share"], 0), cell["parameters"]
+    return f"{where}{cell['neurons']:,} of {start:,} neurons ({share})<br>{parameters:,} parameters"

@@ -102,7 +102,7 @@ def _where(widths: pd.DataFrame, cycle: int) -> str:
         return ""
     most = str(shares.idxmax())
     return (
-        f"{100 * shares.max():.0f} % of the {'remaining ' if cycle else ''}neurons sit {where.get(most, f'in {most}')}."
+        f"{percent(shares.max(), 0)} of the {'remaining ' if cycle else ''}neurons sit {where.get(most, f'in {most}')}."
     )
 
 
