@@ -25,8 +25,12 @@ def scores() -> str:
 
 
 def methods() -> str:
-    rows = [(f"`{method.name}`", method.label, method.words, method.source) for method in METHODS.values()]
-    return _table(("`method`", "called", "what it does", "source"), rows)
+    rows = [
+        (f"`{method.name}`", method.label, f"{method.words}{' Plain ViTs only.' * method.needs_plain_vit}",
+         ", ".join(f"`{path}`" for path in method.uses or ()), method.source)
+        for method in METHODS.values()
+    ]  # fmt: skip
+    return _table(("`method`", "called", "what it does", "its settings", "source"), rows)
 
 
 TABLES = {"scores": scores, "methods": methods}
@@ -43,8 +47,12 @@ def written(text: str) -> str:
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    lines = [head, ("---",) * len(head), *([_linked(cell.replace("|", "\\|")) for cell in row] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _linked(cell: str) -> str:
+    return re.sub(r"arXiv (\d{4}\.\d{5})", r"[arXiv \1](https://arxiv.org/abs/\1)", cell)
 
 
 if __name__ == "__main__":

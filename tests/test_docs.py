@@ -8,3 +8,7 @@ def test_the_tables_of_scores_and_methods_are_written_from_the_catalogues() -> N
     assert catalogues.written(text) == text, "make catalogues"
     for name in (*catalogues.SCORES, *catalogues.METHODS):
         assert f"| `{name}` |" in text
+
+
+def test_the_paper_is_named_alike_by_its_method_and_its_score() -> None:
+    assert catalogues.SCORES["mimi"].source.startswith(f"{catalogues.METHODS['mimi'].source}, eq. ")
