@@ -19,6 +19,7 @@ from mimi_core.errors import MimiError
 from mimi_core.runs.queue.dispatcher import queued
 from mimi_core.runs.status import ENDED, ShownPhase
 from mimi_core.runs.store import Store
+from mimi_core.scores.catalogue import label_of as score_label
 from pages.widgets import acting, gate, refresh, run_actions, stores
 from pages.widgets.badge import phase_colour
 from pages.widgets.menu import Page, link_to, switch_to, through_app
@@ -126,7 +127,7 @@ def table(members: Sequence[StoredRun], key: str) -> None:
         switch_to("monitor", members[clicked["row"]].link)
     shown = in_percent(_table(members), ["accuracy"])
     shown.insert(0, "open", ":material/open_in_full:")
-    shown["score"] = (shown["score"] + " · " + shown["scope"]).str.strip(" ·")
+    shown["score"] = (shown["score"].map(score_label) + " · " + shown["scope"]).str.strip(" ·")
     shown["state"] = [
         [f"{state} {percent(share, 0)}" if share == share else state]
         for state, share in zip(shown["state"], shown["share"], strict=True)

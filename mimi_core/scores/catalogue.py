@@ -37,3 +37,8 @@ def _declared() -> list[Score]:
 SCORES: Mapping[str, Score] = in_order(_declared())
 AT_START = tuple(name for name, score in SCORES.items() if score.at_start)
 """Scores of the adapters before any training. A neuron keeps them through all cuts."""
+
+
+def label_of(name: str) -> str:
+    """What people read where configs and the command line say `name`; a score of another version keeps its name."""
+    return SCORES[name].label if name in SCORES else name

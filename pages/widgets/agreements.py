@@ -17,7 +17,8 @@ from mimi_core.analysis.why.cut_scores import read_cut, stamp
 from mimi_core.config import RunConfig, ScoreName
 from mimi_core.errors import MimiError
 from mimi_core.scores.catalogue import SCORES
-from pages.widgets import drawing
+from mimi_core.scores.catalogue import label_of as score_label
+from pages.widgets import address, drawing
 from pages.widgets.stores import StoredRun
 
 MOST_RUNS = 12
@@ -48,7 +49,9 @@ def _scores(stored: Mapping[str, StoredRun], settings: Mapping[str, list[Facts]]
         decided = str(members[0].values["prune.score"])
         names = list(SCORES)
         usual = names.index(RunConfig().prune.score if SCORES[decided].by_lot else decided)
-        against = st.selectbox("With the score", names, index=usual, key="against", bind="query-params", width=160)
+        chosen = address.one_of("against", names, names[usual])
+        st.selectbox("With the score", names, format_func=score_label, width=160, **chosen.control)
+        against = chosen.value
     table = agreement.score_agreement_table(
         (cycle, _correlations(str(folder), cycle, stamp(folder, cycle), against, stored[run.id]))
         for run in members
@@ -58,12 +61,12 @@ def _scores(stored: Mapping[str, StoredRun], settings: Mapping[str, list[Facts]]
     if table.empty:
         st.markdown("These runs have not kept their scores.")
         return
-    order = [name for name in names if name in set(table["label"])]
+    order = [label for label in map(score_label, names) if label in set(table["label"])]
     st.vega_lite_chart(
         spec=comparison_figures.agreement_figure(table, order, drawing.scale(), row="score"),
         width="content",
         key="scores",
-        alt=f"Rank correlation of every score with the {against} score, cut by cut.",
+        alt=f"Rank correlation of every score with the {score_label(against)} score, cut by cut.",
     )
     st.caption(
         f"Kendall's τ between the orders in which two scores put all neurons before a cut, mean of "

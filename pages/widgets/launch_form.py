@@ -1,6 +1,6 @@
 """The form of a run: a preset, every setting of RunConfig, and the URL, which always says what the form says."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from mimi_core.config.numbers import number_text, read_number
 from mimi_core.config.settings import Setting, from_link, link, nested, settings, value_at
 from mimi_core.config.text import read_config_text
 from mimi_core.errors import ConfigError
+from mimi_core.scores.catalogue import label_of as score_label
 from pages.widgets.setting_words import HELP, MAIN, SECTIONS, in_words, label_of
 from pages.widgets.text import plain
 
@@ -268,7 +269,7 @@ def _field(setting: Setting, label: str, suggested: Sequence[str] | None, disabl
         options = list(dict.fromkeys([*suggested, st.session_state[key]]))
         return st.selectbox(label, options, accept_new_options=True, **shared)
     if setting.kind == "choice":
-        words = partial(worded, "method") if setting.path == "method" else str
+        words = _CHOICES.get(setting.path, str)
         return st.selectbox(label, setting.choices, format_func=words, **shared)
     if setting.kind == "switch":
         return st.toggle(label, **shared)
@@ -279,6 +280,8 @@ def _field(setting: Setting, label: str, suggested: Sequence[str] | None, disabl
     return st.text_input(label, **shared) or (None if setting.optional else "")
 
 
+_CHOICES: Mapping[str, Callable[[str], str]] = {"method": partial(worded, "method"), "prune.score": score_label}
+"""How choices are called that have a name for people; all others are as the config says them."""
 _EMPTY = {"data.shots": "all", "data.max_eval": "all", "backbone.image_size": "the model's own"}
 """What an empty field means."""
 

@@ -19,6 +19,7 @@ from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED
 from mimi_core.runs.store import RunSummary, Store
 from mimi_core.scores.catalogue import SCORES
+from mimi_core.scores.catalogue import label_of as score_label
 from pages.widgets import acting, failure, gate
 from pages.widgets.menu import switch_to
 from pages.widgets.stores import StoredRun
@@ -203,7 +204,9 @@ def branch_off(stored: StoredRun, config: RunConfig, state: RunState, ready: lis
     left, right = st.columns(2)
     with left:
         cycle = st.selectbox("From", ready, index=max(len(ready) - 2, 0), format_func=_cycle_name)
-        score = st.selectbox("Score", list(SCORES), index=list(SCORES).index(config.prune.score))
+        score = st.selectbox(
+            "Score", list(SCORES), index=list(SCORES).index(config.prune.score), format_func=score_label
+        )
         scope = st.selectbox("Scope", get_args(Scope), index=get_args(Scope).index(config.prune.scope))
     with right:
         name = st.text_input("Title", value=branch.title(config, cycle), max_chars=80)

@@ -14,6 +14,7 @@ from mimi_core.analysis.why import words as why_words
 from mimi_core.analysis.why.cut_scores import Cut, Settings
 from mimi_core.config import Scope
 from mimi_core.scores.catalogue import SCORES
+from mimi_core.scores.catalogue import label_of as score_label
 from mimi_core.scores.normalisers import NORMALISERS
 from pages.widgets import address
 from pages.widgets.address import Option
@@ -47,6 +48,7 @@ def controls(cut: Cut) -> Settings:
         st.selectbox(
             "Score",
             list(cut.raw),
+            format_func=score_label,
             help="What a neuron is worth. " + why_words.scores_explained(cut.raw),
             width=160,
             **score.control,

@@ -80,7 +80,7 @@ def test_what_differs_is_found_and_named() -> None:
     how = design([one.values for one in three_settings()])
     assert how.fields == ("prune.score", "prune.scope")
     assert how.along == ()
-    assert list(how.labels.values()) == ["mimi score · global", "mimi score · local", "random score · global"]
+    assert list(how.labels.values()) == ["MiMi score · global", "MiMi score · local", "random score · global"]
     assert how.constant["data.name"] == "digits"
     assert "branch" not in how.constant
     assert "seed" not in how.constant
@@ -204,11 +204,11 @@ def test_csv_holds_no_formulas() -> None:
 
 def test_settings_are_compared_seed_by_seed() -> None:
     means, pairs = tables(three_settings())
-    assert list(means["level"]) == ["mimi score · global", "mimi score · local", "random score · global"]
+    assert list(means["level"]) == ["MiMi score · global", "MiMi score · local", "random score · global"]
     assert list(means["n"]) == [4, 4, 4]
     assert means["mean"][0] == pytest.approx(0.85)
     first = pairs.iloc[0]
-    assert (first["first"], first["second"], first["pairs"]) == ("mimi score · global", "mimi score · local", 4)
+    assert (first["first"], first["second"], first["pairs"]) == ("MiMi score · global", "MiMi score · local", 4)
     assert first["difference"] == pytest.approx(0.04)  # of 4, 5, 4, 3 points
     assert first["effect"] == pytest.approx(4 / np.sqrt(2 / 3))
     assert first["corrected"] == pytest.approx(3 * first["p"])
@@ -256,10 +256,10 @@ def test_a_difference_is_claimed_only_when_it_survives_the_correction() -> None:
     means, pairs = tables(three_settings())
     assert (
         comparison_words.headline(means, pairs, ACCURACY)
-        == "mimi score · global is more accurate than mimi score · local"
+        == "MiMi score · global is more accurate than MiMi score · local"
     )
     said = comparison_words.finding(means, pairs, ACCURACY)
-    assert "is 4.0 points above mimi score · local (95 % t interval 2.0 to 6.0, 4 paired seeds, p = 0.007, both" in said
+    assert "is 4.0 points above MiMi score · local (95 % t interval 2.0 to 6.0, 4 paired seeds, p = 0.007, both" in said
     assert said.endswith("No other difference of 3 is shown.")
     means, pairs = tables([one for one in three_settings() if "local" not in one.id])
     assert comparison_words.headline(means, pairs, ACCURACY).startswith(

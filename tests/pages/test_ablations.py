@@ -129,4 +129,4 @@ def test_scores_are_compared_where_they_were_kept(open_page: Open, store: Store)
     app = open_page("ablations", against="taylor")
     charts = app.get("vega_lite_chart")
     assert len(charts) == 4
-    assert "with the taylor score" in charts[2].proto.alt
+    assert "with the Taylor score" in charts[2].proto.alt

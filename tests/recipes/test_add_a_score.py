@@ -87,8 +87,8 @@ def test_a_score_is_one_new_file(house: House) -> None:
     assert told["phases"] == ["finished", "finished"]
     assert (told["decided"], told["same"]) == ("up_only", True)
     assert told["kept"][0] == told["kept"][1] > 0
-    assert "**up\\_only**: sum of the absolute weights out of the neuron alone." in told["words"]
+    assert "**up-only**: sum of the absolute weights out of the neuron alone." in told["words"]
     assert told["fields"] == ["prune.score"]
-    assert sorted(told["labels"]) == ["mimi score", "up_only score"]
+    assert sorted(told["labels"]) == ["MiMi score", "up-only score"]
     assert not told["torch"]
     assert house.changed() == {FILE}

@@ -12,6 +12,7 @@ from mimi_core.analysis.compare.tables import Facts
 from mimi_core.analysis.why.cut_scores import Cut
 from mimi_core.config import RunConfig, ScoreName
 from mimi_core.scores.catalogue import SCORES
+from mimi_core.scores.catalogue import label_of as score_label
 from mimi_core.select import normalise, normaliser_of
 
 COLUMNS = ["label", "cut", "tau", "low", "high", "n"]
@@ -39,7 +40,11 @@ def score_agreement_table(correlations: Iterable[tuple[int, Mapping[ScoreName, f
 
     Columns: label (the score), cut, tau (mean over the runs), low, high (among them), n (runs).
     """
-    rows = [{"label": score, "cut": cut, "tau": tau} for cut, taus in correlations for score, tau in taus.items()]
+    rows = [
+        {"label": score_label(score), "cut": cut, "tau": tau}
+        for cut, taus in correlations
+        for score, tau in taus.items()
+    ]
     return _summary(pd.DataFrame(rows, columns=["label", "cut", "tau"]))
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from mimi_core.config import RunConfig
 from mimi_core.config.identity import UNUSED, Value, Values, compared_settings, plain_value
 from mimi_core.config.methods import METHODS
+from mimi_core.scores.catalogue import label_of as score_label
 
 EVERY = "every setting"
 """Stands for the choice to compare whole settings and not one field of them."""
@@ -110,6 +111,8 @@ def worded(path: str, value: Value) -> str:
     text = f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
     if value is None:
         text = "all" if path in ("data.classes", "data.shots", "data.max_eval") else "default"
+    if path == "prune.score":
+        text = score_label(text)
     if path in _SPEAK_ALONE:
         return METHODS[text].label if path == "method" and text in METHODS else text
     return _WORDS.get(path, path.rpartition(".")[2].replace("_", " ") + " {}").format(text)

@@ -15,7 +15,7 @@ NAMED = 4
 
 def scores_explained(names: Iterable[str]) -> str:
     """What each score is, a sentence each, its name in bold. Markdown."""
-    told = (f"**{name}**: {SCORES[name].words}." for name in names)
+    told = (f"**{SCORES[name].label}**: {SCORES[name].words}." for name in names)
     return " ".join(told).replace("_", "\\_")
 
 
