@@ -19,7 +19,7 @@ from timm.models import _builder, model_entrypoint
 from mimi_core.backbones.checkpoint import Remap, Weights, first_line, fit, read_checkpoint, refuse_not_finite
 from mimi_core.config import DEMO_BACKBONE, BackboneConfig
 from mimi_core.errors import BackboneError
-from mimi_core.resources import DEMO_BACKBONE as DEMO_BACKBONE_FILE
+from mimi_core.resources import BACKBONES
 
 DEMO_IMAGE_SIZE = 64
 _HUB_PREFIXES = ("hf-hub:", "hf_hub:")
@@ -58,10 +58,10 @@ def load_backbone(config: BackboneConfig, num_classes: int, seed: int = 0, drop_
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         warnings: list[str] = []
-        if config.name == DEMO_BACKBONE:
+        if config.name in BACKBONES:
             model = demo_swin(image_size=config.image_size or DEMO_IMAGE_SIZE, **dropping)
             if config.checkpoint or config.pretrained:
-                warnings += _load_weights(model, config.checkpoint or DEMO_BACKBONE_FILE, config.name)
+                warnings += _load_weights(model, config.checkpoint or BACKBONES[config.name], config.name)
         elif config.name.startswith(hf_backbones.PREFIX):
             model = hf_backbones.cvt(config.name)
             if config.checkpoint or config.pretrained:
@@ -82,7 +82,7 @@ def load_backbone(config: BackboneConfig, num_classes: int, seed: int = 0, drop_
     if drop_path and not drop_paths(model):
         raise _no_drop_path(config.name)
     expected: dict[str, Any] = getattr(model, "pretrained_cfg", {})
-    size = config.image_size or (DEMO_IMAGE_SIZE if config.name == DEMO_BACKBONE else expected["input_size"][-1])
+    size = config.image_size or (DEMO_IMAGE_SIZE if config.name in BACKBONES else expected["input_size"][-1])
     _try_out(model, config.name, size)
     warnings += _cut_off(model, size)
     return Backbone(model, size, tuple(expected["mean"]), tuple(expected["std"]), tuple(warnings))
@@ -149,7 +149,7 @@ def demo_swin(num_classes: int = 0, drop_path_rate: float = 0.0, image_size: int
 def _timm_model(config: BackboneConfig, **changes: Any) -> nn.Module:
     from_hub = config.pretrained and not config.checkpoint
     if not config.name.startswith(_HUB_PREFIXES) and not timm.is_model(config.name):
-        names = [DEMO_BACKBONE, *timm.list_models()]
+        names = [*BACKBONES, *timm.list_models()]
         close = difflib.get_close_matches(config.name, names, n=3, cutoff=0.4)
         raise BackboneError(
             f"unknown backbone {config.name!r}: choose `{DEMO_BACKBONE}`, a CvT as hf:microsoft/cvt-13, or a timm model"

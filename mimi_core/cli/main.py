@@ -20,6 +20,7 @@ from mimi_core.cli.queueing import delete, dispatch, queue, stop, submit
 from mimi_core.cli.report import report
 from mimi_core.cli.run import resume, run, work
 from mimi_core.cli.sites import sites
+from mimi_core.cli.study import study
 from mimi_core.cli.suite import suite
 from mimi_core.cli.sweep import sweep
 from mimi_core.errors import MimiError, lack_of_means
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "sweep": sweep,
     "suite": suite,
     "findings": findings,
+    "study": study,
     "predict": predict,
     "export": export,
     "report": report,

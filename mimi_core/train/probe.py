@@ -24,10 +24,9 @@ import torch
 from torch import Tensor, nn
 
 from mimi_core.backbones.loading import load_backbone
-from mimi_core.config import DEMO_BACKBONE
 from mimi_core.data.pixels import Pixels
 from mimi_core.data.sampling import subset
-from mimi_core.resources import DEMO_BACKBONE as DEMO_BACKBONE_FILE
+from mimi_core.resources import BACKBONES
 from mimi_core.runs.formats import fingerprint
 from mimi_core.runs.formats import probe as probe_file
 from mimi_core.runs.formats.probe import Probe
@@ -262,8 +261,8 @@ def _key(setup: Setup, run: Path) -> str:
     """The same for runs whose probes are the same: images by what a run holds to, backbone by its file or its name."""
     config, held = setup.config, fingerprint.read(run)
     backbone = config.backbone.model_dump(mode="json", exclude={"checkpoint"})
-    if config.backbone.name == DEMO_BACKBONE and not config.backbone.checkpoint:
-        backbone["file"] = hashlib.sha256(DEMO_BACKBONE_FILE.read_bytes()).hexdigest()
+    if config.backbone.name in BACKBONES and not config.backbone.checkpoint:
+        backbone["file"] = hashlib.sha256(BACKBONES[config.backbone.name].read_bytes()).hexdigest()
     if not config.backbone.pretrained and not config.backbone.checkpoint:
         backbone["seed"] = config.seed  # its weights are random
     what = {
