@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
@@ -15,8 +16,10 @@ import timm  # isort: skip
 
 from mimi_core.backbones.loading import load_backbone
 from mimi_core.config import BackboneConfig
+from mimi_core.data.sources.fashion_mnist import CLASS_NAMES
 from mimi_core.errors import BackboneError
-from mimi_core.resources import DEMO_BACKBONE
+from mimi_core.resources import BACKBONES, DEMO_BACKBONE
+from mimi_core.study.plan import TASKS
 
 VIT = "vit_tiny_patch16_224"
 
@@ -124,3 +127,15 @@ def test_unknown_names_and_missing_files() -> None:
         load_backbone(BackboneConfig(name=VIT, checkpoint=Path("absent.pth")), 4)
     with pytest.raises(BackboneError, match=r"cannot .* 8 pixels"):
         load_backbone(BackboneConfig(name=VIT, pretrained=False, image_size=8), 4)
+
+
+def test_bundled_backbones_say_which_classes_they_saw() -> None:
+    for name, file in BACKBONES.items():
+        with safe_open(file, "pt") as weights:
+            facts = weights.metadata()
+        seen = set(facts.get("classes", "|".join(CLASS_NAMES)).split("|"))
+        assert len(seen) == (5 if "half" in name else 10)
+        for task in TASKS:
+            if "half" in name and task.settings["data.name"] == "fashion-mnist":
+                assert not seen & set(task.settings["data.classes"].split("|")), "the study's task is new to them"
+        assert load_backbone(BackboneConfig(name=name), num_classes=4).image_size == 64
