@@ -11,7 +11,7 @@ from mimi_core.analysis.overview.groups import Member, Variant, variants
 from mimi_core.config import make_config
 from mimi_core.errors import MimiError
 from mimi_core.runs.status import ENDED
-from pages.widgets import acting, drawing, gate, refresh, stores
+from pages.widgets import acting, drawing, gate, preset_words, refresh, stores
 from pages.widgets.badge import phase_badge
 from pages.widgets.menu import Page, link_to, pages, switch_to, through_app
 from pages.widgets.stores import StoredRun
@@ -75,7 +75,8 @@ def hero(mine: list[StoredRun], examples: list[StoredRun]) -> None:
             if gate.button("Run the demo", "launch", type="primary", icon=":material/play_arrow:"):
                 run_demo()
             link_to("launch", "A run of your own")
-        st.caption("The demo: 300 images, four cuts, about two minutes on two CPU cores. Nothing is downloaded.")
+        demo = make_config(preset="demo")
+        st.caption(f"The demo: {preset_words.size(demo)}, {preset_words.demo_takes()}. Nothing is downloaded.")
     finished = [stored for stored in mine if stored.run.phase == "finished" and stored.run.cycle]
     if finished or examples:
         with right:

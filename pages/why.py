@@ -21,16 +21,17 @@ from pages.widgets import address, refresh, stores
 from pages.widgets.cut_picker import pick_cut
 from pages.widgets.menu import Page, through_app
 from pages.widgets.run_picker import pick_run, run_makes_cuts
+from pages.widgets.setting_words import help_of
 from pages.widgets.stores import StoredRun
 from pages.widgets.text import distinct, plain
 from pages.widgets.what_if import controls, decided_anew
 
 PAGE = Page(title="Why", icon=":material/psychology_alt:", order=50)
 POSITIONS = {"attn": "all attentions", "mlp": "all MLPs"}
-HELP = """
+HELP = f"""
 An **adapter** is a small trainable network beside a layer of the frozen backbone; its **neurons** are what a cut
-removes. Before a cut every neuron gets a **score**, an estimate of what it is worth, and the lowest go. With *global*
-scope all layers compete for the places; with *local* scope each keeps the same share.
+removes. Before a cut every neuron gets a **score**, an estimate of what it is worth, and the lowest go. Scope
+{help_of("prune.scope")}
 
 **Every neuron's score:** a row is a layer, a tick is a neuron. Right of the threshold, the lowest score that was kept,
 a neuron stays. A layer without a tick there loses its adapter (✕) and goes on as the frozen original. Tall ticks are

@@ -31,7 +31,7 @@ The **backbone** is a pretrained image model, and frozen. Each of its layers, an
 **adapter**: a small network beside it, and all that trains. Its **width** is its number of neurons.
 
 After training, a **cut** removes the neurons with the lowest scores; then training goes on, and the next cut comes.
-With *global* scope all layers compete for what may stay, so the picture shows **where the model needs adaptation, and
+With *global* scope, where layers compete, the picture shows **where the model needs adaptation, and
 where it needs none**: a layer whose last neuron went (✕) is again the frozen original.
 
 **The picture:** a row is a layer, the input on top; a column is the state after a cut. The number in a cell is what is

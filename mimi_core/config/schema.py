@@ -55,7 +55,7 @@ class BackboneConfig(Section):
     name: str = Field(
         "swin_tiny_patch4_window7_224",
         min_length=1,
-        description="a timm model, a CvT as hf:microsoft/cvt-13, or `demo`, the bundled one",
+        description="`demo`, the bundled small Swin; any timm model; or a CvT, as hf:microsoft/cvt-13",
     )
     pretrained: bool = Field(True, description="fetch timm's weights from the hub (the bundled one needs no hub)")
     checkpoint: Path | None = Field(None, description="local .safetensors, .pth or .pt file to take the weights from")
@@ -63,12 +63,19 @@ class BackboneConfig(Section):
 
 
 class DataConfig(Section):
-    name: str = Field("digits", min_length=1, description="one that `mimi data ls` lists, or folder:PATH or hf:NAME")
+    name: str = Field(
+        "digits",
+        min_length=1,
+        description="one that `mimi data ls` lists; folder:PATH, with a folder for each class; or hf:OWNER/NAME, a "
+        "dataset of the Hugging Face Hub",
+    )
     path: Path | None = Field(None, description="where the dataset's files lie; null: in the folder of all datasets")
     classes: Annotated[str, Field(min_length=1, max_length=10_000)] | None = Field(
         None, description="names of the classes to use, with a | between them; null: all of them"
     )
-    shots: Positive | None = Field(None, description="training images per class; null: all of them")
+    shots: Positive | None = Field(
+        None, description="training images of every class, drawn by data.seed; null: all of them"
+    )
     seed: Seed = Field(0, description="which images the shots, and a folder's splits, are")
     train_on_val: bool = Field(
         False, description="train on the validation images too and have none: the protocol of published VTAB-1k results"
@@ -87,7 +94,8 @@ class DataConfig(Section):
 
 class AdapterConfig(Section):
     sigma_0: Annotated[float, Field(ge=1, le=1e6)] = Field(
-        8, description="compression at the start: widths are M // sigma_0"
+        8,
+        description="compression at the start, token width M over neurons: 8 gives 12 of them to a layer of width 96",
     )
     placement: Placement = Field("series", description="series: on the output; parallel: beside the module")
     positions: Positions = Field("both", description="at the attention, at the MLP, or at both")
@@ -106,14 +114,19 @@ _ANNEALED = OnlyIf("schedule", lambda it: it == "anneal")
 
 class PruneConfig(Section):
     rho: Annotated[float, Field(gt=0, lt=1), _IN_CYCLES] = Field(
-        0.5, description="share of the neurons removed by every cut"
+        0.5, description="share of the neurons that every cut removes; smaller: more cuts, more training"
     )
-    sigma_target: Annotated[float, Field(ge=1, le=1e9)] = Field(64, description="compression at the end")
-    score: ScoreName = Field("mimi", description="importance of a neuron")
+    sigma_target: Annotated[float, Field(ge=1, le=1e9)] = Field(
+        64, description="compression at the end; twice as high: half the neurons"
+    )
+    score: ScoreName = Field("mimi", description="what a neuron is worth; the lowest go")
     normalise: Annotated[NormaliserName, OnlyIf("score", lambda it: SCORES[it].divided)] = Field(
         "per_parameter", description="what a score is divided by, per site"
     )
-    scope: Scope = Field("global", description="global: rank all sites together; local: every site keeps its share")
+    scope: Scope = Field(
+        "global",
+        description="global: all layers compete, and some may lose their adapter; local: every layer keeps its share",
+    )
     measure_damage: bool = Field(
         True, description="before every cut, measure what switching off each adapter costs (anneal does not)"
     )
@@ -131,14 +144,26 @@ class PruneConfig(Section):
     )
 
 
+def _of(path: str, words: str) -> str:
+    """What a setting of some methods is, with those that the catalogue says use it."""
+    return f"of {', '.join(name for name, method in METHODS.items() if method.claims(path))}: {words}"
+
+
 class PeftConfig(Section):
-    rank: Positive = Field(8, description="of lora, dora, vera; of adalora at the end, on average; blocks of oft")
-    alpha: Annotated[float, Field(gt=0)] = Field(16, description="lora, dora, adalora: factor, over the rank")
-    prompts: Positive = Field(10, description="learned tokens of vpt_shallow, and of every block of vpt_deep")
+    rank: Positive = Field(
+        8,
+        description=_of(
+            "peft.rank", "the rank; with adalora that at the end, on average, and with oft the number of blocks"
+        ),
+    )
+    alpha: Annotated[float, Field(gt=0)] = Field(16, description=_of("peft.alpha", "factor, over the rank"))
+    prompts: Positive = Field(10, description=_of("peft.prompts", "learned tokens, of the input or of every block"))
 
 
 class TrainConfig(Section):
-    epochs: Positive = Field(100, description="epochs of every cycle; with prune.schedule=anneal, of the whole run")
+    epochs: Positive = Field(
+        100, description="passes over the training images in every cycle; with prune.schedule=anneal, in the whole run"
+    )
     cycles: Positive = Field(
         1, description="of a run without cuts: courses of the learning rate, each of so many epochs"
     )
@@ -181,11 +206,15 @@ class Branch(Checked):
 class RunConfig(Section):
     """One run, complete. Defaults are the paper's."""
 
-    name: Annotated[str, Field(max_length=80)] = Field("", description="a title for people; may be empty")
+    name: Annotated[str, Field(max_length=80)] = Field(
+        "", description="a title for people, as lists show it; may be empty"
+    )
     group: Annotated[str, Field(max_length=80)] = Field(
         "", description="runs of one group are listed and compared together, such as those of a sweep"
     )
-    method: MethodName = "mimi"
+    method: MethodName = Field(
+        "mimi", description="MiMi prunes adapters in cycles; the others train once, and are what it is compared with"
+    )
     backbone: BackboneConfig = BackboneConfig()
     data: DataConfig = DataConfig()
     adapter: AdapterConfig = AdapterConfig()
@@ -195,7 +224,7 @@ class RunConfig(Section):
     probe: bool = Field(
         True, description="fit a linear classifier to the frozen features first, to tell what training adds to it"
     )
-    seed: Seed = 0
+    seed: Seed = Field(0, description="decides initial weights and the order of images: same seed, same numbers")
     versions: dict[str, str] = Field(
         {}, description="written by the program into a run's config.yaml; ignored when read"
     )

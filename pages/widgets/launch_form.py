@@ -19,23 +19,11 @@ from mimi_core.config.settings import Setting, from_link, link, nested, settings
 from mimi_core.config.text import read_config_text
 from mimi_core.errors import ConfigError
 from mimi_core.scores.catalogue import label_of as score_label
-from pages.widgets.setting_words import HELP, MAIN, SECTIONS, in_words, label_of
+from pages.widgets import preset_words
+from pages.widgets.setting_words import MAIN, SECTIONS, help_of, in_words, label_of
 from pages.widgets.text import plain
 
 DEFAULT = "demo"
-PRESET_WORDS = {
-    "demo": ("Demo", "300 digits on the bundled small backbone, four cuts: about two minutes on two cores."),
-    "quick": ("Quick look", "The demo, but smaller: 100 digits, two cuts, some seconds. To see that all works."),
-    "paper": (
-        "The paper",
-        "The paper's settings: 100 epochs a cycle on a Swin-T. Wants a GPU and that model's weights.",
-    ),
-    "own": (
-        "Own images",
-        "For a folder or a zip of your own, and few images: the head starts at a linear probe, images are flipped at "
-        "random, and the learning rate is low.",
-    ),
-}
 BACKBONES = ("demo", *(name for family in FAMILIES if family.in_papers for name in family.models))
 _KEY, _SHOWN, _KEEP, _WRONG = "launch.", "launch/shown", "launch/keep", "launch/wrong"
 _DATA, _CARRIED = "launch/data", "launch/carried"
@@ -78,15 +66,14 @@ def form(datasets: Sequence[str], remarks: Mapping[str, Remark]) -> Filled:
         st.segmented_control(
             "Start from",
             list(PRESETS),
-            format_func=lambda name: PRESET_WORDS.get(name, (name.replace("_", " ").capitalize(), ""))[0],
+            format_func=preset_words.title,
             required=True,
             key=f"{_KEY}preset",
             on_change=_other_preset,
         )
         st.space("stretch")
         _from_a_file()
-    if preset in PRESET_WORDS:
-        st.caption(PRESET_WORDS[preset][1])
+    st.caption(preset_words.about(preset))
     if carried := st.session_state.pop(_CARRIED, None):
         st.caption(f":material/photo_library: The data stayed as they were: {plain(carried)}.")
     values, problems = _as_numbers(_fields(preset, datasets, remarks), make_config(preset=preset))
@@ -293,14 +280,12 @@ def _remark(remarks: Mapping[str, Remark], setting: Setting) -> None:
 
 
 def _help(setting: Setting) -> str:
-    parts = [HELP[setting.path]] if setting.path in HELP else []
-    if not parts and setting.help:
-        parts = [f"{setting.help[0].upper()}{setting.help[1:]}."]
+    parts = [help_of(setting.path)]
     if setting.path == "prune.score":
         parts.append(scores_explained(setting.choices))
     if setting.path == "method":
         parts.append(methods_explained(setting.choices))
-    return " ".join([*parts, f"`{setting.path}`"])
+    return " ".join(filter(None, [*parts, f"`{setting.path}`"]))
 
 
 def _for_widget(setting: Setting, value: Any) -> Any:

@@ -29,22 +29,6 @@ MAIN = {
     },
 }
 """The settings that most people change, with the words for them; all others are found by themselves."""
-HELP = {
-    "name": "For you: what the run is called in lists.",
-    "backbone.name": "`demo` is the bundled small Swin. Listed are those of many papers; any timm model can be typed.",
-    "data.name": "A dataset on this machine; or type `folder:` and the path of a folder with one for each class, "
-    "or `hf:` and the owner/name of a dataset of the Hugging Face Hub.",
-    "data.shots": "Training images of every class, drawn by data.seed. Empty: all of them.",
-    "method": "MiMi prunes adapters in cycles; the others train once, and are what it is compared with.",
-    "adapter.sigma_0": "Token width over neurons when adapters are put in: 8 gives a layer of width 96 twelve neurons.",
-    "prune.sigma_target": "Pruning goes on until the compression is this high. Twice as high: half the neurons.",
-    "prune.rho": "Share of the neurons that every cut removes, between 0 and 1. Smaller: more cuts, more training.",
-    "prune.score": "What a neuron is worth. The lowest go.",
-    "prune.scope": "global: all layers compete, and some may lose their adapter. local: every layer keeps its share.",
-    "prune.schedule": "cycles: cut, train, cut, train. one_shot: a single cut. anneal: many small ones in one.",
-    "train.epochs": "Passes over the training images: in every cycle anew, or in all where there is a single training.",
-    "seed": "Same seed, same numbers. It decides initial weights and the order of images.",
-}
 SECTIONS = {
     "": "Run",
     "backbone": "Backbone",
@@ -63,6 +47,16 @@ def label_of(path: str) -> str:
         return label
     name = path.rpartition(".")[2]
     return name.replace("_", " ").capitalize() if path in settings() else path
+
+
+def help_of(path: str) -> str:
+    """What a setting is, in a sentence, as the schema says it; empty where that says nothing. Markdown."""
+    setting = settings()[path]
+    said = setting.help.replace("null: ", "empty: ")
+    if not said:
+        return ""
+    starts_with_a_choice = said.partition(":")[0] in setting.choices
+    return f"{said if starts_with_a_choice else said[0].upper() + said[1:]}."
 
 
 def in_words(message: str) -> str:

@@ -18,6 +18,7 @@ from mimi_core.scores.catalogue import label_of as score_label
 from mimi_core.scores.normalisers import NORMALISERS
 from pages.widgets import address
 from pages.widgets.address import Option
+from pages.widgets.setting_words import help_of
 from pages.widgets.text import plain
 
 WHAT_IF = ("rho", "scope", "score", "normalise")
@@ -40,7 +41,7 @@ def controls(cut: Cut) -> Settings:
         st.segmented_control(
             "Scope",
             get_args(Scope),
-            help="global: all layers compete; local: every layer keeps its own share",
+            help=help_of("prune.scope"),
             required=True,
             **scope.control,
         )
@@ -49,7 +50,7 @@ def controls(cut: Cut) -> Settings:
             "Score",
             list(cut.raw),
             format_func=score_label,
-            help="What a neuron is worth. " + why_words.scores_explained(cut.raw),
+            help=f"{help_of('prune.score')} {why_words.scores_explained(cut.raw)}",
             width=160,
             **score.control,
         )

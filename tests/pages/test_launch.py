@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 import time
 import zipfile
@@ -15,17 +16,19 @@ from mimi_core.analysis.common.labels import layers
 from mimi_core.analysis.launch import figures, words
 from mimi_core.analysis.launch.tables import planned_cycles_table
 from mimi_core.config import PRESETS, DataConfig, make_config, to_yaml
+from mimi_core.config.methods import METHODS
 from mimi_core.config.numbers import number_text, read_number
-from mimi_core.config.settings import from_link, link
+from mimi_core.config.settings import from_link, link, settings
 from mimi_core.data import known
 from mimi_core.data.intake.preview import Preview, Sample, preview
 from mimi_core.errors import ConfigError
 from mimi_core.runs.jobs import checking as precheck
 from mimi_core.runs.jobs.check_report import CheckReport, CycleEstimate, KeptImages
 from mimi_core.runs.store import Store
-from pages.widgets.setting_words import in_words
+from pages.widgets import preset_words
+from pages.widgets.setting_words import help_of, in_words
 from tests.analysis.vega import hold_to_schema
-from tests.pages.opening import HOSTILE, MakeRun, Open, button, texts
+from tests.pages.opening import HOSTILE, ROOT, MakeRun, Open, button, texts
 from tests.recorded import change_status, swin_sites
 
 
@@ -469,3 +472,30 @@ def test_figures_of_a_dataset_say_what_it_holds() -> None:
     assert list(balance["datasets"]["sums"]["told"]) == ["1 + 1 + 2"]
     assert {name for table in balance["datasets"].values() for name in table["class"]} == {"b"}
     hold_to_schema(figures.samples_figure(preview(DataConfig(), classes=0), []))
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_numbers_of_presets_are_those_of_their_configs() -> None:
+    for preset in ("demo", "quick"):
+        config = make_config(preset=preset)
+        told = f"{config.data.shots} images of every digit, {len(config.kept_shares)} cuts"
+        assert told in preset_words.about(preset)
+    smaller = make_config(preset="demo", sets=["data.shots=1", "prune.rho=0.9"])
+    assert preset_words.size(smaller) == f"1 image of every digit, {len(smaller.kept_shares)} cuts"
+    assert all(preset_words.about(preset) for preset in PRESETS)
+
+
+def test_the_readme_took_as_long_for_the_demo_as_the_pages_say() -> None:
+    (seconds,) = re.findall(r"One demo run takes (\d+) s here", (ROOT / "README.md").read_text())
+    low, high = preset_words.DEMO_SECONDS
+    assert low <= int(seconds) <= high
+
+
+def test_the_help_of_a_setting_is_the_schemas_and_names_every_method_that_uses_it() -> None:
+    assert help_of("prune.scope") == f"{settings()['prune.scope'].help}."
+    assert help_of("data.shots").endswith("; empty: all of them.")
+    for path in ("peft.rank", "peft.alpha", "peft.prompts"):
+        named = settings()[path].help.partition(":")[0].removeprefix("of ").split(", ")
+        assert named == [name for name, method in METHODS.items() if method.claims(path)]
