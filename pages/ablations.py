@@ -301,9 +301,12 @@ def numbers(means: pd.DataFrame, pairs: pd.DataFrame, levels: Levels, measure: M
     if pairs.empty:
         st.markdown("There is only one setting.")
         return
+    if corrected := comparison_words.corrected_for(pairs):
+        st.caption(corrected)
     step = "%+.1f" if measure.unit != "parameters" else "localized"
     scaled = pairs.assign(
         compared=[f"{first} – {second}" for first, second in zip(pairs["first"], pairs["second"], strict=True)],
+        verdict=pairs["verdict"].map(measure.called),
     )
     st.dataframe(
         shown(scaled, ["difference", "low", "high", "detectable"], measure),
@@ -374,11 +377,11 @@ def explain() -> None:
             "between 0 and 100 %, so an interval that would go on beyond is cut off there; that takes nothing from "
             "what it covers. A seed that was run several times counts once, by its mean.\n\n"
             "**Paired.** Runs with one seed start alike, so settings are compared seed by seed, which removes what "
-            "seeds have in common. A difference is called clear when the p value of the paired t test, corrected for "
-            f"the number of comparisons (Holm), is below {SIGNIFICANT:g}, and equivalent when two one-sided tests put "
-            f"it {WITHIN_MARGIN} of accuracy; whichever intervals are shown. "
-            "Everything else is undecided, which is not "
-            "none: the table says how large a difference so many seeds would have shown. All rows are one family; who "
+            "seeds have in common. An accuracy is called better or worse, and another number higher or lower, when the "
+            "p value of the paired t test, corrected for the number of comparisons (Holm), is below "
+            f"{SIGNIFICANT:g}, and equivalent when two one-sided tests put it {WITHIN_MARGIN} of accuracy; whichever "
+            "intervals are shown. Everything else is undecided, which is not none: the table says how large a "
+            "difference so many seeds would have shown. All rows are one family; who "
             "tries one reference after the other has made more comparisons than are corrected for. Decide what to "
             "compare before you "
             "look.\n\n"

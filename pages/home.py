@@ -10,7 +10,7 @@ from mimi_core.analysis.overview import cards
 from mimi_core.analysis.overview.groups import Member, Variant, variants
 from mimi_core.config import make_config
 from mimi_core.errors import MimiError
-from mimi_core.runs.status import ENDED
+from mimi_core.runs.status import ENDED, FAILED
 from pages.widgets import acting, drawing, gate, preset_words, refresh, stores
 from pages.widgets.badge import phase_badge
 from pages.widgets.menu import Page, link_to, pages, switch_to, through_app
@@ -149,7 +149,7 @@ def group(name: str, members: list[StoredRun]) -> None:
     phases = [stored.run.phase for stored in members]
     states = {
         "finished": phases.count("finished"),
-        "failed": sum(phase in ("failed", "died", "broken") for phase in phases),
+        "failed": sum(phase in FAILED for phase in phases),
         "stopped": phases.count("stopped"),
         "in progress": sum(phase not in ENDED for phase in phases),
     }

@@ -16,7 +16,13 @@ from mimi_core.runs.plausible import LARGEST_COUNT, LATEST
 
 Phase = Literal["queued", "starting", "loading", "training", "scoring", "evaluating", "finished", "stopped", "failed"]
 ShownPhase = Phase | Literal["died", "broken"]
-ENDED: tuple[ShownPhase, ...] = ("finished", "stopped", "failed", "died", "broken")
+FAILED: tuple[ShownPhase, ...] = ("failed", "died", "broken")
+"""Ended otherwise than the run or a person meant it to."""
+ENDED: tuple[ShownPhase, ...] = ("finished", "stopped", *FAILED)
+WITH_A_MESSAGE: tuple[ShownPhase, ...] = ("failed", "broken")
+"""Whose message says why; a worker that died left none."""
+WITHOUT_WORKER: tuple[ShownPhase, ...] = (*ENDED, "queued")
+"""Nothing goes on in the run now."""
 LARGEST = 100_000
 """Bytes of a status file; one has about 500."""
 FOREIGN_HEARTBEAT_LIMIT = 60.0

@@ -22,8 +22,9 @@ from mimi_core.study.design import study
 from mimi_core.sweeps.matching import compare
 from mimi_core.sweeps.sweep import expand
 
-MARGIN = 0.005
-"""Of accuracy, 0..1: a schedule that is at most so much worse is as good."""
+AS_GOOD = 0.005
+"""Of accuracy, 0..1: a schedule that is at most so much worse is as good. Not the margin of equivalence."""
+AS_GOOD_SAID = f"{100 * AS_GOOD:g} points"
 BySeed = Mapping[int, float]
 """Seed -> accuracy 0..1, or another number of a run."""
 
@@ -149,7 +150,7 @@ def interval(values: BySeed) -> Interval:
     return of_setting(values)
 
 
-def within_margin(gap: Interval, margin: float = MARGIN) -> str:
+def at_most_worse(gap: Interval, margin: float = AS_GOOD) -> str:
     """Whether something is at most `margin` worse: only where the whole interval says so.
 
     Differences that are all the same give no interval: no spread is no certainty.

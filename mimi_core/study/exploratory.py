@@ -4,12 +4,31 @@ from collections.abc import Sequence
 from math import isnan
 
 from mimi_core.analysis.common.statistics import SIGNIFICANT, repeated_measures
-from mimi_core.analysis.common.words import listed, p_said
+from mimi_core.analysis.common.words import NOTHING, listed, p_said
 from mimi_core.study import design as study
 from mimi_core.study.design import MIMI, SEEDS
-from mimi_core.study.evidence import MARGIN, Contrast, Evidence, averaged, contrast, holm_corrected, within_margin
+from mimi_core.study.evidence import (
+    AS_GOOD,
+    AS_GOOD_SAID,
+    Contrast,
+    Evidence,
+    at_most_worse,
+    averaged,
+    contrast,
+    holm_corrected,
+)
 from mimi_core.study.figures import differences_figure
-from mimi_core.study.sections import TESTED, TOO_FEW, FindingsSection, detectable, epochs, mean, points, tested
+from mimi_core.study.sections import (
+    TESTED,
+    TOO_FEW,
+    UNTESTED,
+    FindingsSection,
+    detectable,
+    epochs,
+    mean,
+    points,
+    tested,
+)
 from mimi_core.sweeps.sweep import expand
 
 RANDOMLY = "random"
@@ -24,23 +43,23 @@ def schedules(evidence: Evidence) -> FindingsSection:
     )
     rows = [
         [c.first, epochs(evidence, "schedules", c.first), str(c.interval.n),
-         mean(evidence.accuracies("schedules", c.first)), within_margin(c.interval), *tested(c)]
+         mean(evidence.accuracies("schedules", c.first)), at_most_worse(c.interval), *tested(c)]
         for c in contrasts
     ]  # fmt: skip
-    rows.insert(0, ["cycles", epochs(evidence, "equal-size", MIMI), str(len(full)), mean(full), *"–––––"])
+    rows.insert(0, ["cycles", epochs(evidence, "equal-size", MIMI), str(len(full)), mean(full), NOTHING, *UNTESTED])
     sentences = [
-        f"{c.first}: {points(c.interval)} points to the full cycles; at most half a point worse: "
-        f"{within_margin(c.interval)}."
+        f"{c.first}: {points(c.interval)} points to the full cycles; at most {AS_GOOD_SAID} worse: "
+        f"{at_most_worse(c.interval)}."
         for c in contrasts
         if c.interval.n > 1
     ]
-    head = ["schedule", "epochs in all", "seeds", "accuracy", "at most 0.5 points worse"]
-    drawn = differences_figure(contrasts, "Schedules with a third of the epochs", "schedules", MARGIN)
+    head = ["schedule", "epochs in all", "seeds", "accuracy", f"at most {AS_GOOD_SAID} worse"]
+    drawn = differences_figure(contrasts, "Schedules with a third of the epochs", "schedules", AS_GOOD)
     return FindingsSection(
         "5. Is one annealed run as good as the cycles, with a third of their epochs?",
         sentences,
         [([*head, *TESTED], rows)],
-        {"schedules": (drawn, "Differences to the full cycles; the dotted line is half a point")},
+        {"schedules": (drawn, f"Differences to the full cycles; the dotted line is {AS_GOOD_SAID}")},
         detectable(contrasts),
     )
 
@@ -64,7 +83,7 @@ def scores(evidence: Evidence) -> FindingsSection:
         for c, b in zip(trained, damage, strict=True)
     ]
     rows += [
-        [chance, str(len(end[chance])), mean(end[chance]), *"––––", mean(bare[chance]), *"––––"]
+        [chance, str(len(end[chance])), mean(end[chance]), *UNTESTED, mean(bare[chance]), *UNTESTED]
         for chance in dict.fromkeys(chance for _, chance in pairs)
     ]
     sentences = [

@@ -52,9 +52,11 @@ def markdown(evidence: Evidence, sections: Sequence[FindingsSection]) -> str:
         f"training images per class ({more}). Seeds {SEEDS[0]} to {SEEDS[-1]}; each draws its own training images and "
         "its own start, and all settings of a seed share them. Accuracy is that of the last epoch; within a run, the "
         "test images choose nothing.",
-        f"Intervals are Student's for {LEVEL}. Comparisons are paired by seed, with p by the paired t "
-        f"test, corrected by Holm within a family, and called a difference below {SIGNIFICANT:g}; their intervals are "
-        f"corrected as well (Bonferroni). They are called equivalent {WITHIN_MARGIN} where two one-sided tests, "
+        f"Intervals are Student's for {LEVEL}. Comparisons are paired by seed, with p by the paired t test, corrected "
+        "by Holm for all comparisons of one question, as many as the tables say, and called a difference below "
+        f"{SIGNIFICANT:g}; their intervals are corrected as well (Bonferroni). Ablations corrects the same runs for "
+        "what it shows side by side, which may be more or fewer. They are called equivalent "
+        f"{WITHIN_MARGIN} where two one-sided tests, "
         "corrected likewise, say so, and undecided otherwise. Undecided is not none: " + _would_show(sections),
         "The demo's learning rate and epochs were once picked by hand with accuracies on the same test digits in view, "
         "under other seeds. They are MiMi's, and the methods beside it were given the same; the validation images "

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from mimi_core.analysis.common.statistics import Interval
-from mimi_core.analysis.common.words import NOTHING, decimal, listed, p_value, percent_interval, points_interval
+from mimi_core.analysis.common.words import NOTHING, count, decimal, listed, p_value, percent_interval, points_interval
 from mimi_core.analysis.common.words import points as in_points
 from mimi_core.analysis.compare.tables import Facts
 from mimi_core.study.evidence import BySeed, Contrast, Evidence, contrast, interval
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 TOO_FEW = "Too few runs have finished to say anything yet."
-TESTED = ("difference in points", "p", "verdict", "would show")
+TESTED = ("difference in points", "p", "corrected for", "verdict", "would show")
+UNTESTED = [NOTHING] * len(TESTED)
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class FindingsSection:
 
 def tested(c: Contrast) -> list[str]:
     """The cells under `TESTED`."""
-    return [points(c.interval), p_value(c.corrected), c.verdict, in_points(c.test.detectable)]
+    difference, p, least = points(c.interval), p_value(c.corrected), in_points(c.test.detectable)
+    return [difference, p, count(c.test.tests, "comparison"), c.verdict, least]
 
 
 def detectable(contrasts: Sequence[Contrast]) -> list[float]:

@@ -349,3 +349,24 @@ def _code(node: Any) -> list[object]:
         return []
     own = [value for key, value in node.items() if key in ("expr", "calculate", "test", "filter")]
     return own + [found for item in node.values() for found in _code(item)]
+
+
+def test_one_difference_that_can_be_tested_is_not_the_largest_of_one() -> None:
+    """Settings whose seeds do not overlap cannot be paired, so of three pairs a single one may be left."""
+    runs = [run(seed, 0.8 + 0.001 * seed) for seed in (0, 1, 2)]
+    runs += [run(seed, 0.8 + 0.002 * (2 - seed), prune__scope="local") for seed in (0, 1, 2)]
+    runs += [run(seed, 0.7, prune__score="random") for seed in (8, 9)]
+    means, pairs = tables(runs)
+    assert int(pairs["p"].notna().sum()) == 1
+    told = comparison_words.finding(means, pairs, ACCURACY)
+    assert "The only one that can be tested: MiMi score" in told
+    assert "largest of" not in told
+
+
+def test_how_many_tests_are_corrected_for_is_said_and_verdicts_have_one_vocabulary() -> None:
+    _, pairs = tables(three_settings())
+    assert set(pairs["tests"]) == {3}
+    assert "corrected for the 3 comparisons of this table" in comparison_words.corrected_for(pairs)
+    assert comparison_words.corrected_for(pairs.head(0)) == ""
+    assert [ACCURACY.called(one) for one in ("higher", "lower", "undecided")] == ["better", "worse", "undecided"]
+    assert MEASURES["seconds"].called("higher") == "higher"

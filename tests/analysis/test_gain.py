@@ -38,11 +38,11 @@ def test_pairing_narrows_the_interval_and_covers_as_often_as_it_says() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "images", "verdict"),
     [
-        (0.9, 0.8, 1000, "better"),
-        (0.8, 0.9, 1000, "worse"),
-        (0.9, 0.8, 50, "no difference shown"),
-        (0.8, 0.8, 10**6, "no difference shown"),
-        (1.0, 0.0, 10, "better"),
+        (0.9, 0.8, 1000, "higher"),
+        (0.8, 0.9, 1000, "lower"),
+        (0.9, 0.8, 50, "undecided"),
+        (0.8, 0.8, 10**6, "undecided"),
+        (1.0, 0.0, 10, "higher"),
     ],
 )
 def test_verdicts(first: float, second: float, images: int, verdict: str) -> None:
@@ -87,8 +87,8 @@ def test_where_every_image_is_known_the_interval_is_of_pairs(store: Store, make_
     right[1:40:2] = True
     paired = gain.over_probe(state, PROBE, right=right)
     assert paired is not None
-    assert (paired.paired, paired.verdict, paired.value) == (True, "better", pytest.approx(0.02))
-    assert replace(proportions.apart(0.52, 0.5, 1000)).verdict == "no difference shown"
+    assert (paired.paired, paired.verdict, paired.value) == (True, "higher", pytest.approx(0.02))
+    assert replace(proportions.apart(0.52, 0.5, 1000)).verdict == "undecided"
     other = gain.over_probe(state, PROBE, right=right[:10])
     assert other is not None
     assert not other.paired, "other images than the probe's"

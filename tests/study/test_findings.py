@@ -20,13 +20,13 @@ from mimi_core.study.design import scores as scores_of_the_study
 from mimi_core.study.evidence import (
     Contrast,
     Evidence,
+    at_most_worse,
     averaged,
     contrast,
     gather,
     growth,
     holm_corrected,
     survivals,
-    within_margin,
 )
 from mimi_core.study.exploratory import scores
 from mimi_core.study.layer_agreement import likeness
@@ -126,7 +126,7 @@ def test_equivalent_is_said_where_it_is_shown_and_nowhere_else() -> None:
     ],
 )
 def test_as_good_as_needs_the_whole_interval(differences: list[float], says: str) -> None:
-    assert within_margin(of_setting(dict(enumerate(differences)), DIFFERENCES)) == says
+    assert at_most_worse(of_setting(dict(enumerate(differences)), DIFFERENCES)) == says
 
 
 def test_averages_and_growth_need_a_seed_everywhere() -> None:

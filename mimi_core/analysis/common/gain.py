@@ -6,7 +6,7 @@ import numpy as np
 
 from mimi_core.analysis.common.proportions import Difference, apart, together
 from mimi_core.analysis.common.statistics import INTERVAL
-from mimi_core.analysis.common.words import percent, points
+from mimi_core.analysis.common.words import OF_ACCURACY, percent, points
 from mimi_core.errors import RunError
 from mimi_core.runs.events import Evaluated, RunState
 from mimi_core.runs.formats import answers
@@ -62,13 +62,13 @@ def _said(gap: Difference) -> str:
     accuracies = f"{percent(gap.first)} against {percent(gap.second)}"
     value = f"{points(gap.value, signed=True)} points"
     between = f"{points(gap.low, signed=True)} to {points(gap.high, signed=True)}"
-    if gap.verdict == "no difference shown":
+    if gap.verdict not in OF_ACCURACY:
         return (
             f"No difference to {WHAT} is shown: {accuracies}, {value}, and with {gap.images:,} test images anything "
             f"from {between} is plausible ({INTERVAL}; other seeds may differ)."
         )
     return (
-        f"This run is {gap.verdict} than {WHAT}: {accuracies}, {value} ({INTERVAL} {between} over "
+        f"This run is {OF_ACCURACY[gap.verdict]} than {WHAT}: {accuracies}, {value} ({INTERVAL} {between} over "
         f"{gap.images:,} test images; other seeds may differ)."
     )
 

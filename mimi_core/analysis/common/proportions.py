@@ -7,13 +7,11 @@ Newcombe 1998, Statistics in Medicine 17, 873-890 (his method 10, independent) a
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
-from typing import Literal
 
 import numpy as np
 
-from mimi_core.analysis.common.statistics import CONFIDENCE
+from mimi_core.analysis.common.statistics import CONFIDENCE, Verdict
 
-Verdict = Literal["better", "worse", "no difference shown"]
 Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 """Standard normal quantile, two-sided."""
 
@@ -41,7 +39,7 @@ class Difference:
     @property
     def verdict(self) -> Verdict:
         """Of the first. Nothing is shown where the interval holds zero; that is no proof that they are equal."""
-        return "better" if self.low > 0 else "worse" if self.high < 0 else "no difference shown"
+        return "higher" if self.low > 0 else "lower" if self.high < 0 else "undecided"
 
 
 def wilson(share: float, images: int) -> tuple[float, float]:

@@ -110,6 +110,8 @@ class Paired:
     """`p` by Holm within the family; NaN before `family` has set it."""
     corrected_equivalent: float = nan
     """The same of `p_equivalent`."""
+    tests: int = 1
+    """Of its family: so many the corrected p values and the interval are corrected for."""
     detectable: float = nan
     """The least true difference that would be shown in four of five such comparisons, going by the spread seen here and
     by Bonferroni's level, which is never laxer than Holm's. NaN before `family`, and where `p` is."""
@@ -204,6 +206,7 @@ def family(tests: Sequence[Paired]) -> list[Paired]:
             difference=mean_interval(one.values, 1 - (1 - CONFIDENCE) / number, one.kind, one.within),
             corrected=p,
             corrected_equivalent=same,
+            tests=number,
             detectable=_detectable(one.difference, level),
         )
         for one, p, same in zip(tests, differ, equivalent, strict=True)

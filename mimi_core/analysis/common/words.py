@@ -5,7 +5,7 @@ Whatever shows a share, be it a sentence, a table, a chart's label or its toolti
 one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isnan
 
 from mimi_core.analysis.common.statistics import MARGIN, SIGNIFICANT, Interval, Verdict
@@ -62,6 +62,10 @@ def points_interval(interval: Interval) -> str:
 
 
 WITHIN_MARGIN = f"within {100 * MARGIN:g} point{'' if MARGIN == 0.01 else 's'}"
+
+
+OF_ACCURACY: Mapping[Verdict, str] = {"higher": "better", "lower": "worse"}
+"""What a verdict says of an accuracy; of other numbers, such as a time, it says no such thing."""
 
 
 def verdict_on(verdict: Verdict, small: bool, shown: str) -> str:

@@ -16,12 +16,13 @@ from mimi_core.analysis.common.statistics import (
     SHARES,
     IntervalKind,
     Range,
+    Verdict,
     by_seed,
     difference,
     family,
     of_setting,
 )
-from mimi_core.analysis.common.words import decimal, duration, percent
+from mimi_core.analysis.common.words import OF_ACCURACY, decimal, duration, percent
 from mimi_core.analysis.compare.design import Levels
 
 MOST_DRAWN = 30
@@ -62,6 +63,10 @@ class Measure:
     def digits(self) -> int:
         """That are shown after the point, of a share in percent."""
         return 0 if self.unit == "parameters" else 1
+
+    def called(self, verdict: Verdict) -> str:
+        """The verdict on a difference: an accuracy is `better`, anything else `higher`."""
+        return OF_ACCURACY.get(verdict, verdict) if self.unit == "share" else verdict
 
     def said(self, value: float) -> str:
         if isnan(value):
@@ -148,7 +153,7 @@ def pairs_table(levels: Levels, measure: Measure, reference: str | None, kind: I
 
     Columns: first, second, pairs, difference (first - second), low, high (simultaneous), effect (Cohen's d_z), p,
     corrected (Holm), wilcoxon (NaN for Student's intervals), verdict, small (surely within the margin), detectable,
-    claimed (corrected p below `SIGNIFICANT`). All as `Paired` has them.
+    claimed (corrected p below `SIGNIFICANT`), tests (of the family). All as `Paired` has them.
     """
     values = levels.table.pivot_table(index=["block", "pair"], columns="level", values=measure.column, aggfunc="mean")
     values = values.reindex(columns=levels.order)
@@ -177,9 +182,10 @@ def pairs_table(levels: Levels, measure: Measure, reference: str | None, kind: I
                 "small": test.is_small,
                 "detectable": test.detectable,
                 "claimed": test.is_clear,
+                "tests": test.tests,
             }
         )
-    tested = "difference low high effect p wilcoxon corrected verdict small detectable claimed"
+    tested = "difference low high effect p wilcoxon corrected verdict small detectable claimed tests"
     columns = ["first", "second", "pairs", *tested.split()]
     return pd.DataFrame(rows, columns=columns).astype({"claimed": bool, "small": bool})
 

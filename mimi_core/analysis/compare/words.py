@@ -59,8 +59,9 @@ def finding(means: pd.DataFrame, pairs: pd.DataFrame, measure: Measure, kind: In
     if len(claimed) > 3:
         parts.append(f"{len(claimed) - 3} more are in the table.")
     if claimed.empty:
-        largest = tested.loc[tested["difference"].abs().idxmax()]
-        parts.append(f"The largest of {len(tested)} differences: {compared(largest, measure, len(tested), kind)}")
+        largest = compared(tested.loc[tested["difference"].abs().idxmax()], measure, len(tested), kind)
+        which = f"The largest of {len(tested)} differences" if len(tested) > 1 else "The only one that can be tested"
+        parts.append(f"{which}: {largest}")
     elif len(claimed) < len(tested):
         alike = int((tested["verdict"] == "equivalent").sum())
         equal = f", {alike} of them being {WITHIN_MARGIN}" if alike else ""
@@ -85,7 +86,7 @@ def compared(row: pd.Series, measure: Measure, tests: int, kind: IntervalKind = 
     interval = f"{INTERVALS[kind]} {measure.difference(low, False)} to {measure.difference(high, False)}, {pairs}"
     if tests > 1:
         interval += f", {p_said(row['corrected'])}, both corrected for {tests} tests"
-    verdict = verdict_on(row["verdict"], row["small"], "a clear difference")
+    verdict = verdict_on(row["verdict"], row["small"], measure.called("higher"))
     return f"{start} ({interval}): {verdict}{_what_would_show(row, measure)}."
 
 
@@ -94,6 +95,17 @@ def _what_would_show(row: pd.Series, measure: Measure) -> str:
     if row["verdict"] != "undecided" or isnan(row["detectable"]):
         return ""
     return f"; with so many seeds {measure.difference(row['detectable'])} would show in four of five such comparisons"
+
+
+def corrected_for(pairs: pd.DataFrame) -> str:
+    """For how many comparisons the rows of a `pairs_table` are corrected. Empty where there is nothing to correct."""
+    tests = int(pairs["tests"].max()) if len(pairs) else 1
+    if tests < 2:
+        return ""
+    return (
+        f"Intervals and p are corrected for the {tests} comparisons of this table. Where the same settings are "
+        "compared beside others, as in the findings of the study, they are corrected for those, and differ from these."
+    )
 
 
 def told_apart(how: Design) -> str:

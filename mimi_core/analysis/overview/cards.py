@@ -7,7 +7,7 @@ from mimi_core.analysis.common.words import compact, count, duration, percent
 from mimi_core.analysis.compare.design import worded
 from mimi_core.analysis.widths import words as sentences
 from mimi_core.runs.events import RunState
-from mimi_core.runs.status import ENDED, Status
+from mimi_core.runs.status import ENDED, WITH_A_MESSAGE, Status
 from mimi_core.runs.store import RunSummary
 
 
@@ -73,7 +73,7 @@ def doing(status: Status) -> str:
 
 def why_no_picture(run: RunSummary, state: RunState) -> str:
     """What stands in the place of the picture."""
-    if run.message and run.phase in ("failed", "broken"):
+    if run.message and run.phase in WITH_A_MESSAGE:
         return run.message
     if state.started:
         return f"No adapters: {worded('method', run.method)}."

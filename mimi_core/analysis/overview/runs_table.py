@@ -8,6 +8,7 @@ import pandas as pd
 
 from mimi_core.analysis.overview.groups import Member, Variant, variants
 from mimi_core.config.methods import makes_cuts
+from mimi_core.runs.status import WITHOUT_WORKER
 from mimi_core.runs.store import RunSummary
 
 EXAMPLE = "example"
@@ -36,7 +37,7 @@ def runs_table(runs: Iterable[tuple[RunSummary, bool]]) -> pd.DataFrame:
     rows = []
     for run, example in runs:
         prunes = makes_cuts(run.method)
-        going = run.phase not in ("finished", "stopped", "failed", "died", "broken", "queued")
+        going = run.phase not in WITHOUT_WORKER
         rows.append(
             (
                 run.id,

@@ -19,7 +19,7 @@ from mimi_core.analysis.report.run import Table, as_yaml, moment
 from mimi_core.config import RunConfig
 from mimi_core.config.settings import nested, settings, value_at
 from mimi_core.errors import ConfigError, RunError
-from mimi_core.runs.status import ENDED
+from mimi_core.runs.status import ENDED, FAILED, WITH_A_MESSAGE
 from mimi_core.runs.store import RunSummary, Store
 
 MOST_RUNS, MOST_PICTURES, MOST_SETTINGS = 200, 40, 40
@@ -122,7 +122,7 @@ def _agreement(kept: list[SurvivalCounts]) -> str:
 
 def _notes(runs: list[RunSummary], compared: list[Variant]) -> list[dict[str, str]]:
     notes = []
-    bad = sum(run.phase in ("failed", "died", "broken") for run in runs)
+    bad = sum(run.phase in FAILED for run in runs)
     live = sum(run.phase not in ENDED for run in runs)
     if bad:
         notes.append(("Not all finished:", f"{words.count(bad, 'run')} failed or broke off; see the table of runs."))
@@ -214,7 +214,7 @@ def _runs(store: Store, runs: list[RunSummary], compared: list[Variant]) -> dict
                 "setting": labels.get(run.id, "–"),
                 "seed": run.seed,
                 "state": run.phase,
-                "message": run.message if run.phase in ("failed", "broken") else "",
+                "message": run.message if run.phase in WITH_A_MESSAGE else "",
                 "accuracy": words.percent(run.accuracy),
                 "parameters": "–" if run.trained_parameters is None else f"{run.trained_parameters:,}",
                 "gone": f"{run.removed} of {run.sites}" if run.cycle else "–",
