@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from mimi_core.reading import read_regular
-from mimi_core.runs import files
+from mimi_core.runs import writing
 
 NAME: Final = "probe.json"
 _LARGEST = 2**20
@@ -65,7 +65,7 @@ def bits(told: np.ndarray) -> str:
 
 def write(run: Path, probe: Probe) -> None:
     """Raises ResourceError where it cannot be written."""
-    files.write_text(run / NAME, probe.model_dump_json(indent=1))
+    writing.write_text(run, NAME, probe.model_dump_json(indent=1))
 
 
 def read(run: Path) -> Probe | None:
