@@ -19,7 +19,7 @@ from mimi_core.errors import MimiError
 from mimi_core.runs.describe import describe_death, describe_wait, times
 from mimi_core.runs.events import RunState
 from mimi_core.runs.formats import probe as probe_file
-from mimi_core.runs.status import ENDED, Status
+from mimi_core.runs.status import ENDED, WITH_PROGRESS, Status
 from pages.widgets import drawing, run_actions, stores
 from pages.widgets.badge import phase_badge, stage
 from pages.widgets.menu import Page, link_to, through_app
@@ -118,7 +118,7 @@ def bar(status: Status) -> None:
     parts.append(words.percent(status.progress, 0))
     if phase not in (*ENDED, "queued") and status.eta_seconds is not None:
         parts.append(f"about {words.duration(status.eta_seconds)} left")
-    elif phase in ("training", "scoring", "evaluating"):
+    elif phase in WITH_PROGRESS:
         parts.append("estimating the time left")
     st.progress(min(max(status.progress, 0.0), 1.0), text=" · ".join(parts))
 

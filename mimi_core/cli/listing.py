@@ -10,6 +10,7 @@ from rich.table import Table
 from mimi_core.cli.common import RUNS, RunsOption, out, percent_unspaced
 from mimi_core.runs.describe import describe_wait
 from mimi_core.runs.queue.dispatcher import wake
+from mimi_core.runs.status import WITH_PROGRESS
 from mimi_core.runs.store import RunSummary, Store
 
 _MOST_WARNINGS = 50
@@ -77,7 +78,7 @@ def show(run_id: str, runs: RunsOption = RUNS) -> None:
 
 
 def _state(run: RunSummary) -> str:
-    if run.phase in ("training", "evaluating", "scoring"):
+    if run.phase in WITH_PROGRESS:
         return f"{run.phase} {percent_unspaced(run.progress, 0)}"
     if run.phase == "died":
         told = "goes on in a moment" if run.is_orphan else run.message

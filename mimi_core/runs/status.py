@@ -19,6 +19,8 @@ ShownPhase = Phase | Literal["died", "broken"]
 FAILED: tuple[ShownPhase, ...] = ("failed", "died", "broken")
 """Ended otherwise than the run or a person meant it to."""
 ENDED: tuple[ShownPhase, ...] = ("finished", "stopped", *FAILED)
+WITH_PROGRESS: tuple[ShownPhase, ...] = ("training", "scoring", "evaluating")
+"""The model is there, and so is an idea of how long it goes on."""
 WITH_A_MESSAGE: tuple[ShownPhase, ...] = ("failed", "broken")
 """Whose message says why; a worker that died left none."""
 WITHOUT_WORKER: tuple[ShownPhase, ...] = (*ENDED, "queued")
