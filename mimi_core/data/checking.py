@@ -14,7 +14,7 @@ from mimi_core.errors import DataError
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedFiles:
     """What was found in some files.
 
     Attributes:
@@ -28,7 +28,7 @@ class Checked:
     peaks: Mapping[Path, int]
 
 
-Check = Callable[[Sequence[Path], Decoding], Checked]
+Check = Callable[[Sequence[Path], Decoding], CheckedFiles]
 
 
 def decoding(on_progress: Progress | None) -> Check:
@@ -36,9 +36,9 @@ def decoding(on_progress: Progress | None) -> Check:
     return partial(_decode_all, on_progress=on_progress)
 
 
-def trusting(files: Sequence[Path], how: Decoding) -> Checked:
+def trusting(files: Sequence[Path], how: Decoding) -> CheckedFiles:
     """Opens no file: all are taken to be readable, and none to be grey or of 16 bits."""
-    return Checked(False, {}, {})
+    return CheckedFiles(False, {}, {})
 
 
 def refuse(faults: Sequence[str], skip_bad: bool) -> None:
@@ -48,7 +48,7 @@ def refuse(faults: Sequence[str], skip_bad: bool) -> None:
         raise DataError(f"{faults[0]}{more}; repair or remove it, or set data.skip_bad=true to leave such images out")
 
 
-def _decode_all(files: Sequence[Path], how: Decoding, on_progress: Progress | None) -> Checked:
+def _decode_all(files: Sequence[Path], how: Decoding, on_progress: Progress | None) -> CheckedFiles:
     unreadable: dict[Path, str] = {}
     peaks: dict[Path, int] = {}
     all_grey = True
@@ -68,4 +68,4 @@ def _decode_all(files: Sequence[Path], how: Decoding, on_progress: Progress | No
                     peaks[path] = peak
                 if fault:
                     unreadable[path] = fault
-    return Checked(all_grey, unreadable, peaks)
+    return CheckedFiles(all_grey, unreadable, peaks)

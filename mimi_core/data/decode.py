@@ -1,6 +1,6 @@
 """One image file to one upright picture in mode L or RGB, or one clear error.
 
-Converted faithfully: 16-bit grey (to 8 bits, by its `Levels`), palette and CMYK (to RGB), transparency (laid on
+Converted faithfully: 16-bit grey (to 8 bits, by its `GreyLevels`), palette and CMYK (to RGB), transparency (laid on
 white), EXIF rotation (applied). Refused, because they hold no picture or are dangerous to open: broken and truncated
 files, pixels without a known range, pictures thinner than two pixels, decompression bombs.
 """
@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin, features
 
-from mimi_core.data.levels import FULL, Levels
+from mimi_core.data.levels import FULL, GreyLevels
 from mimi_core.data.memory import free_bytes
 from mimi_core.errors import DataError, ResourceError
 
@@ -41,7 +41,7 @@ def _formats() -> tuple[str, ...]:
 _FORMATS = _formats()
 
 
-def in_words(levels: Levels = FULL) -> str:
+def in_words(levels: GreyLevels = FULL) -> str:
     """What `read_image` does, for those who have to do it without this program."""
     return (
         f"turned upright by its EXIF orientation, {levels.in_words}, transparency laid on white, palettes and CMYK "
@@ -73,7 +73,7 @@ class Decoding:
         max_pixels: of the largest that is read; None: `MAX_PIXELS`.
     """
 
-    levels: Levels = FULL
+    levels: GreyLevels = FULL
     max_pixels: int | None = None
 
     @property
@@ -250,7 +250,7 @@ def _refuse_size(size: tuple[int, int], decoding: Decoding) -> None:
         )
 
 
-def _to_grey_or_rgb(image: Image.Image, levels: Levels) -> Image.Image:
+def _to_grey_or_rgb(image: Image.Image, levels: GreyLevels) -> Image.Image:
     if image.mode in _SIXTEEN_BIT:
         return _to_eight_bits(image, levels)
     if image.mode == "F":
@@ -261,7 +261,7 @@ def _to_grey_or_rgb(image: Image.Image, levels: Levels) -> Image.Image:
     return image.convert("L" if grey else "RGB")
 
 
-def _to_eight_bits(image: Image.Image, levels: Levels) -> Image.Image:
+def _to_eight_bits(image: Image.Image, levels: GreyLevels) -> Image.Image:
     """Pillow's own conversion of these modes clips at 255 instead of scaling."""
     values = np.asarray(image)
     if values.min() < 0 or values.max() > 0xFFFF:

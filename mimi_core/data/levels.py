@@ -16,7 +16,7 @@ _BITS = (8, 10, 12, 14)
 
 
 @dataclass(frozen=True)
-class Levels:
+class GreyLevels:
     """Of 16-bit pictures: what becomes 0, and what 255."""
 
     black: int = 0
@@ -37,17 +37,17 @@ class Levels:
         return f"16-bit grey from {self.black} to {self.white} stretched to 0 to 255"
 
 
-FULL = Levels()
+FULL = GreyLevels()
 
 
-def explicit(asked: str) -> Levels | None:
+def explicit(asked: str) -> GreyLevels | None:
     """What `data.range` says by itself; None where the images decide."""
     if asked == AUTO:
         return None
-    return FULL if asked == ALL else Levels(*json.loads(asked))
+    return FULL if asked == ALL else GreyLevels(*json.loads(asked))
 
 
-def chosen(asked: str, training: Sequence[int], others: Sequence[int] = ()) -> tuple[Levels, list[str]]:
+def chosen(asked: str, training: Sequence[int], others: Sequence[int] = ()) -> tuple[GreyLevels, list[str]]:
     """How 16-bit pictures are read, and what should be known of that, a sentence each.
 
     Args:
@@ -60,7 +60,7 @@ def chosen(asked: str, training: Sequence[int], others: Sequence[int] = ()) -> t
         return levels or FULL, remarks
     peak = max(training, default=0xFFFF)
     bits = next((bits for bits in _BITS if peak < 2**bits), 16)
-    own = levels or Levels(0, 2**bits - 1)
+    own = levels or GreyLevels(0, 2**bits - 1)
     if levels is None and own != FULL:
         remarks.append(
             f"The 16-bit images hold values of {bits} bits, {peak:,} at most: 0 to {own.white:,} are stretched to the "

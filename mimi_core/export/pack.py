@@ -20,7 +20,7 @@ from mimi_core.backbones.offline import without_requests
 from mimi_core.config import DEMO_BACKBONE, RunConfig, to_yaml
 from mimi_core.config.methods import METHODS
 from mimi_core.data.decode import Decoding, in_words
-from mimi_core.data.levels import Levels
+from mimi_core.data.levels import GreyLevels
 from mimi_core.data.memory import free_bytes
 from mimi_core.errors import ExportError, MimiError
 from mimi_core.export.opened_pack import MANIFEST, Manifest, Preprocessing, unpack
@@ -136,7 +136,7 @@ def _loaded(path: Path, folder: Path, checkpoint: Path | None, allow_download: b
             "predictions may differ",
             stacklevel=3,
         )
-    how = Decoding(Levels(*made.levels), config.data.max_pixels)
+    how = Decoding(GreyLevels(*made.levels), config.data.max_pixels)
     preprocess = Preprocess(made.image_size, tuple(made.mean), tuple(made.std), made.grey, how)
     return Loaded(model, preprocess, saved.class_names)
 

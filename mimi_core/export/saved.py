@@ -16,7 +16,7 @@ from mimi_core.adapters.attach import adapters_of
 from mimi_core.adapters.shrink import shrink
 from mimi_core.config import RunConfig
 from mimi_core.data.decode import USUAL, Decoding, as_read, in_words, read_image
-from mimi_core.data.levels import FULL, Levels
+from mimi_core.data.levels import FULL, GreyLevels
 from mimi_core.data.pixels import square, to_float
 from mimi_core.errors import RunError
 from mimi_core.export.opened_pack import MOST_CLASSES
@@ -91,7 +91,7 @@ class Saved:
     widths: dict[str, int]
     class_names: tuple[str, ...]
     shapes: dict[str, tuple[int, ...]]
-    levels: Levels = FULL
+    levels: GreyLevels = FULL
 
 
 def saved_cycles(run: Path) -> list[int]:
@@ -130,7 +130,7 @@ def read_saved(path: Path) -> Saved:
     )
     if not sound:
         raise RunError(f"{path} is no saved cycle of a run: its cycle, widths, classes or levels make no sense")
-    return Saved(path, cycle, widths, tuple(names), shapes, Levels(*levels))
+    return Saved(path, cycle, widths, tuple(names), shapes, GreyLevels(*levels))
 
 
 def _is_count(value: object) -> bool:
@@ -212,7 +212,7 @@ class Restorable:
         return trained | {name: buffer for name, buffer in buffers.items() if name in saved.shapes}
 
 
-def restorable(config: RunConfig, classes: int, grey: bool = False, levels: Levels = FULL) -> Restorable:
+def restorable(config: RunConfig, classes: int, grey: bool = False, levels: GreyLevels = FULL) -> Restorable:
     """Build the model of a run on the CPU.
 
     Args:

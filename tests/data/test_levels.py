@@ -13,7 +13,7 @@ from mimi_core.config.settings import from_link, link
 from mimi_core.data import load
 from mimi_core.data.decode import Decoding, as_read, read_image, read_thumbnail
 from mimi_core.data.intake.preview import preview
-from mimi_core.data.levels import FULL, Levels, chosen
+from mimi_core.data.levels import FULL, GreyLevels, chosen
 from mimi_core.errors import ConfigError
 
 Made = Callable[..., Path]
@@ -45,7 +45,7 @@ def grey_levels(data: DataConfig) -> tuple[int, int]:
 def test_fewer_bits_are_stretched_and_told(make: Made, peak: int, white: int) -> None:
     data = DataConfig(name=f"folder:{make(peak)}")
     dataset = load(data)
-    assert dataset.decoding.levels == Levels(0, white)
+    assert dataset.decoding.levels == GreyLevels(0, white)
     many, brightest = grey_levels(data)
     assert many >= 60
     assert brightest == peak * 256 // (white + 1)
@@ -81,7 +81,7 @@ def test_a_person_may_decide(make: Made) -> None:
     assert "at most 16 levels of grey" in told
     assert "data.range=auto" in told
     own = make_config(sets=[f"data=folder:{folder}", "data.range=[200, 2199]"]).data
-    assert load(own).decoding.levels == Levels(200, 2199)
+    assert load(own).decoding.levels == GreyLevels(200, 2199)
     assert grey_levels(own)[1] == 255
     (told,) = load(own).remarks
     assert "20 16-bit images hold values above 2,199" in told
@@ -91,20 +91,27 @@ def test_test_images_do_not_decide_but_are_told(make: Made, tmp_path: Path) -> N
     make(4000, "sorted/train")
     make(30000, "sorted/test")
     dataset = load(DataConfig(name=f"folder:{tmp_path / 'sorted'}"))
-    assert dataset.decoding.levels == Levels(0, 4095)
+    assert dataset.decoding.levels == GreyLevels(0, 4095)
     assert "20 16-bit images hold values above 4,095" in dataset.remarks[1]
 
 
 def test_the_whole_range_is_the_upper_eight_bits() -> None:
     every = np.arange(65536)
     assert np.array_equal(FULL.to_eight_bits(every), every >> 8)
-    assert Levels(100, 355).to_eight_bits(np.array([0, 100, 101, 355, 356, 65535])).tolist() == [0, 0, 1, 255, 255, 255]
+    assert GreyLevels(100, 355).to_eight_bits(np.array([0, 100, 101, 355, 356, 65535])).tolist() == [
+        0,
+        0,
+        1,
+        255,
+        255,
+        255,
+    ]
     assert chosen("auto", []) == (FULL, [])
 
 
 def test_every_reader_takes_the_same_levels(tmp_path: Path) -> None:
     values = np.arange(4096, dtype=np.uint16).reshape(64, 64)
-    how = Decoding(Levels(0, 4095))
+    how = Decoding(GreyLevels(0, 4095))
     for name in ("a.png", "a.tif"):
         Image.fromarray(values).save(tmp_path / name)
         wanted = (values >> 4).astype(np.uint8)

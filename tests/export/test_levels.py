@@ -10,7 +10,7 @@ from PIL import Image
 
 from mimi_core.config import DataConfig, make_config
 from mimi_core.data import load
-from mimi_core.data.levels import FULL, Levels
+from mimi_core.data.levels import FULL, GreyLevels
 from mimi_core.data.pixels import resident, to_float
 from mimi_core.export import load_pack
 from mimi_core.export.pack import write_pack
@@ -43,7 +43,7 @@ def run(store: Store, make_run: MakeRun, pictures: Path) -> Path:
 
 def test_every_way_out_stretches(store: Store, run: Path, pictures: Path, tmp_path: Path) -> None:
     config, file = store.config(run.name), pictures / "ill" / "3.png"
-    assert read_saved(cycle_weights.path_of(run, 0)).levels == Levels(0, 4095)
+    assert read_saved(cycle_weights.path_of(run, 0)).levels == GreyLevels(0, 4095)
     write_pack(run, config, 0, tmp_path / "pack.zip")
     write_onnx(run, config, 0, tmp_path / "model.onnx")
     pack = load_pack(tmp_path / "pack.zip")
@@ -68,7 +68,7 @@ def test_every_way_out_stretches(store: Store, run: Path, pictures: Path, tmp_pa
 def test_it_is_told_and_kept(store: Store, run: Path) -> None:
     warnings = [warning.message for warning in store.state(run.name).warnings]
     assert any("hold values of 12 bits" in message for message in warnings)
-    assert kept_levels(run) == Levels(0, 4095)
+    assert kept_levels(run) == GreyLevels(0, 4095)
 
 
 def test_a_run_that_goes_on_holds_to_what_it_found(run: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mimi_core.config import DataConfig
-from mimi_core.data.checking import Check, Checked, refuse
+from mimi_core.data.checking import Check, CheckedFiles, refuse
 from mimi_core.data.decode import Decoding
 from mimi_core.data.types import Dataset, FileImages, Split
 from mimi_core.errors import DataError
@@ -111,7 +111,7 @@ def listed_in(file: Path, entries: Sequence[tuple[Path, int]]) -> Listed:
     return Listed(file, paths, np.array(labels, dtype=np.int64))
 
 
-def _as_split(listed: Listed, checked: Checked, how: Decoding) -> Split:
+def _as_split(listed: Listed, checked: CheckedFiles, how: Decoding) -> Split:
     unreadable = checked.unreadable
     good = [index for index, path in enumerate(listed.paths) if path not in unreadable]
     if not good:

@@ -19,7 +19,7 @@ from typing import NoReturn
 import numpy as np
 
 from mimi_core.config import DataConfig
-from mimi_core.data.checking import Check, Checked, decoding, refuse, trusting
+from mimi_core.data.checking import Check, CheckedFiles, decoding, refuse, trusting
 from mimi_core.data.decode import SUFFIXES, Decoding, is_image
 from mimi_core.data.levels import chosen
 from mimi_core.data.sampling import set_aside
@@ -123,7 +123,7 @@ def _dataset(config: DataConfig, check: Check, deadline: float) -> Dataset:
     return Dataset(config.name, class_names, train, val, test, tuple(faults), unused, how, tuple(remarks))
 
 
-def _peaks(split: Split, checked: Checked) -> list[int]:
+def _peaks(split: Split, checked: CheckedFiles) -> list[int]:
     """The largest value in each 16-bit image of a split."""
     assert isinstance(split.images, FileImages)
     return [checked.peaks[path] for path in split.images.paths if path in checked.peaks]
@@ -288,7 +288,7 @@ def _common_classes(listings: dict[str, _Listing]) -> tuple[str, ...]:
     return tuple(sorted(train.classes, key=lambda name: train.folders[name].name))
 
 
-def _as_split(listing: _Listing, class_names: Sequence[str], checked: Checked) -> Split:
+def _as_split(listing: _Listing, class_names: Sequence[str], checked: CheckedFiles) -> Split:
     paths: list[Path] = []
     labels: list[int] = []
     for label, name in enumerate(class_names):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import BaseModel
 
-from mimi_core.data.levels import FULL, Levels
+from mimi_core.data.levels import FULL, GreyLevels
 from mimi_core.runs import files
 from mimi_core.runs.formats import cycle_weights, npz
 
@@ -110,7 +110,7 @@ def read_gallery(run: Path) -> Gallery:
     return Gallery(index.astype(np.int64), label.astype(np.int64), images)
 
 
-def kept_levels(run: Path) -> Levels | None:
+def kept_levels(run: Path) -> GreyLevels | None:
     """How 16-bit pictures were read when the run began; None where it has not begun. A run of before that was kept read
     them by their upper 8 bits.
 
@@ -126,7 +126,7 @@ def kept_levels(run: Path) -> Levels | None:
         levels = npz.array(archive, LEVELS, "iu")
         if levels.shape != (2,) or not 0 <= int(levels[0]) < int(levels[1]) <= FULL.white:
             raise ValueError("no levels")
-        return Levels(int(levels[0]), int(levels[1]))
+        return GreyLevels(int(levels[0]), int(levels[1]))
 
 
 def read_probabilities(run: Path, cycle: int, gallery: Gallery, classes: int) -> np.ndarray:
