@@ -1,1 +1,4 @@
-"""Parts of pages: each draws one thing, and is called by a page."""
+"""Parts of pages, each of which draws one thing and is called by a page.
+
+Between them and who looks stand `hosts`, `uploads`, `people`, `signin`, `gate` and `acting`.
+"""
