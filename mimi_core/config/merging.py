@@ -52,11 +52,17 @@ def read_run_config(path: Path) -> RunConfig:
     """The config of a run folder, in which every setting was written out.
 
     Raises:
-        ConfigError: it is missing, broken, or empty, as when the power failed: never the defaults instead.
+        ConfigError: it is missing, broken, empty or cut off, as when the power failed: never the defaults instead.
     """
     values = read_config_file(path)
     if not values:
         raise ConfigError(f"config file {path} is empty: what the run was made with is lost; start a new run")
+    last = [*RunConfig.model_fields][-1]
+    if last not in values:
+        raise ConfigError(
+            f"config file {path} ends before `{last}`, so that settings at its end are lost: `fsck --repair` writes it "
+            "anew where the run had begun; else start a new run"
+        )
     return validate(values)
 
 

@@ -243,6 +243,8 @@ class Store:
                 write_status(draft, claimed(status, os.getpid()) if here else status)
                 if fill is not None:
                     fill(draft, run_id, config)
+                writing.synced(draft, files.CONFIG)
+                writing.synced(draft)
                 os.rename(draft, self.directory / run_id)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)

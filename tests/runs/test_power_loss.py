@@ -1,12 +1,13 @@
 """The power fails: bytes that were written are missing at the end of files, or zero. A resume is right all the same."""
 
+import contextlib
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mimi_core.config import RunConfig
+from mimi_core.config import RunConfig, read_run_config
 from mimi_core.errors import ConfigError, ResourceError
 from mimi_core.runs import control, files
 from mimi_core.runs.events import Warned, read_events
@@ -86,6 +87,19 @@ def test_an_empty_config_is_no_default_config(content: bytes, run: Path) -> None
     assert store.summary(run.name).phase == "broken"
     with pytest.raises(ConfigError):
         store.config(run.name)
+
+
+def test_a_config_of_any_length_is_whole_or_refused(run: Path) -> None:
+    """At the end of a line what is left is a config, too, but of another run: with defaults for what is missing."""
+    path = run / files.CONFIG
+    whole, config = path.read_bytes(), Store(run.parent).config(run.name)
+    ends = [end for end in range(1, len(whole)) if whole[end - 1] == 10]
+    for length in sorted({*ends, *(end - 2 for end in ends), *range(len(whole) - 20, len(whole))}):
+        path.write_bytes(whole[:length])
+        with contextlib.suppress(ConfigError):
+            assert read_run_config(path) == config, length
+    path.write_bytes(whole[:-1])
+    assert read_run_config(path) == config
 
 
 def test_a_run_whose_status_is_empty_can_be_resumed_everywhere(run: Path) -> None:
