@@ -3,13 +3,15 @@
 # make lint           the same without the tests
 # make coverage       the tests again, with the share of the lines that they reach
 # make audit          the pinned packages beside known weaknesses; needs access to pypi.org
+# make torture        kills, full disks, power loss, crowds, strangers: half an hour of it, see tests/torture
 # make bench          the measurements in benchmarks/
 # make screenshots    the pictures of README and docs, drawn anew in Chromium
 # make backbones      the table of backbones in docs, written anew
 # make catalogues     the tables of scores and methods in docs, written anew
 # make demo-backbone  pre-trains the bundled backbone anew (about 20 minutes on two cores)
 #
-# Variables: PYTHON, the interpreter to make the environment with; PORT and HOST of the app; TESTS, what pytest gets.
+# Variables: PYTHON, the interpreter to make the environment with; PORT and HOST of the app; TESTS, what pytest gets;
+# TORTURE, what the torture gets, such as `--minutes 3 --only kills --seed 1`.
 
 PYTHON ?= python3
 PORT ?= 8501
@@ -25,7 +27,7 @@ BENCHMARKS := app cut demo watched
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run audit test lint pytest coverage bench screenshots backbones catalogues demo-backbone format clean
+.PHONY: help run audit test lint pytest coverage torture bench screenshots backbones catalogues demo-backbone format clean
 
 help:
 	@sed -n "/^$$/q; s/^# \{0,1\}//p" Makefile
@@ -56,6 +58,9 @@ coverage: $(DEV)
 audit: $(DEV)
 	$(PIP) install pip-audit
 	$(BIN)/python -m pip_audit --requirement requirements.txt --disable-pip --no-deps
+
+torture: $(DEV)
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m tests.torture $(TORTURE)
 
 bench: $(DEV)
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done

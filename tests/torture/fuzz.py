@@ -103,7 +103,7 @@ def _tried(name: str, case: int, reader: Callable[[Path], object], run: Path) ->
     return None
 
 
-def _too_long(signum: int, frame: FrameType | None) -> NoReturn:
+def too_long(signum: int, frame: FrameType | None) -> NoReturn:
     raise TimeoutError(f"longer than {PATIENCE} s")
 
 
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--file", choices=READERS, help="only this one")
     parser.add_argument("--case", type=int, help="only this one, to see it again")
     options = parser.parse_args()
-    signal.signal(signal.SIGALRM, _too_long)
+    signal.signal(signal.SIGALRM, too_long)
     print(f"seed {options.seed}", flush=True)
     started = time.monotonic()
     names = (options.file,) if options.file else tuple(READERS)
