@@ -61,8 +61,10 @@ def cut(path: Path) -> None:
 
 
 def flip(path: Path) -> None:
+    """Some bytes, since a zip has single ones that mean nothing, such as the hour at which a member was written."""
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
+    middle = len(content) // 2
+    content[middle : middle + 64] = bytes(byte ^ 0xFF for byte in content[middle : middle + 64])
     path.write_bytes(content)
 
 

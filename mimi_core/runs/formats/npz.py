@@ -54,6 +54,13 @@ def opened(path: Path, what: str, verb: str = "are") -> Iterator[zipfile.ZipFile
         raise RunError(f"{what} cannot be read: {path} is broken, or is not of this run") from error
 
 
+def refuse_damaged(path: Path, what: str) -> None:
+    """Hold every array against its checksum, also those that nobody asks for. Raises RunError about `what`."""
+    with opened(path, what) as archive:
+        if (damaged := archive.testzip()) is not None:
+            raise RunError(f"{what} cannot be read: {damaged[:80]!r} in {path} is damaged")
+
+
 def _bounded(file: BinaryIO) -> BinaryIO:
     """zipfile reads the list of what a zip holds into memory, however long it is."""
     if os.fstat(file.fileno()).st_size > _LARGEST_FILE:

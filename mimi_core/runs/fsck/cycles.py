@@ -7,7 +7,7 @@ from pathlib import Path
 from mimi_core.errors import MimiError, RunError
 from mimi_core.runs import files
 from mimi_core.runs.events import RunState
-from mimi_core.runs.formats import answers, cycle_weights, damage, gallery, scores
+from mimi_core.runs.formats import answers, cycle_weights, damage, gallery, npz, scores
 from mimi_core.runs.formats.gallery import Gallery
 from mimi_core.runs.fsck.problem import Problem
 
@@ -53,6 +53,7 @@ def problems(run: Path, state: RunState) -> Iterator[Problem]:
 
 def gallery_problem(run: Path) -> Problem | None:
     try:
+        npz.refuse_damaged(gallery.gallery_path(run), "the gallery's images")
         gallery.read_gallery(run)
     except MimiError as error:
         return Problem(files.GALLERY, str(error), _NO_PICTURES)
@@ -62,6 +63,8 @@ def gallery_problem(run: Path) -> Problem | None:
 def _of_cycle(run: Path, state: RunState, cycle: int, pictures: Gallery | None) -> Iterator[Problem]:
     for name, remedy, read in _readers(run, state, cycle, pictures):
         try:
+            if name.endswith(".npz") and (path := run / files.in_cycle(cycle, name)).exists():
+                npz.refuse_damaged(path, "arrays of this cycle")
             read()
         except MimiError as error:
             yield Problem(files.in_cycle(cycle, name), str(error), remedy)
