@@ -58,4 +58,5 @@ def test_the_quick_run_is_the_same_to_the_bit(tmp_path: Path) -> None:
         if same_cpu:
             assert made["weights"][name][1] == digest, name
         else:
-            assert made["weights"][name][2] == pytest.approx(total, rel=1e-2), name
+            # Where a gradient is near zero its sign is rounding's, and Adam moves the weight by a whole step.
+            assert made["weights"][name][2] == pytest.approx(total, rel=5e-2), name

@@ -42,7 +42,7 @@ class Family:
         tiny: its stand-in in tests.
         in_papers: papers on fine-tuning use it, so the form suggests it. The others are found by what they can do.
         exact: with adapters that are zero the forward is the same to the bit; else to rounding, because adding zero
-            changes how a later tensor lies in memory, and so the order of a sum.
+            changes how a later tensor lies in memory, and so, on some processors, the order of a sum.
         order: where it stands in lists, before those that have the same order and a later name.
     """
 

@@ -15,6 +15,7 @@ FAMILIES = (
         "EdgeNeXt",
         ("edgenext_small",),
         Tiny("edgenext_xx_small", 64, 3, 7, {"depths": (1, 2, 2, 2), "dims": _DIMS, "heads": (4, 4, 4, 4)}),
+        exact=False,
     ),
     Family(
         "EfficientFormer",

@@ -6,7 +6,7 @@ _DEPTHS = (1, 1, 2, 1)
 _PYRAMID = {"depths": _DEPTHS, "embed_dims": (16, 32, 32, 64), "num_heads": (1, 2, 2, 4)}
 
 FAMILIES = (
-    Family("DaViT", ("davit_tiny",), Tiny("davit_tiny", 64, 8, 8, {**_PYRAMID, "depths": (1, 1, 1, 1)})),
+    Family("DaViT", ("davit_tiny",), Tiny("davit_tiny", 64, 8, 8, {**_PYRAMID, "depths": (1, 1, 1, 1)}), exact=False),
     Family(
         "GC ViT",
         ("gcvit_tiny",),
