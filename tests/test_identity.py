@@ -1,8 +1,10 @@
 """What makes two runs the same, and which settings play a part in one."""
 
+import gc
+
 import pytest
 
-from mimi_core.config import RunConfig, make_config
+from mimi_core.config import RunConfig, identity, make_config
 from mimi_core.config.identity import (
     NEVER_MATTER,
     SEEDS,
@@ -146,3 +148,17 @@ def test_what_is_not_said_counts_as_used() -> None:
     assert all(silent.may_use(path) for path in settings())
     assert METHODS["linear"].may_use("section.that_nobody_claims")
     assert not METHODS["linear"].may_use("peft.rank")
+
+
+def test_a_key_is_of_the_object_that_it_was_asked_of_and_forgotten_with_it() -> None:
+    """Objects come and go at the same address; each is told by its own values."""
+    kept = len(identity._known)
+    for rank in range(1, 200):
+        config = make_config({"method": "lora", "peft": {"rank": rank}})
+        assert dict(setting_key(config))["peft.rank"] == rank
+        assert setting_key(config) is setting_key(config)
+        changed = config.model_copy(update={"method": "dora"})
+        assert setting_key(changed) != setting_key(config)
+    del config, changed
+    gc.collect()
+    assert len(identity._known) == kept

@@ -4,8 +4,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache, partial
 from typing import Any
+from weakref import ref
 
 from mimi_core.config.methods import METHODS, makes_cuts
 from mimi_core.config.schema import RunConfig
@@ -17,6 +18,7 @@ Values = Mapping[str, Value]
 """Path of a setting -> its value in a run, or `UNUSED`."""
 Seeds = tuple[int, int]
 """Of the run and of its data."""
+Key = tuple[tuple[str, Value], ...]
 UNUSED = "–"
 """Stands for a setting that plays no part in a run, such as the score of a run without cuts."""
 NEVER_MATTER: Mapping[str, str] = {
@@ -39,6 +41,8 @@ _WITHOUT_CUTS = "prune.sigma_target"
 """Says that there were to be no cuts, and so plays a part in a run that makes none."""
 _COURSES = "train.cycles"
 """Plays none in a run with cuts: they say when the learning rate starts anew."""
+_known: dict[int, "tuple[ref[RunConfig], Key]"] = {}
+"""`id` of a config -> itself, while it lives, and its `setting_key`."""
 
 
 @cache
@@ -86,9 +90,24 @@ def _plays_a_part(config: RunConfig, path: str, uncut: bool) -> bool:
     return all(condition.holds(value_at(config, f"{section}.{condition.other}")) for condition in conditions)
 
 
-def setting_key(config: RunConfig) -> tuple[tuple[str, Value], ...]:
-    """The same for all runs of one setting, whatever their seeds."""
-    return tuple(sorted((path, value) for path, value in used_values(config).items() if path != "name"))
+def setting_key(config: RunConfig) -> Key:
+    """The same for all runs of one setting, whatever their seeds. Worked out once for each object, which never changes:
+    a page asks it of a thousand runs."""
+    held = _known.get(id(config))
+    if held is not None and held[0]() is config:
+        return held[1]
+    key = _one_object(tuple(sorted((path, value) for path, value in used_values(config).items() if path != "name")))
+    _known[id(config)] = ref(config, partial(_forget, id(config))), key
+    return key
+
+
+def _forget(known: int, _: object) -> None:
+    _known.pop(known, None)
+
+
+@lru_cache(maxsize=4096)
+def _one_object(key: Key) -> Key:
+    return key
 
 
 def setting_digest(config: RunConfig) -> str:
@@ -120,7 +139,7 @@ def run_key(config: RunConfig) -> str:
     return json.dumps(values, sort_keys=True)
 
 
-def task_key(config: RunConfig) -> tuple[tuple[str, Value], ...]:
+def task_key(config: RunConfig) -> Key:
     """The same for all runs on the same images with the same backbone, whatever their method and seeds."""
     return tuple(item for item in setting_key(config) if item[0].startswith(("data.", "backbone.")))
 

@@ -8,6 +8,7 @@ renderer, so that the same chart is the same picture on every machine.
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from math import isfinite
 from typing import Any
 from xml.etree import ElementTree
@@ -76,13 +77,18 @@ def picture(charts: Sequence[Chart], width: int, title: str, description: str, n
 
 
 def _rendered(chart: Chart, width: int) -> Element:
-    import vl_convert  # a browser's engine: half a second and 65 MB, which no page but Report needs
-
     own = chart.get("config", {})
     config = {key: own.get(key, {}) | of if isinstance(of, dict) else of for key, of in _CONFIG.items()}
     spec = _plain({**chart, "width": width, "config": {**own, **config}})
-    drawn = vl_convert.vegalite_to_svg(json.dumps(spec), vl_version=VEGA_LITE, allowed_base_urls=[])
-    return ElementTree.fromstring(drawn)
+    return ElementTree.fromstring(_drawn(json.dumps(spec)))
+
+
+@lru_cache(maxsize=32)
+def _drawn(spec: str) -> str:
+    """As SVG. The last few are kept, since a page that shows a report makes it anew at every click."""
+    import vl_convert  # a browser's engine: half a second and 120 MB, which no page but Report needs
+
+    return vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE, allowed_base_urls=[])
 
 
 def _plain(value: Any) -> Any:
