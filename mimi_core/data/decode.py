@@ -106,6 +106,11 @@ def is_image(path: Path) -> bool:
             head = file.read(16)
     except OSError:
         return False
+    return begins_as_image(head)
+
+
+def begins_as_image(head: bytes) -> bool:
+    """Whether the first 16 bytes of a file are those of a picture."""
     return head.startswith(_SIGNATURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP") or head[4:12] == b"ftypavif"
 
 

@@ -9,6 +9,7 @@ from mimi_core.analysis.launch.figures import balance_figure, samples_figure
 from mimi_core.config import DataConfig
 from mimi_core.data import missing
 from mimi_core.data.intake.preview import Preview, preview, stamp
+from mimi_core.data.unused import in_words
 from mimi_core.errors import MimiError
 from pages.widgets import acting, gate, stores
 from pages.widgets.text import plain
@@ -156,7 +157,7 @@ def _about_the_upload(config: DataConfig) -> None:
     if made is None or made.dataset != config.name:
         return
     said = [f"Your zip: {count(made.images, 'image')} unpacked to {plain(str(made.path))}, on this app's machine."]
-    said += [f"{count(made.others, 'other file')} left out."] if made.others else []
+    said += [plain(sentence) for sentence in in_words(made.unused)]
     st.markdown(f":material/folder_zip: {' '.join(said)}")
     if made.doubtful:
         st.warning(

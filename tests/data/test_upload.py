@@ -19,6 +19,7 @@ from mimi_core.config import DataConfig
 from mimi_core.data import load
 from mimi_core.data.intake.upload import HIDDEN, Limits, Upload, unpack
 from mimi_core.data.sources.folder import uploaded
+from mimi_core.data.unused import in_words
 from mimi_core.errors import DataError, MimiError, ResourceError
 
 SMALL = Limits(total_bytes=2**22, slack_bytes=2**18, reserve_bytes=0)
@@ -77,7 +78,7 @@ def test_class_folders_with_and_without_folders_around_them(tmp_path: Path, arou
     data = load(DataConfig(name=made.dataset))
     assert data.class_names == ("cat", "dog")
     assert sum(len(split) for split in (data.train, data.val, data.test)) == made.images == 8
-    assert (made.others, made.unreadable) == (0, ())
+    assert (made.unused, made.unreadable) == ({}, ())
 
 
 @pytest.mark.parametrize("around", ["", "pets/"])
@@ -106,8 +107,25 @@ def test_what_is_no_image_is_counted_and_not_written(tmp_path: Path) -> None:
     }
     junk = {"__MACOSX/cat/._0.png": b"x", "cat/.DS_Store": b"x", ".git/config": b"x"}
     made = upload(zipped({**GOOD, **others, **junk}), tmp_path)
-    assert (made.images, made.others) == (8, 4)
+    assert made.images == 8
+    told = [
+        "4 files left out: 1 .html, 1 .md, 1 .sh, 1 .zip (no images that can be read).",
+        "3 files left out: 2 without an ending, 1 .png (leftovers of other programs).",
+    ]
+    assert list(in_words(made.unused)) == told
+    assert list(in_words(upload(zipped({**GOOD, **others, **junk}), tmp_path).unused)) == told, "the second time, too"
     assert {path.suffix for path in made.path.rglob("*") if path.is_file()} == {".png"}
+
+
+def test_a_missing_ending_is_no_reason_in_a_zip_either(tmp_path: Path) -> None:
+    made = upload(zipped({**GOOD, "cat/saved": png(5), "dog/notes": b"text", "dog/phone.HEIC": b"x"}), tmp_path)
+    assert made.images == 9
+    assert list(in_words(made.unused)) == [
+        "1 file left out: 1 without an ending (no images that can be read).",
+        "1 file left out: 1 .heic (HEIC: pip install pillow-heif, or convert them, to have them used).",
+    ]
+    data = load(DataConfig(name=made.dataset))
+    assert sum(len(split) for split in (data.train, data.val, data.test)) == 9
 
 
 def test_corrupt_images_are_left_out_and_named(tmp_path: Path) -> None:

@@ -21,17 +21,18 @@ import unicodedata
 import warnings
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 
 from mimi_core.config import DataConfig
-from mimi_core.data.decode import SUFFIXES, read_image
+from mimi_core.data.decode import SUFFIXES, begins_as_image, read_image
 from mimi_core.data.parallel import in_chunks
 from mimi_core.data.sources import folder
 from mimi_core.data.types import Progress
-from mimi_core.data.unused import is_leftover
+from mimi_core.data.unused import Reason, Unused, is_leftover, reason_for
 from mimi_core.errors import DataError, MimiError, ResourceError
 
 HIDDEN = ".upload-"
@@ -73,14 +74,14 @@ class Upload:
     Attributes:
         path: its folder.
         images: how many images it has.
-        others: files that are no images, and so were not unpacked.
+        unused: what is no image, and so was not unpacked.
         unreadable: a line for each image that cannot be decoded, and so was not kept.
         doubtful: a class whose name may be misread; empty where all are sure.
     """
 
     path: Path
     images: int
-    others: int = 0
+    unused: Unused = field(default_factory=dict)
     unreadable: tuple[str, ...] = ()
     doubtful: str = ""
 
@@ -109,7 +110,8 @@ def unpack(
     place = into / f"{_slug(name)}-{_fingerprint(archive)}"
     try:
         if place.is_dir():
-            return Upload(place, len(_images_in(place)))
+            with _opened(archive, limits) as zipped:
+                return Upload(place, len(_images_in(place)), _sorted_out(zipped)[1])
         into.mkdir(parents=True, exist_ok=True)
         _sweep(into)
         with tempfile.TemporaryDirectory(prefix=HIDDEN, dir=into) as hidden:
@@ -124,11 +126,9 @@ def unpack(
 
 def _make(archive: BytesIO, target: Path, on_progress: Progress, limits: Limits) -> Upload:
     with _opened(archive, limits) as zipped:
-        entries = zipped.infolist()
-        for entry in entries:
+        for entry in zipped.infolist():
             _refuse(entry)
-        files = [(_parts(entry), entry) for entry in entries if not _name(entry).endswith("/")]
-        images = [(parts, entry) for parts, entry in files if _is_image(parts)]
+        images, unused = _sorted_out(zipped)
         if not images:
             raise DataError(f"no images in it (of {', '.join(sorted(SUFFIXES))}); put them in a folder for each class")
         _refuse_collisions(parts for parts, _ in images)
@@ -144,9 +144,8 @@ def _make(archive: BytesIO, target: Path, on_progress: Progress, limits: Limits)
     except DataError as error:
         also = f" ({len(said)} images could not be read and were left out, such as {said[0]})" if said else ""
         raise DataError(f"{_without(target, str(error))}{also}") from None
-    others = sum(not _is_hidden(parts) for parts, _ in files) - len(images)
     doubtful = next(("/".join(parts[around:-1]) for parts, entry in images if _doubtful(entry)), "")
-    return Upload(target, len(paths) - len(unreadable), others, said, doubtful)
+    return Upload(target, len(paths) - len(unreadable), unused, said, doubtful)
 
 
 # --- what an archive says of itself ----------------------------------------------------------------------------------
@@ -186,7 +185,7 @@ def _refuse(entry: zipfile.ZipInfo) -> None:
         raise DataError(f"{shown} has too long a name; shorten it")
     if len(parts) > _DEEPEST:
         raise DataError(f"{shown} lies in more than {_DEEPEST} folders; make fewer")
-    if _is_image(parts) and entry.compress_type not in _PLAIN:
+    if _is_named_as_image(parts) and entry.compress_type not in _PLAIN:
         raise DataError(f"{shown} is compressed in an unusual way; make a zip with the usual one (deflate)")
 
 
@@ -211,8 +210,36 @@ def _parts(entry: zipfile.ZipInfo) -> tuple[str, ...]:
     return tuple(part for part in _name(entry).split("/") if part not in ("", "."))
 
 
-def _is_image(parts: tuple[str, ...]) -> bool:
+def _sorted_out(zipped: zipfile.ZipFile) -> tuple[list[tuple[tuple[str, ...], zipfile.ZipInfo]], Unused]:
+    """The images with their names, and what else is there."""
+    images: list[tuple[tuple[str, ...], zipfile.ZipInfo]] = []
+    unused: Counter[tuple[Reason, str]] = Counter()
+    for entry in zipped.infolist():
+        parts = _parts(entry)
+        if _name(entry).endswith("/") or not parts:
+            continue
+        if _is_named_as_image(parts) or _begins_as_image(zipped, parts, entry):
+            images.append((parts, entry))
+        elif _is_hidden(parts):
+            unused["leftover", Path(parts[-1]).suffix.lower()] += 1
+        else:
+            unused[reason_for(Path(parts[-1]))] += 1
+    return images, unused
+
+
+def _is_named_as_image(parts: tuple[str, ...]) -> bool:
     return bool(parts) and not _is_hidden(parts) and Path(parts[-1]).suffix.lower() in SUFFIXES
+
+
+def _begins_as_image(zipped: zipfile.ZipFile, parts: tuple[str, ...], entry: zipfile.ZipInfo) -> bool:
+    """Of a file without an ending, as in a folder."""
+    if Path(parts[-1]).suffix or _is_hidden(parts) or entry.compress_type not in _PLAIN:
+        return False
+    try:
+        with zipped.open(entry) as file:
+            return begins_as_image(file.read(16))
+    except _BROKEN:
+        return False
 
 
 def _is_hidden(parts: tuple[str, ...]) -> bool:
