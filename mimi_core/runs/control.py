@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import psutil
 
@@ -18,6 +19,8 @@ from mimi_core.runs.store import Store
 
 GRACE_SECONDS = 10.0
 """Between TERM and KILL."""
+STARTING_SECONDS = 2.0
+"""In which a worker that says that it starts has taken its run's lock."""
 
 
 def submit(store: Store, config: RunConfig, *, owner: str = "") -> str:
@@ -128,6 +131,9 @@ def stop_now(store: Store, run_id: str, grace_seconds: float = GRACE_SECONDS) ->
     status = _running(store, run_id)
     if status.host != os.uname().nodename:
         raise RunError(f"{run_id} runs on {status.host}; stop it there")
+    if not _works_on(store.folder(run_id), status):
+        _mark_stopped(store, run_id, f"process {status.pid}, which its status named, was no worker of it")
+        return "nothing works on it; it is stopped now"
     with contextlib.suppress(ResourceError):
         writing.write_text(store.folder(run_id), files.STOP, "now\n")  # so that the queue does not go on with it
     if _ends_within(status, signal.SIGTERM, grace_seconds):
@@ -153,6 +159,28 @@ def _taken_out(store: Store, run_id: str) -> bool:
                 status.model_copy(update={"phase": "stopped", "message": "taken out of the queue", "retry_at": None}),
             )
         return status.phase == "queued"
+
+
+def _works_on(run: Path, status: Status) -> bool:
+    """Whether the process that a status names has the run's lock or log open to write, as a worker has.
+
+    A status may be a stranger's, and name any process of this user. A worker in the foreground opens the lock a moment
+    after its status is there, so it is given some.
+    """
+    own = [str(run.resolve() / name) for name in (files.LOCK, files.LOG)]
+    deadline = time.monotonic() + STARTING_SECONDS
+    while True:
+        try:
+            opened = psutil.Process(status.pid).open_files()
+        except psutil.NoSuchProcess:
+            return True  # it ended meanwhile
+        except psutil.AccessDenied:
+            return False
+        if any(file.path in own and getattr(file, "mode", "") != "r" for file in opened):
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
 
 
 def _ends_within(status: Status, what: signal.Signals, seconds: float) -> bool:

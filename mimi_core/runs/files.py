@@ -76,9 +76,15 @@ def without_worker(run: Path) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError as error:
-        raise RunError(f"{run.name} is being worked on, whatever its status says; stop it first") from error
+        raise worked_on(run) from error
     finally:
         os.close(handle)
+
+
+def worked_on(run: Path) -> RunError:
+    """Somebody else holds a run's lock: its worker, or `fsck`, which cannot be stopped as one."""
+    told = "is being worked on, whatever its status says; stop it first, or wait where fsck looks at it"
+    return RunError(f"{run.name} {told}")
 
 
 @contextlib.contextmanager

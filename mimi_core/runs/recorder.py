@@ -24,6 +24,10 @@ STATUS_PERIOD = 0.5
 """Seconds between two writes of the status."""
 STATE_PERIOD = 2.0
 """Least seconds between two safe states, unless one is forced."""
+PATIENCE = 1.0
+"""Seconds to wait for a run's lock."""
+PATIENCE_OF_THE_QUEUE = 600.0
+"""The same for a worker that the queue started because nobody worked on the run: then it is `fsck` that looks at it."""
 
 
 class NoRecorder:
@@ -68,6 +72,7 @@ class Recorder:
         status = read_status(run)
         now = time.time()
         self._status = status or Status(created=now, heartbeat=now)
+        self._claimed_for_me = (self._status.phase, self._status.pid) == ("starting", os.getpid())
         self._guard = threading.Lock()
         self._closing = threading.Event()
         self._failure: MimiError | None = None
@@ -79,9 +84,9 @@ class Recorder:
         writing.refuse_links(self.run)
         with files.explained(self.run):
             try:
-                self._lock.acquire(timeout=0)
+                self._lock.acquire(timeout=PATIENCE_OF_THE_QUEUE if self._claimed_for_me else PATIENCE)
             except Timeout as error:  # an OSError, too
-                raise RunError(f"{self.run.name} is being worked on by another process; stop it first") from error
+                raise files.worked_on(self.run) from error
         try:
             self._begin()
         except BaseException:
@@ -91,7 +96,7 @@ class Recorder:
 
     def _begin(self) -> None:
         writing.remove_partials(self.run)
-        claimed_for_me = (self._status.phase, self._status.pid) == ("starting", os.getpid())
+        claimed_for_me = self._claimed_for_me
         if not claimed_for_me:  # else a stop asked for since then is meant for this attempt
             writing.remove(self.run, files.STOP)
         self.update(

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from mimi_core.config import RunConfig
 from mimi_core.errors import RunError
-from mimi_core.runs import control, files
+from mimi_core.runs import control, files, recorder
 from mimi_core.runs.queue import dispatcher
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.status import Status, claimed, read_status, start_ticks, worker_is_alive, write_status
@@ -67,8 +68,8 @@ def test_a_run_at_work_is_not_deleted_whatever_its_status_says(tmp_path: Path, q
     store = Store(tmp_path)
     run_id = store.create(quick_config)
     folder = store.folder(run_id)
-    with Recorder(folder) as recorder:
-        recorder.update(phase="stopped")
+    with Recorder(folder) as worker:
+        worker.update(phase="stopped")
         write_status(folder, Status(created=1, heartbeat=1, phase="stopped"))
         with pytest.raises(RunError, match="being worked on, whatever its status says"):
             control.delete(store, run_id)
@@ -94,3 +95,46 @@ def test_who_looks_at_a_queue_without_a_dispatcher_wakes_one(
     status = read_status(store.folder(run_id))
     assert status is not None
     assert status.phase == "queued"
+
+
+def test_a_status_cannot_have_a_process_stopped_that_is_no_worker_of_the_run(
+    tmp_path: Path, quick_config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run folder may be a stranger's, and its status name any process of this user."""
+    monkeypatch.setattr(control, "STARTING_SECONDS", 0.1)
+    store = Store(tmp_path)
+    run_id = store.create(quick_config)
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        status = claimed(Status(created=0, heartbeat=0), other.pid).model_copy(update={"phase": "training"})
+        write_status(store.folder(run_id), status)
+        assert store.summary(run_id).phase == "training"
+        assert control.stop_now(store, run_id) == "nothing works on it; it is stopped now"
+        assert other.poll() is None
+        assert store.summary(run_id).phase == "stopped"
+        control.delete(store, run_id)
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_a_worker_of_the_queue_waits_until_fsck_has_looked_at_its_run(tmp_path: Path, quick_config: RunConfig) -> None:
+    """Else the run would show as died, and not go on by itself."""
+    store = Store(tmp_path)
+    run_id = store.create(quick_config)
+    folder = store.folder(run_id)
+    with Recorder(folder):
+        pass  # it was worked on before: there is a lock
+    write_status(folder, claimed(Status(created=0, heartbeat=0), os.getpid(), by_queue=True))
+    began = threading.Event()
+
+    def work() -> None:
+        with Recorder(folder):
+            began.set()
+
+    worker = threading.Thread(target=work)
+    with files.without_worker(folder):
+        worker.start()
+        assert not began.wait(1.5 * recorder.PATIENCE)
+    assert began.wait(30)
+    worker.join()
