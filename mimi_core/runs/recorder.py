@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 from filelock import FileLock, Timeout
 
-from mimi_core.errors import MimiError, RunError
+from mimi_core.errors import MimiError
 from mimi_core.runs import files, writing
 from mimi_core.runs.events import Event, to_line, whole_until
 from mimi_core.runs.formats import answers, cycle_weights, npz, safe_state
@@ -84,7 +84,8 @@ class Recorder:
         writing.refuse_links(self.run)
         with files.explained(self.run):
             try:
-                self._lock.acquire(timeout=PATIENCE_OF_THE_QUEUE if self._claimed_for_me else PATIENCE)
+                by_queue = self._claimed_for_me and self._status.from_queue
+                self._lock.acquire(timeout=PATIENCE_OF_THE_QUEUE if by_queue else PATIENCE)
             except Timeout as error:  # an OSError, too
                 raise files.worked_on(self.run) from error
         try:
@@ -96,8 +97,7 @@ class Recorder:
 
     def _begin(self) -> None:
         writing.remove_partials(self.run)
-        claimed_for_me = self._claimed_for_me
-        if not claimed_for_me:  # else a stop asked for since then is meant for this attempt
+        if not self._claimed_for_me:  # else a stop asked for since then is meant for this attempt
             writing.remove(self.run, files.STOP)
         self.update(
             phase="starting",
@@ -107,7 +107,7 @@ class Recorder:
             out_of_memory=False,
             eta_seconds=None,
             began=None,
-            **({} if claimed_for_me else {"from_queue": False, "retry_at": None}),
+            **({} if self._claimed_for_me else {"from_queue": False, "retry_at": None}),
         )
         self._write_status()
         self._beat.start()

@@ -47,7 +47,7 @@ def test_the_status_is_kept_fresh_and_tells_who_works(run: Path) -> None:
 
 
 def test_two_workers_cannot_have_one_run(run: Path) -> None:
-    with Recorder(run), pytest.raises(RunError, match="another process"), Recorder(run):
+    with Recorder(run), pytest.raises(RunError, match="being worked on"), Recorder(run):
         pass
     with Recorder(run):
         pass  # free again
