@@ -169,7 +169,7 @@ _ENTRIES = (
         label="AdaLoRA",
         words="LoRA as W + alpha / r · B diag(E) A, with one budget of ranks that moves to the matrices that need it.",
         source="Zhang et al. 2023, arXiv 2303.10512",
-        uses=_LORA,
+        uses=(*_LORA, "peft.parameters"),
     ),
     MethodEntry(
         name="ia3",

@@ -156,6 +156,9 @@ class PeftConfig(Section):
             "peft.rank", "the rank; with adalora that at the end, on average, and with oft the number of blocks"
         ),
     )
+    parameters: Positive | None = Field(
+        None, description=_of("peft.parameters", "of all directions together at the end; null: peft.rank a matrix")
+    )
     alpha: Annotated[float, Field(gt=0)] = Field(16, description=_of("peft.alpha", "factor, over the rank"))
     prompts: Positive = Field(10, description=_of("peft.prompts", "learned tokens, of the input or of every block"))
 
@@ -187,6 +190,9 @@ class TrainConfig(Section):
     )
     drop_path: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="chance that the last block is skipped for an image; rises along the blocks"
+    )
+    order_seed: Seed | None = Field(
+        None, description="decides the order of images alone, which the run's seed decides otherwise"
     )
     reset_optimizer: bool = Field(False, description="start every cycle with fresh moments instead of cut ones")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 autocast on CUDA, fp32 on CPU")

@@ -3,12 +3,13 @@
 Every matrix W becomes W + alpha / r * B diag(E) A, with 3/2 `peft.rank` directions at the start. The budget falls to
 `peft.rank` directions a matrix on average by a cubic schedule: a tenth of the steps come before it, three tenths are
 for settling at its end. The entries of E of the least important directions are set to zero after every step; they may
-come back until the budget has reached its end.
+come back until the budget has reached its end. With `peft.parameters` the budget counts parameters, of which directions
+of large matrices have more, and ends within half a direction of that number.
 
 What is left is told at the end as one cut: a direction whose E is not zero counts as a neuron does elsewhere.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from torch.optim import Optimizer
 
 from mimi_core.adapters.sites import Site
 from mimi_core.config import RunConfig
+from mimi_core.errors import ConfigError
 from mimi_core.methods.method import Method, RankedMatrix, Ranking
 from mimi_core.methods.peft import NAME, find_targets, inject, require_library
 
@@ -46,6 +48,8 @@ def begin(model: nn.Module, optimizer: Optimizer, config: RunConfig, steps: int,
 
     settings = _settings(config, steps)
     allocator, last = RankAllocator(model, settings, NAME), steps - settings.tfinal
+    if config.peft.parameters is not None:
+        _count_parameters(allocator, model, config.peft.parameters)
     named = {name: p for name, p in model.named_parameters() if ".lora_" in name}
     for name, p in named.items():
         if AVERAGES[0] in optimizer.state.get(p, {}):
@@ -87,8 +91,46 @@ def ranks(model: nn.Module) -> list[RankedMatrix]:
     ]
 
 
-def keep(config: RunConfig) -> float:
+def keep(config: RunConfig, matrices: Sequence[RankedMatrix]) -> float:
+    if config.peft.parameters is not None:
+        return min(1.0, config.peft.parameters / sum(m.cost * m.start for m in matrices))
     return config.peft.rank / _start(config)
+
+
+def _count_parameters(allocator: Any, model: nn.Module, target: int) -> None:
+    """Let PEFT's allocator keep a budget of parameters instead of directions; importance and schedule stay its own.
+
+    Raises:
+        ConfigError: the directions at the start have fewer.
+    """
+    layers, matrices = dict(_layers(model)), ranks(model)
+    start = sum(m.cost * m.start for m in matrices)
+    if target > start:
+        raise ConfigError(
+            f"peft.parameters={target:,} is more than the {start:,} of the directions at the start: raise peft.rank"
+        )
+    allocator.init_bgt, allocator.target_bgt = start, target
+    costs = torch.cat([torch.full((m.start,), m.cost) for m in matrices])
+    parts = [[f"{name}.lora_{part}.{NAME}" for part in "EAB"] for name in layers]
+
+    def importance(e: str, a: str, b: str) -> Tensor:
+        """(directions,), as `RankAllocator.mask_to_budget` has it."""
+        of = allocator._element_score
+        vectors = torch.stack([of(a).mean(dim=1), of(b).mean(dim=0)], dim=1)
+        return allocator._combine_ipt(of(e), vectors)
+
+    def mask_to_budget(model: nn.Module, budget: int) -> dict[str, list[bool]]:
+        order = torch.cat([importance(*names) for names in parts]).argsort(descending=True, stable=True).cpu()
+        until = costs[order].cumsum(0) - costs[order] / 2  # what crosses the line stays if most of it is within
+        kept = torch.zeros(len(costs), dtype=torch.bool)
+        kept[order[until <= budget]] = True
+        pattern = {
+            e: own.tolist() for (e, _, _), own in zip(parts, kept.split([m.start for m in matrices]), strict=True)
+        }
+        allocator.mask_using_rank_pattern(model, pattern)
+        return pattern
+
+    allocator.mask_to_budget = mask_to_budget
 
 
 def _settings(config: RunConfig, steps: int, targets: list[str] | None = None) -> Any:

@@ -1,6 +1,6 @@
 """What a way to fine-tune must say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch import Generator, nn
@@ -35,12 +35,12 @@ class Ranking:
     Attributes:
         begin: (model, optimiser, config, steps in all, steps done) -> None; called when the optimiser is there.
         ranks: model -> its matrices, in the model's order.
-        keep: share of the directions at the start that is left at the end.
+        keep: (config, matrices at the start) -> share of the directions, or of their parameters, left at the end.
     """
 
     begin: Callable[[nn.Module, Optimizer, RunConfig, int, int], None]
     ranks: Callable[[nn.Module], list[RankedMatrix]]
-    keep: Callable[[RunConfig], float]
+    keep: Callable[[RunConfig, Sequence[RankedMatrix]], float]
 
 
 @dataclass(frozen=True)

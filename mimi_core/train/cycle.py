@@ -153,7 +153,9 @@ class _Run:
                 path.train()
             overall = earlier + epoch  # wherever the cuts fall, so that runs with and without them see the same order
             torch.manual_seed(derive(self.config.seed, Purpose.DROPOUT, 0, overall))
-            generator = torch_generator(self.config.seed, Purpose.ORDER, 0, overall)
+            chosen = self.config.train.order_seed
+            order_seed = self.config.seed if chosen is None else chosen
+            generator = torch_generator(order_seed, Purpose.ORDER, 0, overall)
             order = torch.randperm(len(self.setup.train), generator=generator)
             setup = self.setup
             done, self.begun = (resume.restore_epoch(self.begun, setup.device) if self.begun else None), None
@@ -307,7 +309,7 @@ class _Run:
         if ranking:
             matrices = ranking.ranks(self.model)
             sites, widths = ranks.ranked_sites(matrices), ranks.starting_ranks(matrices)
-            keep = [ranking.keep(self.config)]
+            keep = [ranking.keep(self.config, matrices)]
         else:
             sites = [SiteInfo(name=s.name, block=s.block, position=s.position, width=s.width) for s in self.setup.sites]
             widths, keep = self.initial_widths, [float(keep) for keep in self.plan.keep]

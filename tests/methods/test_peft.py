@@ -212,6 +212,29 @@ def test_a_run_of_one_step_has_ranks_too() -> None:
     assert 0 < sum(matrix.left for matrix in adalora.ranks(model)) <= 4 * len(MAPS)
 
 
+def test_adalora_ends_with_as_many_parameters_as_asked_for() -> None:
+    """Within half a direction, of matrices of different sizes; the most important stay."""
+    settings = ["peft.rank=4", "peft.parameters=1500"]
+    model, optimizer_config = prepared("adalora", *settings), config_of("adalora", *settings)
+    optimizer = _optimizer(model)
+    at_start = adalora.ranks(model)
+    adalora.begin(model, optimizer, optimizer_config, STEPS, 0)
+    left = []
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        _loss(model).backward()
+        optimizer.step()
+        left.append(sum(m.cost * m.left for m in adalora.ranks(model)))
+    assert all(after <= before for before, after in pairwise(left))
+    assert abs(left[-1] - 1500) <= max(m.cost for m in at_start) / 2
+    assert len(set(left[-7:])) == 1, "settled"
+    whole = sum(m.cost * m.start for m in at_start)
+    assert left[0] == whole
+    assert adalora.keep(optimizer_config, at_start) == 1500 / whole
+    with pytest.raises(ConfigError, match=r"peft\.parameters=1,000,000 is more than"):
+        adalora.begin(model, optimizer, config_of("adalora", "peft.rank=4", "peft.parameters=1000000"), STEPS, 0)
+
+
 def events_of(folder: Path, stop_after: int | None = None) -> list[Event]:
     """Of one attempt at a run, given up before the end of so many of its epochs was kept."""
     events = []

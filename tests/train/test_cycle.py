@@ -41,6 +41,27 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Event], Pat
     return events, folder
 
 
+def first_epoch(*sets: str) -> tuple[RunStarted, float]:
+    """How a run starts, and the training loss of its first epoch."""
+    events = run(make_config(preset="quick", sets=[*QUICK, *sets]), NoRecorder())
+    started = next(event for event in events if isinstance(event, RunStarted))
+    return started, next(event.loss for event in events if isinstance(event, EpochEnded))
+
+
+def test_another_order_of_the_same_images_changes_nothing_but_what_is_learned() -> None:
+    (usual, loss), (other, other_loss), (own, own_loss) = (
+        first_epoch(*sets) for sets in ([], ["train.order_seed=7"], ["seed=0", "train.order_seed=0"])
+    )
+    assert other_loss != loss
+    assert own_loss == loss, "a run's own seed is the order that it has anyway"
+    for one in (other, own):
+        assert (one.split_sizes, one.sites, one.trained_parameters) == (
+            usual.split_sizes,
+            usual.sites,
+            usual.trained_parameters,
+        )
+
+
 def test_the_order_of_events(recorded: tuple[list[Event], Path]) -> None:
     kinds = [event.event for event in recorded[0]]
     cycle_0 = ["epoch_ended"] * 2 + ["evaluated"] * 2
