@@ -33,9 +33,9 @@ def test_every_pin_lies_within_a_range_and_every_range_holds_a_pin() -> None:
     pinned = pins("requirements.txt")
     needed = {canonicalize_name(r.name): r for r in [*CORE, *EXTRAS["app"], *EXTRAS["peft"]]}
     assert set(pinned) == set(needed)
-    others = {canonicalize_name(r.name): r for extra in ("hf", "onnx", "signin") for r in EXTRAS[extra]}
+    others = {canonicalize_name(r.name): r for extra in ("hf", "onnx", "signin", "study") for r in EXTRAS[extra]}
     tested = pins("requirements-dev.txt")
-    assert set(EXTRAS) == {"app", "peft", "hf", "onnx", "signin"}
+    assert set(EXTRAS) == {"app", "peft", "hf", "onnx", "signin", "study"}
     assert set(others) <= set(tested)
     for name, requirement in (needed | others).items():
         assert requirement.specifier.contains((pinned | tested)[name]), f"{requirement} and its pin"

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,8 +46,12 @@ def compare(store: Store, configs: Sequence[RunConfig]) -> list[Planned]:
 
     Of several, the one that is furthest. A broken run is none.
     """
-    groups = {config.group for config in configs}
-    known: dict[str, RunSummary] = {}
+    return matched(configs, known(store, {config.group for config in configs}))
+
+
+def known(store: Store, groups: Collection[str]) -> dict[str, RunSummary]:
+    """The runs of these groups by what makes them the same, for `matched`."""
+    found: dict[str, RunSummary] = {}
     for run in store.list():
         if run.group not in groups or run.phase == "broken":
             continue
@@ -55,9 +59,14 @@ def compare(store: Store, configs: Sequence[RunConfig]) -> list[Planned]:
             key = run_key(store.config(run.id))
         except ConfigError:
             continue
-        if key not in known or _RANK.get(run.phase, 1) < _RANK.get(known[key].phase, 1):
-            known[key] = run
-    return [Planned(config, known.get(run_key(with_absolute_paths(config)))) for config in configs]
+        if key not in found or _RANK.get(run.phase, 1) < _RANK.get(found[key].phase, 1):
+            found[key] = run
+    return found
+
+
+def matched(configs: Sequence[RunConfig], runs: Mapping[str, RunSummary]) -> list[Planned]:
+    """Each config with its run among `known` ones."""
+    return [Planned(config, runs.get(run_key(with_absolute_paths(config)))) for config in configs]
 
 
 def others(store: Store, planned: Collection[Planned]) -> int:

@@ -19,7 +19,7 @@ WHAT = "a converged linear probe on the frozen features"
 def of_run(run: Path, state: RunState, cycle: int | None = None) -> str:
     """The sentence about a run, from its folder: image by image where it kept what it said of each."""
     probe = probe_file.read(run)
-    return sentence(state, probe, cycle, _right(run, state, cycle)) if probe else ""
+    return sentence(state, probe, cycle, right_on_test(run, state, cycle)) if probe else ""
 
 
 def over_probe(
@@ -31,7 +31,7 @@ def over_probe(
         cycle: at the end of whose training; None: as the run stands or ended, see `RunState.last_accuracy`.
         right: (n,) bool, which test images the run then told right, where that was kept: it narrows the interval.
     """
-    last = _evaluation(state, cycle)
+    last = last_on_test(state, cycle)
     if probe is None or probe.absent or not probe.test_images or last is None:
         return None
     known = probe.told
@@ -79,8 +79,8 @@ def _fewer(probe: Probe) -> str:
     return f"The probe was fitted on {probe.train_images:,} of the {probe.of_train_images:,} training images."
 
 
-def _evaluation(state: RunState, cycle: int | None) -> Evaluated | None:
-    """The last on test images: of a cycle, or as `RunState.last_accuracy` chooses."""
+def last_on_test(state: RunState, cycle: int | None = None) -> Evaluated | None:
+    """The last evaluation on test images: of a cycle, or as `RunState.last_accuracy` chooses."""
     finished = state.ended is not None and state.ended.status == "finished"
     tests = [e for e in state.evaluations if e.split == "test"]
     if cycle is None:
@@ -90,9 +90,9 @@ def _evaluation(state: RunState, cycle: int | None) -> Evaluated | None:
     return own[-1] if own else None
 
 
-def _right(run: Path, state: RunState, cycle: int | None) -> np.ndarray | None:
+def right_on_test(run: Path, state: RunState, cycle: int | None = None) -> np.ndarray | None:
     """(n,) bool, which test images were told right at that moment; None where it was not kept."""
-    last = _evaluation(state, cycle)
+    last = last_on_test(state, cycle)
     if last is None or state.started is None:
         return None
     try:

@@ -76,6 +76,11 @@ class Interval:
     high: float
 
     @property
+    def error(self) -> float:
+        """Standard error of the mean; NaN for one value."""
+        return self.std / sqrt(self.n) if self.n else nan
+
+    @property
     def half_width(self) -> float:
         return (self.high - self.low) / 2
 
@@ -129,11 +134,21 @@ class Paired:
     @property
     def verdict(self) -> Verdict:
         """The one verdict on a difference. One that is shown and small is still one: `is_small` says so."""
-        if isnan(self.p):
-            return "untested"
-        if self.is_clear:
-            return "higher" if self.difference.mean > 0 else "lower"
-        return "equivalent" if self.is_small else "undecided"
+        return verdict(self.p, self.difference.mean, clear=self.is_clear, small=self.is_small)
+
+
+def verdict(p: float, difference: float, *, clear: bool, small: bool) -> Verdict:
+    """Of a test with this p, of this difference.
+
+    Args:
+        clear: whether the difference is shown, after correction.
+        small: whether it is shown to be smaller than the margin.
+    """
+    if isnan(p):
+        return "untested"
+    if clear:
+        return "higher" if difference > 0 else "lower"
+    return "equivalent" if small else "undecided"
 
 
 # --- what pages ask ---------------------------------------------------------------------------------------------------
@@ -207,7 +222,7 @@ def family(tests: Sequence[Paired]) -> list[Paired]:
             corrected=p,
             corrected_equivalent=same,
             tests=number,
-            detectable=_detectable(one.difference, level),
+            detectable=detectable(one.difference.error, one.difference.n - 1, level),
         )
         for one, p, same in zip(tests, differ, equivalent, strict=True)
     ]
@@ -259,7 +274,7 @@ def paired(
         return Paired(seen, nan, p, nan, values=values, kind=kind, within=within)
     from scipy.special import stdtr
 
-    freedom, error = seen.n - 1, seen.std / sqrt(seen.n)
+    freedom, error = seen.n - 1, seen.error
     beyond = nan if margin is None else float(stdtr(freedom, (abs(seen.mean) - margin) / error))
     return Paired(
         seen,
@@ -320,15 +335,18 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in corrected]
 
 
-def _detectable(seen: Interval, level: float) -> float:
-    """By the noncentral t distribution."""
-    if seen.n < 2 or not seen.std:
+def detectable(error: float, freedom: float, level: float) -> float:
+    """The least true difference that a t test at `level` would show in `POWER` of such studies (noncentral t).
+
+    Args:
+        error: standard error of the difference; without any, nothing is known of chance, and so of this: NaN.
+        freedom: degrees of freedom.
+    """
+    if not error > 0:
         return nan
     from scipy.special import nctdtrinc, stdtrit
 
-    freedom = seen.n - 1
-    beyond = float(nctdtrinc(freedom, 1 - POWER, stdtrit(freedom, 1 - level / 2)))
-    return beyond * seen.std / sqrt(seen.n)
+    return float(nctdtrinc(freedom, 1 - POWER, stdtrit(freedom, 1 - level / 2))) * error
 
 
 def _students(values: np.ndarray, confidence: float) -> tuple[float, float]:
