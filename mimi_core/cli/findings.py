@@ -11,7 +11,7 @@ from mimi_core.cli.common import out, require_app
 from mimi_core.runs.store import Store
 from mimi_core.sweeps.sweep import expand
 
-STUDY, DOCS = Path("assets/study"), Path("docs")
+STUDY, PLAN, DOCS = Path("assets/study"), Path("assets/planned"), Path("docs")
 
 
 def findings(
@@ -19,6 +19,7 @@ def findings(
         bool, typer.Option("--run", help="first do what is missing of the study, through the queue")
     ] = False,
     runs: Annotated[Path, typer.Option("--study", help="folder of the study's runs")] = STUDY,
+    plan: Annotated[Path, typer.Option("--plan", help="folder of the planned study's runs")] = PLAN,
     folder: Annotated[Path, typer.Option("--output", "-o", help="folder for findings.md and its pictures")] = DOCS,
 ) -> None:
     """What the study says of the claims about MiMi. Given again, it starts only what is missing of the study."""
@@ -30,5 +31,5 @@ def findings(
     for sweep in study() if run else []:
         out.print(escape(sweep.question))
         carry_out(store, expand(sweep), here=False, wait=True, retry_failed=True, dry_run=False)
-    page, evidence = write_findings(store, folder)
+    page, evidence = write_findings(store, Store(plan), folder)
     out.print(f"{escape(str(page))}: from {evidence.finished} of {evidence.planned} runs")

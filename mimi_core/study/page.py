@@ -12,17 +12,21 @@ from mimi_core.study.claims import equal_size, extreme, scores_and_scopes, vanis
 from mimi_core.study.design import MORE_SHOTS, SEEDS
 from mimi_core.study.evidence import Evidence, gather
 from mimi_core.study.exploratory import schedules, scores
+from mimi_core.study.outcomes import gather_plan
+from mimi_core.study.planned import planned_study
 from mimi_core.study.sections import FindingsSection, Table
+from mimi_core.study.stages import PlanRuns
 
 SECTIONS = (equal_size, scores_and_scopes, vanishing, extreme, schedules, scores)
 PAGE, PICTURES = "findings.md", "findings"
 
 
-def write_findings(store: Store, folder: Path) -> tuple[Path, Evidence]:
-    """Write findings.md and its pictures from what has finished of the study.
+def write_findings(store: Store, plan: Store, folder: Path) -> tuple[Path, Evidence]:
+    """Write findings.md and its pictures from what has finished of the study, and of the planned one.
 
     Args:
         store: where the study's runs are.
+        plan: where those of the planned study are.
         folder: gets `findings.md` and `findings/*.svg`; what is there is replaced.
 
     Raises:
@@ -30,6 +34,7 @@ def write_findings(store: Store, folder: Path) -> tuple[Path, Evidence]:
     """
     evidence = gather(store)
     sections = [section(evidence) for section in SECTIONS]
+    sections.append(planned_study(gather_plan(PlanRuns(plan))))
     with files.explained(folder):
         (folder / PICTURES).mkdir(parents=True, exist_ok=True)
         for section in sections:

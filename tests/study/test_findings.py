@@ -33,7 +33,7 @@ from mimi_core.study.layer_agreement import likeness
 from mimi_core.sweeps.sweep import expand
 
 ROOT = Path(__file__).parents[2]
-STUDY, DOCS = ROOT / "assets" / "study", ROOT / "docs"
+STUDY, PLANNED, DOCS = ROOT / "assets" / "study", ROOT / "assets" / "planned", ROOT / "docs"
 SITES = [SiteInfo(name=f"blocks.{i}.mlp", block=i, position="mlp", width=8) for i in range(6)]
 
 
@@ -52,7 +52,7 @@ def evidence(runs: dict[tuple[str, str], dict[int, Facts]]) -> Evidence:
 
 def test_the_page_is_what_the_runs_say(tmp_path: Path) -> None:
     """Whoever adds runs to the study, or changes how they are told, writes the page anew."""
-    page, found = write_findings(Store(STUDY), tmp_path)
+    page, found = write_findings(Store(STUDY), Store(PLANNED), tmp_path)
     assert 0 < found.finished <= found.planned
     assert page.read_text() == (DOCS / "findings.md").read_text(), "run: python -m mimi_core findings"
     pictures = sorted((tmp_path / "findings").iterdir())
@@ -70,7 +70,7 @@ def test_every_run_of_the_study_is_one_that_was_planned() -> None:
 
 
 def test_a_study_without_runs_says_so(tmp_path: Path) -> None:
-    page, found = write_findings(Store(tmp_path / "nothing"), tmp_path)
+    page, found = write_findings(Store(tmp_path / "nothing"), Store(tmp_path / "nothing"), tmp_path)
     assert found.finished == 0
     assert f"0 of {found.planned} runs have finished" in page.read_text()
     assert "nan" not in page.read_text()
