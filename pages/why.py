@@ -11,13 +11,12 @@ from mimi_core.analysis.why import figures as why_figures
 from mimi_core.analysis.why import tables as why
 from mimi_core.analysis.why import words as why_words
 from mimi_core.analysis.why.cut_scores import Cut, read_cut, stamp
+from mimi_core.analysis.why.damage import last_that_took_one
 from mimi_core.config import Scope
 from mimi_core.errors import MimiError
 from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED
-from mimi_core.scores.catalogue import SCORES
-from mimi_core.scores.normalisers import NORMALISERS
-from pages.widgets import address, refresh, stores
+from pages.widgets import address, refresh, stores, worth
 from pages.widgets.cut_picker import pick_cut
 from pages.widgets.menu import Page, through_app
 from pages.widgets.run_picker import pick_run, run_makes_cuts
@@ -40,6 +39,10 @@ neurons whose fate differs from the run's.
 **Widths at this cut:** neurons before the cut (dash), and after it in the run (circle) and under the settings that
 you chose (diamond), on a square-root axis.
 
+**Did the cut take what mattered least?** Before every cut a run switches off each adapter in its turn and measures by
+how much the loss rises, its damage: what a layer's score is a guess of. With one layer chosen, the same can be measured
+of each of its neurons.
+
 **What if:** the scores of every cut are stored, so other settings can be tried without training. Only this one cut is
 decided anew; what training would have made of it is not known.
 """
@@ -52,10 +55,11 @@ def main() -> None:
     if stored is None:
         return
     live = stored.run.phase not in ENDED
-    st.fragment(show, run_every=refresh.ONE_RUN if live else None)(stored)
+    st.fragment(show, run_every=refresh.ONE_RUN if live or worth.is_waiting() else None)(stored)
 
 
 def show(stored: StoredRun) -> None:
+    worth.settle()
     state = stored.store.state(stored.run.id)
     if not state.cuts:
         nothing_yet(stored, state)
@@ -63,7 +67,7 @@ def show(stored: StoredRun) -> None:
     named = layers(state.sites)
     findings = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        cycle = pick_cut(1, len(state.cuts), last_that_took_one(state))
+        cycle = pick_cut(1, len(state.cuts), last_that_took_one(state) or len(state.cuts))
         chosen = pick_layers(named)
     try:
         cut = _stored_cut(str(stored.run.folder), cycle, stamp(stored.run.folder, cycle), state)
@@ -83,6 +87,11 @@ def show(stored: StoredRun) -> None:
         headline(why.layers_table(named, real, real), chosen if len(chosen) < len(named) else [], real, cycle)
     # A part of its own, so that a move of a control runs this much and nothing else.
     st.fragment(explained)(cut, named, chosen, tables.cycles_table(state))
+    worth.of_layers(stored, state, cut, named, chosen)
+    if len(chosen) == 1:
+        worth.of_neurons(stored, cut, chosen[0])
+    elif len(named) > 1:
+        st.caption("Choose one layer, above, to have its neurons measured, one by one.")
 
 
 def headline(told: pd.DataFrame, chosen: list[Layer], real: why.Outcome, cycle: int) -> None:
@@ -120,12 +129,6 @@ def explained(cut: Cut, named: list[Layer], chosen: list[Layer], cycles: pd.Data
 # --- what is looked at ------------------------------------------------------------------------------------------------
 
 
-def last_that_took_one(state: RunState) -> int:
-    """The last cut that took an adapter; the last of all where none did."""
-    done = len(state.cuts)
-    return max((cut for cut in state.removed_at.values() if 1 <= cut <= done), default=done)
-
-
 def pick_layers(named: list[Layer]) -> list[Layer]:
     """Which layers, kept in the URL as `layer`, once or more: sites, stages or positions. All when none is chosen."""
     groups = list(dict.fromkeys(layer.group for layer in named))
@@ -155,15 +158,13 @@ def _stored_cut(folder: str, cycle: int, written: tuple[int, int] | None, _state
 
 def charts(table: pd.DataFrame, neurons: pd.DataFrame, outcome: why.Outcome) -> None:
     height, shown = why_figures.rows_height(table), why.thinned_neurons(neurons)
-    score = SCORES[outcome.settings.score]
-    unit = f"{score.label} score"
-    if score.divided and outcome.settings.how != "none":
-        unit += f", {NORMALISERS[outcome.settings.how].label}"
     left, right = st.columns([3, 2], gap="medium")
     with left:
         st.subheader("Every neuron's score", anchor=False)
         st.vega_lite_chart(
-            spec=why_figures.scores_figure(shown, table, threshold=outcome.threshold, unit=unit, height=height),
+            spec=why_figures.scores_figure(
+                shown, table, threshold=outcome.threshold, unit=why_words.unit(outcome.settings), height=height
+            ),
             width="stretch",
             key="scores",
             alt=f"Scores of {len(neurons)} neurons in {len(table)} layers, kept and removed, with the threshold.",

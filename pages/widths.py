@@ -6,10 +6,12 @@ import pandas as pd
 import streamlit as st
 
 from mimi_core.analysis.common import gain, tables
+from mimi_core.analysis.why.damage import damage_when_lost
 from mimi_core.analysis.widths import words as sentences
 from mimi_core.analysis.widths.figures import widths_figure
 from mimi_core.analysis.widths.grid import MODE_NAMES, by_position
 from mimi_core.analysis.widths.heatmap import heatmap_figure
+from mimi_core.analysis.widths.worth import sentence, with_worth
 from mimi_core.runs.status import ENDED
 from pages.widgets import address, drawing, refresh, stores
 from pages.widgets.cut_picker import pick_cut
@@ -31,8 +33,9 @@ The **backbone** is a pretrained image model, and frozen. Each of its layers, an
 **adapter**: a small network beside it, and all that trains. Its **width** is its number of neurons.
 
 After training, a **cut** removes the neurons with the lowest scores; then training goes on, and the next cut comes.
-With *global* scope, where layers compete, the picture shows **where the model needs adaptation, and
-where it needs none**: a layer whose last neuron went (✕) is again the frozen original.
+With *global* scope, where layers compete, the picture shows **where the model keeps adapters, and
+where not**, as this score ranks it: a layer whose last neuron went (✕) is again the frozen original. That it ranked
+low does not show that it needs no adapter; what it was worth when it went, runs measure before every cut.
 
 **The picture:** a row is a layer, the input on top; a column is the state after a cut. The number in a cell is what is
 left: neurons, or parameters of the adapter. The colour is on a square-root scale, so that few can be told from fewer.
@@ -63,7 +66,8 @@ def show(stored: StoredRun) -> None:
     if not state.widths:
         nothing_yet(stored)
         return
-    widths, cycles = tables.widths_table(state), tables.cycles_table(state)
+    measured, problems = damage_when_lost(stored.run.folder, state)
+    widths, cycles = with_worth(tables.widths_table(state), measured), tables.cycles_table(state)
     done = len(state.cuts)
     st.html(STEADY)
     findings = st.container(key="findings")
@@ -71,7 +75,10 @@ def show(stored: StoredRun) -> None:
     with findings:
         st.title(sentences.headline(widths, cycle), anchor=False)
         gained = gain.of_run(stored.run.folder, state, cycle)
-        st.markdown(plain(f"{sentences.story(widths, cycles, cycle)} {gained}"))
+        valued = sentence(widths, measured, cycle)
+        st.markdown(plain(f"{sentences.story(widths, cycles, cycle)} {valued} {gained}"))
+    for problem in problems:
+        st.warning(plain(problem), icon=":material/broken_image:")
     shown = widths[widths["position"].isin(POSITIONS[layers])]
     if shown.empty:
         st.info(f"This run has no adapters at its {'attentions' if layers == 'attention' else 'MLPs'}.")

@@ -6,6 +6,7 @@ from mimi_core.budget import initial_width
 from mimi_core.config import make_config
 from mimi_core.config.cuts import keep_fractions, last_share
 from mimi_core.runs.events import Evaluated, Pruned, RunEnded, RunStarted, Scored, SiteInfo
+from mimi_core.runs.formats import damage, npz
 from mimi_core.runs.recorder import Recorder
 from mimi_core.runs.store import Store
 from mimi_core.scores.catalogue import SCORES
@@ -67,3 +68,22 @@ def run_with_scores(
         recorder.emit(RunEnded(time=0, status="finished", seconds=1))
         recorder.update(phase="finished")
     return run_id
+
+
+def measured(
+    store: Store, run_id: str, cut: int, worth: dict[str, float] | None = None, error: float = 0.01, split: str = "val"
+) -> damage.Damage:
+    """Keep what each adapter was worth before a cut. `worth`: site -> damage; without it, drawn by lot."""
+    alive = [site for site, neurons in store.state(run_id).widths[cut - 1].items() if neurons]
+    worth = worth or dict(zip(alive, np.random.default_rng(cut).normal(0.05, 0.05, len(alive)).tolist(), strict=True))
+    found = damage.Damage(
+        loss=0.5,
+        accuracy=0.9,
+        loss_without={site: 0.5 + lifted for site, lifted in worth.items()},
+        accuracy_without=dict.fromkeys(worth, 0.9),
+        images=100,
+        split=split,
+        error=dict.fromkeys(worth, error),
+    )
+    npz.write(store.folder(run_id), f"cycles/{cut}/damage.npz", damage.arrays(found))
+    return found

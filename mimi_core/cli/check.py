@@ -1,6 +1,5 @@
 """`check`: what a run would take."""
 
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -9,9 +8,9 @@ import psutil
 import typer
 from rich.markup import escape
 
-from mimi_core.cli.common import RUNS, PresetOption, RunsOption, SetOption, out, wanted_config
+from mimi_core.cli.common import RUNS, PresetOption, RunsOption, SetOption, out, tell_stage, wanted_config
 from mimi_core.errors import MimiError
-from mimi_core.runs.jobs.check_report import STAGE, CheckReport
+from mimi_core.runs.jobs.check_report import CheckReport
 
 
 def check(
@@ -28,7 +27,7 @@ def check(
     failed = False
     files: list[Path | None] = [*configs] if configs else [None]
     for file in files:
-        report = check_config(wanted_config(file, preset, set_), started, _tell_stage if as_json else None, runs)
+        report = check_config(wanted_config(file, preset, set_), started, tell_stage if as_json else None, runs)
         failed = failed or not report.ok
         if as_json:
             print(report.model_dump_json(), flush=True)
@@ -36,10 +35,6 @@ def check(
             _print_report(report)
     if failed:
         raise typer.Exit(1)
-
-
-def _tell_stage(what: str) -> None:
-    print(f"{STAGE}{what}", file=sys.stderr, flush=True)
 
 
 def _print_report(report: CheckReport) -> None:

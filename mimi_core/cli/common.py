@@ -17,6 +17,7 @@ from mimi_core.config.settings import settings
 from mimi_core.config.text import read_config_file
 from mimi_core.data.catalogue import SOURCES
 from mimi_core.errors import MimiError
+from mimi_core.runs.jobs.check_report import STAGE
 
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -53,6 +54,11 @@ def require_app(what: str) -> None:
     """Raises MimiError, before anything is started, where packages of the extra `app` are absent."""
     if absent := [name for name, module in APP_PACKAGES.items() if find_spec(module) is None]:
         raise MimiError(f'{what} needs {", ".join(absent)}, which the app brings: pip install "mimi-studio[app]"')
+
+
+def tell_stage(what: str) -> None:
+    """What a command is doing, for the app that waits for it (`Job.stage`)."""
+    print(f"{STAGE}{what}", file=sys.stderr, flush=True)
 
 
 def percent_unspaced(share: float | None, digits: int = 1) -> str:

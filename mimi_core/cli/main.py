@@ -11,6 +11,7 @@ from mimi_core.cli.app import app as start_app
 from mimi_core.cli.branch import branch
 from mimi_core.cli.check import check
 from mimi_core.cli.common import choices_in_words, err
+from mimi_core.cli.damage import damage
 from mimi_core.cli.data import data
 from mimi_core.cli.export import export, predict
 from mimi_core.cli.findings import findings
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "study": study,
     "predict": predict,
     "export": export,
+    "damage": damage,
     "report": report,
     "sites": sites,
     "work": work,

@@ -96,7 +96,7 @@ def _names(described: list[str]) -> tuple[str, ...]:
 def save_damage(recorder: AnyRecorder, setup: Setup, cycle: int, progress: Progress) -> None:
     """What each adapter is worth before cut `cycle`."""
     split, pixels, count = _measured_on(setup)
-    measured = of_sites(setup.model, pixels, split, count, setup.vision, progress)
+    measured = of_sites(setup.model, pixels, split, count, setup.vision, progress.evaluated)
     recorder.save_arrays(cycle, damage_file.NAME, damage_file.arrays(measured))
 
 

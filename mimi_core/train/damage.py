@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from mimi_core.data.pixels import Pixels
 from mimi_core.data.sampling import subset
 from mimi_core.runs.formats.damage import Damage, Measured
 from mimi_core.train.evaluate import EVAL_BATCH, Vision
-from mimi_core.train.progress import TRAIN_COST, Progress
+from mimi_core.train.progress import TRAIN_COST
 
 Name = TypeVar("Name", str, int)
 MOST_IMAGES, FEWEST_IMAGES = 200, 32
@@ -28,24 +28,30 @@ SHARE = 0.1
 class Looked:
     """What adds up over the batches that a model was looked at with."""
 
-    total: float = 0.0
+    losses: list[torch.Tensor] = field(default_factory=list)
+    """(B,) float64, the cross entropies of a batch."""
     right: int = 0
     images: int = 0
 
     @property
     def loss(self) -> float:
         """Mean cross entropy."""
-        return self.total / self.images
+        return float(torch.cat(self.losses).mean())
 
     @property
     def accuracy(self) -> float:
         return self.right / self.images
 
+    def error_against(self, whole: "Looked") -> float:
+        """Standard error of by how much the loss differs, image by image; NaN for a single one."""
+        differences = torch.cat(self.losses) - torch.cat(whole.losses)
+        return float(differences.std() / math.sqrt(self.images))
+
     def at(self, model: nn.Module, inputs: torch.Tensor, labels: torch.Tensor, vision: Vision) -> None:
         """One batch more."""
         with vision.precision():
             logits = model(inputs).float()
-        self.total += float(F.cross_entropy(logits, labels, reduction="sum").double())
+        self.losses.append(F.cross_entropy(logits, labels, reduction="none").double().cpu())
         self.right += int((logits.argmax(1) == labels).sum())
         self.images += len(labels)
 
@@ -95,7 +101,7 @@ def measured(
     chosen: torch.Tensor,
     vision: Vision,
     changes: Mapping[Name, Callable[[], AbstractContextManager[None]]],
-    progress: Progress | None = None,
+    tell: Callable[[int], None] = lambda images: None,
 ) -> tuple[Looked, dict[Name, Looked]]:
     """What the model reaches as it is, and under each change in its turn. Leaves it in eval mode.
 
@@ -104,32 +110,39 @@ def measured(
     Args:
         chosen: (n,) indices into `pixels`.
         changes: name -> what makes the change, and takes it back.
+        tell: called with how many images more were looked at.
     """
     as_it_is, looked = Looked(), {name: Looked() for name in changes}
     model.eval()
     for images, labels in pixels.batches(chosen, EVAL_BATCH):
         inputs = vision.inputs(images)
         as_it_is.at(model, inputs, labels, vision)
+        tell(len(labels))
         for name, change in changes.items():
             with change():
                 looked[name].at(model, inputs, labels, vision)
-        if progress is not None:
-            progress.evaluated(len(labels) * (len(changes) + 1))
+            tell(len(labels))
     return as_it_is, looked
 
 
 def of_sites(
-    model: nn.Module, pixels: Pixels, split: Measured, count: int, vision: Vision, progress: Progress | None = None
+    model: nn.Module,
+    pixels: Pixels,
+    split: Measured,
+    count: int,
+    vision: Vision,
+    tell: Callable[[int], None] = lambda images: None,
 ) -> Damage:
     """Loss and accuracy whole, and with each site's adapter off in its turn. Leaves the model in eval mode.
 
     Args:
         count: of images, at most those that are there.
+        tell: as for `measured`.
     """
     places = {module.site: module for module in model.modules() if isinstance(module, Adapted)}
     changes = {site: partial(switched_off, adapted) for site, adapted in places.items()}
     chosen = chosen_images(pixels, count)
-    whole, without = measured(model, pixels, chosen, vision, changes, progress)
+    whole, without = measured(model, pixels, chosen, vision, changes, tell)
     return Damage(
         loss=whole.loss,
         accuracy=whole.accuracy,
@@ -137,4 +150,5 @@ def of_sites(
         accuracy_without={site: looked.accuracy for site, looked in without.items()},
         images=len(chosen),
         split=split,
+        error={site: looked.error_against(whole) for site, looked in without.items()},
     )

@@ -61,6 +61,17 @@ def taken(
     )
 
 
+def check_images(run: Path, config: RunConfig, dataset: Dataset, split: str) -> None:
+    """Raises RunError where the images of a split, or the classes, are not those that the run had."""
+    kept = fingerprint.read(run)
+    if kept is None:
+        return
+    images = {split: _of(getattr(dataset, split), len(dataset.class_names))}
+    now = Fingerprint(backbone=kept.backbone, class_names=dataset.class_names, splits=images)
+    if told := fingerprint.changes(kept, now, config):
+        raise RunError(f"{run.name} had other images: {'; '.join(told)}. Put back what was there")
+
+
 def _of(split: Split, classes: int, on_progress: Progress | None = None) -> SplitPrint:
     """Names count from the folder that all have in common, so that a dataset may move as a whole."""
     images = split.images

@@ -110,7 +110,7 @@ def set_up(config: RunConfig, recorder: AnyRecorder) -> Setup:
     recorder.update(phase="loading", message="reading the dataset", device=device_name(device))
     fetch_missing(config.data, lambda what: recorder.update(message=what))
     dataset = load(
-        _as_begun(config.data, recorder.run),
+        as_begun(config.data, recorder.run),
         lambda done, all_: recorder.update(message=f"checking images: {done} of {all_}"),
     )
     recorder.update(message="loading the backbone")
@@ -150,7 +150,7 @@ def set_up(config: RunConfig, recorder: AnyRecorder) -> Setup:
     )
 
 
-def _as_begun(data: DataConfig, run: Path) -> DataConfig:
+def as_begun(data: DataConfig, run: Path) -> DataConfig:
     """With what a run that goes on found out when it began: how its 16-bit images are read."""
     levels = None
     if explicit(data.range) is None:

@@ -7,12 +7,17 @@ from io import BytesIO
 from mimi_core.config import RunConfig
 from mimi_core.data.intake import upload
 from mimi_core.runs import control, quota
+from mimi_core.runs.formats.gallery import SavedCycle
 from mimi_core.runs.jobs.check_report import CheckReport
 from mimi_core.runs.jobs.checking import Checking, check_all
+from mimi_core.runs.jobs.job import Job
 from mimi_core.runs.store import Store
 from mimi_core.sweeps import matching
-from pages.widgets import gate, stores
+from pages.widgets import gate, stores, waiting
 
+MEASURING_SECONDS = 1800.0
+MeasuringKey = tuple[str, str, SavedCycle, str]
+"""Of a job that measures neurons: "damage", the run's folder, the cycle at whose end, and the site."""
 _MAKING = threading.Lock()
 """Held from counting what is there to having made more, so that two tabs do not both get the last place."""
 
@@ -99,6 +104,18 @@ def check(configs: Sequence[RunConfig]) -> Checking:
 def check_and_wait(configs: Sequence[RunConfig]) -> list[CheckReport]:
     gate.demand("launch")
     return check_all(configs)
+
+
+def measure_neurons(store: Store, run_id: str, key: MeasuringKey) -> Job:
+    """Begin to measure what each neuron of a layer is worth, in a process that looks at images for minutes.
+
+    Args:
+        key: of the job, which says which cycle and which site.
+    """
+    gate.demand("launch")
+    _, _, saved, site = key
+    where = ["--runs", str(store.directory.resolve()), f"--layer={site}", "--cycle", str(saved.cycle)]
+    return waiting.jobs().start(key, lambda folder: ["damage", run_id, *where, "--json"], MEASURING_SECONDS)
 
 
 def _act(what: Callable[[Store, str], object], store: Store, run_id: str) -> None:

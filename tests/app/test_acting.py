@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mimi_core.config import make_config
+from mimi_core.runs.formats.gallery import SavedCycle
 from mimi_core.runs.store import Store
 from pages.widgets import acting, gate
 from tests.app.test_read_only import everything
@@ -36,6 +37,7 @@ ACTIONS: dict[str, Callable[[Store, str], object]] = {
     "upload": lambda store, run: acting.unpack(io.BytesIO(b"PK"), "a.zip", lambda done, of: None),
     "check": lambda store, run: acting.check([CONFIG]),
     "check and wait": lambda store, run: acting.check_and_wait([CONFIG]),
+    "measure neurons": lambda store, run: acting.measure_neurons(store, run, ("damage", run, SavedCycle(0, 0, 0), "a")),
 }
 
 

@@ -20,7 +20,7 @@ from mimi_core.export.to_onnx import write_onnx
 from mimi_core.runs.formats import cycle_weights, npz
 from mimi_core.runs.formats.gallery import kept_levels
 from mimi_core.runs.store import Store
-from mimi_core.train.setup import _as_begun
+from mimi_core.train.setup import as_begun
 from tests.export.conftest import MakeRun
 
 
@@ -73,15 +73,15 @@ def test_it_is_told_and_kept(store: Store, run: Path) -> None:
 
 def test_a_run_that_goes_on_holds_to_what_it_found(run: Path, tmp_path: Path) -> None:
     data = make_config().data
-    assert _as_begun(data, run).range == "[0, 4095]"
-    assert _as_begun(data.model_copy(update={"range": "full"}), run).range == "full", "a person decided"
-    assert _as_begun(data, tmp_path) == data, "a run that has not begun looks"
+    assert as_begun(data, run).range == "[0, 4095]"
+    assert as_begun(data.model_copy(update={"range": "full"}), run).range == "full", "a person decided"
+    assert as_begun(data, tmp_path) == data, "a run that has not begun looks"
     (tmp_path / "gallery.npz").write_bytes(b"torn")
-    assert _as_begun(data, tmp_path) == data
+    assert as_begun(data, tmp_path) == data
 
 
 def test_a_run_of_before_reads_the_upper_eight_bits(run: Path, tmp_path: Path) -> None:
     with np.load(run / "gallery.npz") as archive:
         npz.write(tmp_path, "gallery.npz", {name: archive[name] for name in ("index", "label", "images")})
     assert kept_levels(tmp_path) == FULL
-    assert _as_begun(make_config().data, tmp_path).range == "[0, 65535]"
+    assert as_begun(make_config().data, tmp_path).range == "[0, 65535]"

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from mimi_core.adapters.attach import remove
 from mimi_core.adapters.shrink import shrink
@@ -24,7 +25,7 @@ from mimi_core.runs.store import Store
 from mimi_core.train.course import Course, Cursor
 from mimi_core.train.cycle import run
 from mimi_core.train.damage import FEWEST_IMAGES, MOST_IMAGES, images_to_measure
-from mimi_core.train.evaluate import evaluate
+from mimi_core.train.evaluate import evaluate, predict_batches
 from mimi_core.train.setup import set_up
 from tests.conftest import QUICK
 
@@ -98,6 +99,7 @@ def test_damage_is_what_the_model_loses_when_an_adapter_is_taken_out(done: tuple
         assert found.accuracy == state.accuracy(cut - 1, split="val")
     setup = set_up(store.config(run_id), NoRecorder())
     found, saved = damage.read(folder, 1), read_saved(cycle_weights.path_of(folder, 0))
+    whole = restorable(store.config(run_id), 10).fill(saved)
     for site in list(found.of_loss)[::8]:
         model = restorable(store.config(run_id), 10).fill(saved)
         remove(model, site)
@@ -105,6 +107,10 @@ def test_damage_is_what_the_model_loses_when_an_adapter_is_taken_out(done: tuple
         assert found.loss_without[site] == pytest.approx(loss, rel=1e-4), site
         assert found.accuracy_without[site] == accuracy, site
         assert found.of_loss[site] == found.loss_without[site] - found.loss
+        logits = [torch.cat([part for part, _ in predict_batches(m, setup.val, setup.vision)]) for m in (model, whole)]
+        labels = setup.val.labels.cpu()
+        one, other = (F.cross_entropy(part, labels, reduction="none").numpy() for part in logits)
+        assert found.error[site] == pytest.approx((one - other).std(ddof=1) / len(labels) ** 0.5, rel=1e-3)
     assert len({*found.of_loss.values()}) > len(found.of_loss) // 2, "as if nothing had been switched off"
 
 
@@ -125,6 +131,8 @@ def test_damage_of_neurons_is_what_is_lost_when_one_is_cut(done: tuple[Store, st
         assert found.loss_without[neuron] == pytest.approx(loss, rel=1e-5)
         assert found.accuracy_without[neuron] == accuracy
     assert found.of_loss.shape == (before[site],)
+    assert len(found.error) == before[site]
+    assert min(found.error) > 0
     gone = next(s for s in before if not store.state(run_id).widths[2][s])
     with pytest.raises(RunError, match="has no adapter at the end of cycle 2"):
         damage_of_neurons(folder, own, 2, gone)
@@ -199,7 +207,7 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
         np.savez(path, **(sound | wrong))
         with pytest.raises(RunError):
             answers.read(tmp_path, 1, "trained", 2, 3)
-    found = damage.Damage(1.0, 0.5, {"a": 1.5, "b": 0.9}, {"a": 0.2, "b": 0.6}, 30, "val")
+    found = damage.Damage(1.0, 0.5, {"a": 1.5, "b": 0.9}, {"a": 0.2, "b": 0.6}, 30, "val", {"a": 0.1, "b": 0.2})
     npz.write(tmp_path, "cycles/1/damage.npz", damage.arrays(found))
     assert damage.read(tmp_path, 1) == found
     for wrong in (
@@ -207,10 +215,16 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
         {"loss": np.array([1.0, np.inf])},
         {"split": npz.as_bytes(["test"])},
         {"site": npz.as_bytes(["a", "a"])},
+        {"error": np.array([0.1])},
+        {"error": np.array([0.1, -0.1])},
+        {"error": np.array([0.1, np.inf])},
     ):
         np.savez(damage.path_of(tmp_path, 1), **(damage.arrays(found) | wrong))
         with pytest.raises(RunError):
             damage.read(tmp_path, 1)
+    old = {name: values for name, values in damage.arrays(found).items() if name != "error"}
+    np.savez(damage.path_of(tmp_path, 1), **old)
+    assert np.isnan([*damage.read(tmp_path, 1).error.values()]).all(), "of before it was kept: not known"
 
 
 def test_logarithms_tell_close_and_far_probabilities_apart() -> None:
@@ -242,7 +256,7 @@ def test_rank_agreement_by_hand(done: tuple[Store, str]) -> None:
     worth = {"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0, "gone": 9.0}
     same = rank_agreement(worth, {"a": 0.1, "b": 0.2, "c": 0.3, "d": 40.0})
     assert same is not None
-    assert (same.kendall, same.spearman, same.layers) == (pytest.approx(1), pytest.approx(1), 4)
+    assert (same.kendall, same.spearman, same.count) == (pytest.approx(1), pytest.approx(1), 4)
     swapped = rank_agreement(worth, {"a": 0.2, "b": 0.1, "c": 0.3, "d": 0.4})
     assert swapped is not None
     assert swapped.kendall == pytest.approx(4 / 6)

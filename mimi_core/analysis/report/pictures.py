@@ -14,6 +14,7 @@ from mimi_core.analysis.compare.contrasts import MEASURES, levels_table
 from mimi_core.analysis.compare.design import Levels
 from mimi_core.analysis.compare.figures import measure_figure
 from mimi_core.analysis.monitor.curves import accuracy_chart, loss_chart
+from mimi_core.analysis.why.damage_figures import damage_chart
 from mimi_core.analysis.why.figures import damage_figure
 from mimi_core.analysis.widths.still import kept_chart, widths_chart
 
@@ -39,6 +40,14 @@ def course(cycles: pd.DataFrame) -> Element:
     return picture(
         [damage_figure(cycles, None)], WIDTH, title, "A triangle right after a cut, dots around it.", "course"
     )
+
+
+def worth(table: pd.DataFrame, unit: str) -> Element:
+    """As on Why: each layer's score against its damage. `table` is a `damage_table`."""
+    lost = int(table["lost"].sum())
+    title = f"Score and damage of {count(len(table), 'layer')}"
+    told = f"A cross where the cut took the adapter ({lost}), a dot where it stays; lines are two standard errors."
+    return picture([damage_chart(table, unit=unit)], WIDTH, title, told, "worth")
 
 
 def learning(curves: pd.DataFrame, steps: int, cuts: int) -> Element:

@@ -3,6 +3,7 @@
 import shlex
 import time
 from math import isinf
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,8 +18,9 @@ from mimi_core.analysis.monitor.curves import curves_table, total_steps
 from mimi_core.analysis.overview import cards
 from mimi_core.analysis.report import pictures
 from mimi_core.analysis.report.page import drawn, render
+from mimi_core.analysis.report.worth import worth
 from mimi_core.config import PRESETS, RunConfig, differences, make_config
-from mimi_core.errors import ConfigError, RunError
+from mimi_core.errors import ConfigError, MimiError, RunError
 from mimi_core.runs.events import RunState
 from mimi_core.runs.status import ENDED
 from mimi_core.runs.store import RunSummary, Store
@@ -48,6 +50,7 @@ def run_report(store: Store, run_id: str) -> str:
     headline, story = cards.finding_so_far(run, state)
     cycles = tables.cycles_table(state)
     widths = tables.widths_table(state)
+    valued, unread = _worth(store.folder(run_id), state)
     return render(
         "run.html.j2",
         {
@@ -56,7 +59,7 @@ def run_report(store: Store, run_id: str) -> str:
             "title": f"{run.title}: {headline}" if headline else run.title,
             "name": run.title,
             "facts": _facts(run, state),
-            "notes": _notes(run, state),
+            "notes": [*_notes(run, state), *unread],
             "headline": headline,
             "story": " ".join(filter(None, [story, gain.of_run(run.folder, state)])),
             "source": f"run {run.id}",
@@ -66,12 +69,20 @@ def run_report(store: Store, run_id: str) -> str:
             else None,
             "course": drawn(pictures.course(cycles)) if state.cuts and cycles["after"].notna().any() else None,
             "cuts": _cuts(cycles, tables.removed_table(widths)) if state.cuts else None,
+            "worth": valued,
             "learning": drawn(_learning(state, config)) if state.epochs else None,
             "widths": _widths(widths) if state.sites else None,
             **_settings(config, state),
             "versions": _versions(config, state),
         },
     )
+
+
+def _worth(run: Path, state: RunState) -> tuple[Table | None, list[dict[str, str]]]:
+    try:
+        return worth(run, state), []
+    except MimiError as error:
+        return None, [{"title": "Left out, what the adapters were worth:", "text": f"{error}."}]
 
 
 def moment(seconds: float) -> str:

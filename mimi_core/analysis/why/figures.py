@@ -44,7 +44,7 @@ def scores_figure(
     own = layers.dropna(subset=["threshold"])[["label", "threshold"]].head(len(layers) if threshold is None else 0)
     common = pd.DataFrame({"score": [threshold], "name": [f"threshold {threshold or 0:.3g}"]}, dtype=object)
     y = _rows_axis(layers)
-    x = number("score", title=unit, scale=_score_scale(neurons, threshold), axis=axis(tickCount=6))
+    x = number("score", title=unit, scale=score_scale(neurons["score"], threshold), axis=axis(tickCount=6))
     ticks = {
         "x": x,
         "y": y,
@@ -210,6 +210,16 @@ def rows_height(layers: pd.DataFrame) -> int:
     return rows * max(11, min(26 if rows > 4 else 44, 620 // rows))
 
 
+def score_scale(scores: pd.Series, threshold: float | None = None) -> Chart:
+    """Scores of neurons often differ by orders of magnitude; those that do get a logarithmic axis."""
+    values = [*scores, *([] if threshold is None else [threshold])]
+    low, high = (float(min(values)), float(max(values))) if values else (0.0, 1.0)
+    if low > 0 and high / low > _LOG_SPREAD:
+        return {"type": "log", "domain": [low * 0.95, high * 1.05], "nice": False}
+    room = 0.02 * (high - low) or 0.5
+    return {"domain": [low - room, high + room], "nice": False, "zero": False}
+
+
 # --- parts ------------------------------------------------------------------------------------------------------------
 
 _UPRIGHT = "M0,-0.8V0.8"
@@ -246,16 +256,6 @@ def _rows_axis(layers: pd.DataFrame) -> Chart:
         looks["labelFontWeight"] = {"condition": {"test": heading, "value": "bold"}, "value": "normal"}
         looks["labelColor"] = {"condition": [{"test": t, "value": colour} for t, colour in tests], "value": MUTED}
     return nominal("label", title=None, scale={"type": "band", "domain": names, "padding": 0}, axis=looks)
-
-
-def _score_scale(neurons: pd.DataFrame, threshold: float | None) -> Chart:
-    """Scores of neurons often differ by orders of magnitude; those that do get a logarithmic axis."""
-    values = [*neurons["score"], *([] if threshold is None else [threshold])]
-    low, high = (float(min(values)), float(max(values))) if values else (0.0, 1.0)
-    if low > 0 and high / low > _LOG_SPREAD:
-        return {"type": "log", "domain": [low * 0.95, high * 1.05], "nice": False}
-    room = 0.02 * (high - low) or 0.5
-    return {"domain": [low - room, high + room], "nice": False, "zero": False}
 
 
 def _padded(values: pd.Series) -> Chart:

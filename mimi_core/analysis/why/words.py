@@ -5,8 +5,10 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from mimi_core.analysis.common.words import count, listed
+from mimi_core.analysis.why.cut_scores import Settings
 from mimi_core.analysis.why.tables import Outcome
 from mimi_core.scores.catalogue import SCORES
+from mimi_core.scores.normalisers import NORMALISERS
 
 _BY_LOT = "The scores were drawn by lot, so which layers lost theirs is chance."
 NAMED = 4
@@ -17,6 +19,13 @@ def scores_explained(names: Iterable[str]) -> str:
     """What each score is, a sentence each, its name in bold. Markdown."""
     told = (f"**{SCORES[name].label}**: {SCORES[name].words}." for name in names)
     return " ".join(told).replace("_", "\\_")
+
+
+def unit(settings: Settings) -> str:
+    """What scores are that were divided so."""
+    score = SCORES[settings.score]
+    divided = score.divided and settings.how != "none"
+    return f"{score.label} score{f', {NORMALISERS[settings.how].label}' if divided else ''}"
 
 
 def title(layers: pd.DataFrame, cycle: int, *, chosen: bool = False) -> str:

@@ -79,12 +79,13 @@ def numbers_traces(grid: Grid, rows: Rows) -> list[go.Scatter]:
 
 
 def cells_trace(widths: pd.DataFrame, rows: Rows) -> go.Bar:
-    """What a pointer finds in the cells of a `widths_table`.
+    """What a pointer finds in the cells of a `widths_table`, with a column `worth` (see `worth.with_worth`) or without.
 
     `customdata` of a cell is the layer's number, its `order`, and the cut that the cell is about: the one that made it,
     the first for the start, and for a layer that is gone the one that took it.
     """
-    cells = widths[["site", "label", "order", "cycle", "neurons", "share", "parameters"]].to_dict("records")
+    columns = ["site", "label", "order", "cycle", "neurons", "share", "parameters", "worth"]
+    cells = widths[[column for column in columns if column in widths]].to_dict("records")
     fatal = dict(zip(*widths.loc[widths["vanished"], ["site", "cycle"]].to_numpy().T, strict=True))
     starts = {cell["site"]: cell["neurons"] for cell in cells if cell["cycle"] == 0}
     about = [(cell["order"], max(1, min(cell["cycle"], fatal.get(cell["site"], cell["cycle"])))) for cell in cells]
@@ -249,6 +250,7 @@ def _stage_name(group: str, colour: str, top: float, bottom: float) -> dict[str,
 def _hover(cell: Mapping[Any, Any], start: int) -> str:
     where = f"<b>{escape_html(cell['label'])}</b>, {cycle_name(cell['cycle'])}<br>"
     if not cell["neurons"]:
-        return f"{where}no adapter: again the frozen original"
+        told = escape_html(cell.get("worth", "")).replace("; ", "<br>")
+        return f"{where}no adapter: again the frozen original{f'<br>{told}' if told else ''}"
     share, parameters = percent(cell["share"], 0), cell["parameters"]
     return f"{where}{cell['neurons']:,} of {start:,} neurons ({share})<br>{parameters:,} parameters"

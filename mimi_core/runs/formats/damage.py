@@ -1,7 +1,8 @@
 """`damage.npz` of a cut: what it cost to switch off each site's adapter, on the model that was about to be cut.
 
-Arrays: `site`, the names; `loss` and `accuracy`, (n,), with that site's adapter off; `whole`, (2,), loss and accuracy
-with all on; `images`, how many; `split`, of which split they are.
+Arrays: `site`, the names; `loss` and `accuracy`, (n,), with that site's adapter off; `error`, (n,), the standard error
+of what it did to the loss; `whole`, (2,), loss and accuracy with all on; `images`, how many; `split`, of which split
+they are.
 """
 
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ class Damage:
     images: int
     split: Measured
     """Validation images, or where there are none, training images."""
+    error: dict[str, float]
+    """Site -> standard error of its damage over the images; NaN where that was not kept."""
 
     @property
     def of_loss(self) -> dict[str, float]:
@@ -45,6 +48,7 @@ def arrays(damage: Damage) -> dict[str, np.ndarray]:
         "site": npz.as_bytes(tuple(damage.loss_without)),
         "loss": np.array([*damage.loss_without.values()]),
         "accuracy": np.array([*damage.accuracy_without.values()]),
+        "error": np.array([damage.error[site] for site in damage.loss_without]),
         "whole": np.array([damage.loss, damage.accuracy]),
         "images": np.array([damage.images]),
         "split": npz.as_bytes((damage.split,)),
@@ -60,9 +64,12 @@ def read(run: Path, cycle: int) -> Damage:
     with npz.opened(path_of(run, cycle), f"the damage of each layer before cut {cycle}", "is") as archive:
         sites, (split,) = npz.texts(archive, "site"), npz.texts(archive, "split")
         loss, accuracy = (npz.vector(archive, name, len(sites)) for name in ("loss", "accuracy"))
+        known = "error" in npz.names(archive)
+        error = npz.vector(archive, "error", len(sites)) if known else np.full(len(sites), np.nan)
         whole, images = npz.vector(archive, "whole", 2), npz.vector(archive, "images", 1)
         values = np.concatenate([loss, accuracy, whole])
-        if not np.isfinite(values).all() or len({*sites}) != len(sites) or split not in get_args(Measured):
+        sound = np.isfinite(values).all() and not np.isinf(error).any() and not (error < 0).any()
+        if not sound or len({*sites}) != len(sites) or split not in get_args(Measured):
             raise ValueError("no damage of layers")
     return Damage(
         loss=float(whole[0]),
@@ -71,4 +78,5 @@ def read(run: Path, cycle: int) -> Damage:
         accuracy_without=dict(zip(sites, accuracy.tolist(), strict=True)),
         images=int(images[0]),
         split=cast(Measured, split),
+        error=dict(zip(sites, error.tolist(), strict=True)),
     )

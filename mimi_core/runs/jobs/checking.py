@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from mimi_core.config import RunConfig, to_yaml
 from mimi_core.data.absolute import with_absolute_paths
-from mimi_core.runs.jobs.check_report import STAGE, CheckReport
+from mimi_core.runs.jobs.check_report import CheckReport
 from mimi_core.runs.jobs.job import Job
 from mimi_core.runs.program import PROGRAM
 from mimi_core.runs.queue.slots import slots
@@ -39,8 +39,7 @@ class Checking:
     @property
     def stage(self) -> str:
         """What it is doing, in a few words."""
-        told = [line.removeprefix(STAGE) for line in self._job.errors().splitlines() if line.startswith(STAGE)]
-        return told[-1] if told else "starting"
+        return self._job.stage or "starting"
 
     def cancel(self) -> None:
         self._job.forget()

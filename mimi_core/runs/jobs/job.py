@@ -88,6 +88,12 @@ class Job:
         """What it said so far on stderr."""
         return self._read("err")
 
+    @property
+    def stage(self) -> str:
+        """What it says that it is doing; empty where it has not said."""
+        told = [line.removeprefix(STAGE) for line in self.errors().splitlines() if line.startswith(STAGE)]
+        return told[-1] if told else ""
+
     def complaint(self) -> str:
         """Why there is no result, in one line."""
         if self.state == "too long":
