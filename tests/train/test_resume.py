@@ -188,9 +188,11 @@ def test_a_worker_that_ignores_term_is_killed_and_verified(tmp_path: Path) -> No
     store = Store(tmp_path)
     run_id = store.create(CONFIG)
     code = (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+        "import signal, sys, time; log = open(sys.argv[1], 'a'); "  # as a worker has it open
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
     )
-    deaf = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stdout=subprocess.PIPE)
+    log = store.folder(run_id) / files.LOG
+    deaf = subprocess.Popen([sys.executable, "-c", code, log], start_new_session=True, stdout=subprocess.PIPE)
     assert deaf.stdout is not None
     assert deaf.stdout.readline() == b"deaf\n"
     status = read_status(store.folder(run_id))
