@@ -132,7 +132,7 @@ def stop_now(store: Store, run_id: str, grace_seconds: float = GRACE_SECONDS) ->
     if status.host != os.uname().nodename:
         raise RunError(f"{run_id} runs on {status.host}; stop it there")
     if not _works_on(store.folder(run_id), status):
-        _mark_stopped(store, run_id, f"process {status.pid}, which its status named, was no worker of it")
+        _mark_abandoned(store, run_id, status)
         return "nothing works on it; it is stopped now"
     with contextlib.suppress(ResourceError):
         writing.write_text(store.folder(run_id), files.STOP, "now\n")  # so that the queue does not go on with it
@@ -166,6 +166,9 @@ def _works_on(run: Path, status: Status) -> bool:
 
     A status may be a stranger's, and name any process of this user. A worker in the foreground opens the lock a moment
     after its status is there, so it is given some.
+
+    Raises:
+        RunError: it is another user's, and so cannot be looked at, nor stopped.
     """
     own = [str(run.resolve() / name) for name in (files.LOCK, files.LOG)]
     deadline = time.monotonic() + STARTING_SECONDS
@@ -174,8 +177,9 @@ def _works_on(run: Path, status: Status) -> bool:
             opened = psutil.Process(status.pid).open_files()
         except psutil.NoSuchProcess:
             return True  # it ended meanwhile
-        except psutil.AccessDenied:
-            return False
+        except psutil.AccessDenied as error:
+            whose = f"{run.name} is worked on by process {status.pid}, as its status says, and that is another user's"
+            raise RunError(f"{whose}; stop it as that user") from error
         if any(file.path in own and getattr(file, "mode", "") != "r" for file in opened):
             return True
         if time.monotonic() > deadline:
@@ -197,6 +201,20 @@ def _ends_within(status: Status, what: signal.Signals, seconds: float) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def _mark_abandoned(store: Store, run_id: str, status: Status) -> None:
+    """For a run on which the process that its status names does not work.
+
+    Raises:
+        RunError: another one does: it has the lock.
+    """
+    try:
+        with files.without_worker(store.folder(run_id)):
+            _mark_stopped(store, run_id, f"process {status.pid}, which its status named, was no worker of it")
+    except RunError as error:
+        other = f"{run_id} is worked on, or looked at by fsck, but not by process {status.pid} as its status says"
+        raise RunError(f"{other}; wait a moment and try again, or stop it where it was started") from error
 
 
 def _mark_stopped(store: Store, run_id: str, message: str) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mimi_core.config import RunConfig
@@ -116,6 +117,42 @@ def test_a_status_cannot_have_a_process_stopped_that_is_no_worker_of_the_run(
     finally:
         other.kill()
         other.wait()
+
+
+def test_a_run_is_not_called_stopped_while_another_process_than_its_status_names_works_on_it(
+    tmp_path: Path, quick_config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "STARTING_SECONDS", 0.1)
+    store = Store(tmp_path)
+    run_id = store.create(quick_config)
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        with Recorder(store.folder(run_id)):
+            at_work = claimed(Status(created=0, heartbeat=0), other.pid).model_copy(update={"phase": "training"})
+            monkeypatch.setattr(control, "_running", lambda *_: at_work)
+            with pytest.raises(RunError, match="worked on, or looked at by fsck, but not by process"):
+                control.stop_now(store, run_id)
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_what_works_as_another_user_is_not_called_stopped(
+    tmp_path: Path, quick_config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    run_id = store.create(quick_config)
+    status = claimed(Status(created=0, heartbeat=0), os.getpid()).model_copy(update={"phase": "training"})
+    write_status(store.folder(run_id), status)
+
+    def denied(_: object) -> None:
+        raise psutil.AccessDenied
+
+    monkeypatch.setattr(psutil.Process, "open_files", denied)
+    with pytest.raises(RunError, match="another user's; stop it as that user"):
+        control.stop_now(store, run_id)
+    assert store.summary(run_id).phase == "training"
 
 
 def test_a_worker_of_the_queue_waits_until_fsck_has_looked_at_its_run(tmp_path: Path, quick_config: RunConfig) -> None:
