@@ -10,11 +10,9 @@ from rich.table import Table
 from mimi_core.cli.common import RUNS, RunsOption, err, out, percent_unspaced, require_app, tell_stage
 from mimi_core.errors import MimiError, RunError
 from mimi_core.runs.events import RunState
+from mimi_core.runs.formats.damage import MOST_IMAGES
 from mimi_core.runs.jobs.neuron_damage import NeuronDamage
 from mimi_core.runs.store import Store
-
-IMAGES = 200
-"""As many as a run looks at for its layers at most (`train.damage.MOST_IMAGES`, beside torch)."""
 
 
 def damage(
@@ -25,7 +23,9 @@ def damage(
         int | None,
         typer.Option(min=0, help="at its end; without it, the last saved one in which the layer has an adapter"),
     ] = None,
-    images: Annotated[int, typer.Option(min=2, help="look at so many, at most; the classes in proportion")] = IMAGES,
+    images: Annotated[
+        int, typer.Option(min=2, help="look at so many, at most; the classes in proportion")
+    ] = MOST_IMAGES,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
 ) -> None:
     """What each neuron of a layer is worth: by how much the loss rises without it. Measured on validation images."""

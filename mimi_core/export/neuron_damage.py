@@ -14,10 +14,10 @@ from mimi_core.errors import RunError
 from mimi_core.export.saved import read_saved, restorable
 from mimi_core.rounding import percent
 from mimi_core.runs.formats import cycle_weights
-from mimi_core.runs.formats.damage import Measured
+from mimi_core.runs.formats.damage import MOST_IMAGES, Measured
 from mimi_core.runs.formats.fingerprint import check_backbone
 from mimi_core.runs.jobs.neuron_damage import NeuronDamage
-from mimi_core.train.damage import MOST_IMAGES, chosen_images, measured, without_neuron
+from mimi_core.train.damage import chosen_images, measured, without_neuron
 from mimi_core.train.evaluate import Vision
 from mimi_core.train.fingerprint import check_images
 from mimi_core.train.setup import as_begun

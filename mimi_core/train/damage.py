@@ -14,12 +14,12 @@ from torch.nn import functional as F
 from mimi_core.adapters.adapter import Adapted
 from mimi_core.data.pixels import Pixels
 from mimi_core.data.sampling import subset
-from mimi_core.runs.formats.damage import Damage, Measured
+from mimi_core.runs.formats.damage import MOST_IMAGES, Damage, Measured
 from mimi_core.train.evaluate import EVAL_BATCH, Vision
 from mimi_core.train.progress import TRAIN_COST
 
 Name = TypeVar("Name", str, int)
-MOST_IMAGES, FEWEST_IMAGES = 200, 32
+FEWEST_IMAGES = 32
 SHARE = 0.1
 """Of the work of a cycle's training, that measuring may add; but at least `FEWEST_IMAGES` are looked at."""
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,8 @@ def test_while_neurons_are_measured_the_page_says_how_far_and_can_cancel(
     button(app, "Measure its neurons").click().run()
     (job,) = pretended._jobs.values()
     while not job.stage:
-        pass
+        assert job.state == "running"
+        time.sleep(0.05)
     app.run()
     assert "7 % done" in texts(app).replace("\\", "")
     again = open_page("why", run=run, cycle="1", layer=SITE)

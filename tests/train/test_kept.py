@@ -24,7 +24,7 @@ from mimi_core.runs.recorder import NoRecorder, Recorder
 from mimi_core.runs.store import Store
 from mimi_core.train.course import Course, Cursor
 from mimi_core.train.cycle import run
-from mimi_core.train.damage import FEWEST_IMAGES, MOST_IMAGES, images_to_measure
+from mimi_core.train.damage import FEWEST_IMAGES, images_to_measure
 from mimi_core.train.evaluate import evaluate, predict_batches
 from mimi_core.train.setup import set_up
 from tests.conftest import QUICK
@@ -236,7 +236,7 @@ def test_logarithms_tell_close_and_far_probabilities_apart() -> None:
 
 
 def test_measuring_takes_a_tenth_of_the_training_at_most_but_looks_at_enough() -> None:
-    assert images_to_measure(24, 1000, 10**6) == MOST_IMAGES
+    assert images_to_measure(24, 1000, 10**6) == damage.MOST_IMAGES
     assert images_to_measure(24, 1000, 8_000) == 100
     assert images_to_measure(24, 1000, 10) == FEWEST_IMAGES
     assert images_to_measure(24, 7, 10**6) == 7

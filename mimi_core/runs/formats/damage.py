@@ -16,6 +16,8 @@ from mimi_core.runs.formats import npz
 
 NAME: Final = "damage"
 Measured = Literal["val", "train"]
+MOST_IMAGES: Final = 200
+"""That are looked at, of layers by a run and of neurons by default."""
 
 
 @dataclass(frozen=True)
