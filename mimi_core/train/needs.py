@@ -194,7 +194,7 @@ def _asks_for_much(model: nn.Module, config: RunConfig, image_size: int, free: F
 
 def _needs_without_weights(model: nn.Module, config: RunConfig, image_size: int) -> Needs | None:
     """None where the model cannot be looked at so, or the method not be prepared; the real one will tell why."""
-    peft = {name: min(value, LARGEST) for name, value in config.peft.model_dump().items() if name != "alpha"}
+    peft = {name: min(getattr(config.peft, name), LARGEST) for name in ("rank", "prompts")}  # what shapes follow from
     config = config.model_copy(update={"peft": config.peft.model_copy(update=peft)})
 
     def look() -> Needs:

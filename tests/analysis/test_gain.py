@@ -110,7 +110,7 @@ def test_a_runs_own_answers_are_paired_with_the_probes(tmp_path: Path) -> None:
     folder = store.folder(store.create(config, here=True))
     work(folder)
     state, probe = store.state(folder.name), probe_file.read(folder)
-    right = gain._right(folder, state, None)
+    right = gain.right_on_test(folder, state)
     assert right is not None
     assert right.mean() == pytest.approx(state.last_accuracy)
     paired = gain.over_probe(state, probe, right=right)
